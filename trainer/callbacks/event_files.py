@@ -1,0 +1,110 @@
+"""TensorBoard's event files and the messages in them, through tensorboardX.
+
+tensorboardX's public writers hand each event to a queue and a thread of their own. We use the plain writer below them,
+so that after `close` nothing is left running. Only `TensorBoard` imports this module, and only once it is enabled:
+tensorboardX takes 150 ms to import.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto import api_pb2, event_pb2, plugin_hparams_pb2, summary_pb2
+
+_FLUSH_SECONDS = 2.0  # a flush is an fsync: too dear for each of a thousand short epochs
+
+# The messages are generated when tensorboardX is imported, so a type checker knows none of them.
+_api: Any = api_pb2
+_event: Any = event_pb2
+_hparams: Any = plugin_hparams_pb2
+_summary: Any = summary_pb2
+
+Hyperparameter = bool | int | float | str | None
+
+
+class EventFile:
+    """One new event file in a run's folder, which is made where it is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # tensorboardX names files by the second and overwrites; two parts of one run may start within one.
+        suffix = f".{os.getpid()}.{time.time_ns()}"
+        writer: Any = EventsWriter
+        self._writer = writer(str(folder / "events"), suffix)
+        self._flushed = time.monotonic()
+
+    def write(self, summary: Any, step: int = 0) -> None:
+        """Append a summary at a global step."""
+        self._append(_event.Event(wall_time=time.time(), step=step, summary=summary))
+
+    def restart(self, step: int) -> None:
+        """Make readers forget what earlier files of the folder hold from `step` on."""
+        log = _event.SessionLog(status=_event.SessionLog.START)
+        self._append(_event.Event(wall_time=time.time(), step=step, session_log=log))
+
+    def close(self) -> None:
+        """Write out what is left and close the file."""
+        self._writer.close()
+
+    def _append(self, event: Any) -> None:
+        self._writer.write_event(event)
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self._writer.flush()
+            self._flushed = time.monotonic()
+
+
+def scalars(values: Mapping[str, float]) -> Any:
+    """Return a summary of numbers by tag; NaN and infinities are numbers too."""
+    return _summary.Summary(
+        value=[_summary.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+    )
+
+
+def session_start(hyperparameters: Mapping[str, Hyperparameter]) -> Any:
+    """Return the summary that says which hyperparameters the run has."""
+    start = _hparams.SessionStartInfo(start_time_secs=time.time())
+    for key, value in _given(hyperparameters):
+        setattr(start.hparams[key], f"{_kind(value)}_value", value)
+    return _plugin("session_start_info", start)
+
+
+def session_end(failed: bool) -> Any:
+    """Return the summary that says how the run ended."""
+    status = _api.Status.Value("STATUS_FAILURE" if failed else "STATUS_SUCCESS")
+    return _plugin("session_end_info", _hparams.SessionEndInfo(status=status, end_time_secs=time.time()))
+
+
+def experiment(hyperparameters: Mapping[str, Hyperparameter], tags: Iterable[tuple[str, str]]) -> Any:
+    """Return the summary that declares the columns of the HParams tab.
+
+    Args:
+        hyperparameters: as for `session_start`.
+        tags: run folder and tag of each metric.
+    """
+    types = {"bool": "DATA_TYPE_BOOL", "number": "DATA_TYPE_FLOAT64", "string": "DATA_TYPE_STRING"}
+    columns = [
+        _api.HParamInfo(name=key, type=_api.DataType.Value(types[_kind(value)]))
+        for key, value in _given(hyperparameters)
+    ]
+    metrics = [_api.MetricInfo(name=_api.MetricName(group=group, tag=tag)) for group, tag in tags]
+    return _plugin(
+        "experiment", _api.Experiment(time_created_secs=time.time(), hparam_infos=columns, metric_infos=metrics)
+    )
+
+
+def _given(hyperparameters: Mapping[str, Hyperparameter]) -> list[tuple[str, bool | int | float | str]]:
+    return [(key, value) for key, value in hyperparameters.items() if value is not None]
+
+
+def _kind(value: Hyperparameter) -> str:
+    return "bool" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "string"
+
+
+def _plugin(field: str, content: Any) -> Any:
+    data = _hparams.HParamsPluginData(version=0, **{field: content})
+    plugin = _summary.SummaryMetadata.PluginData(plugin_name="hparams", content=data.SerializeToString())
+    metadata = _summary.SummaryMetadata(plugin_data=plugin)
+    return _summary.Summary(value=[_summary.Summary.Value(tag=f"_hparams_/{field}", metadata=metadata)])

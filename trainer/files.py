@@ -1,0 +1,125 @@
+"""Files that are whole or absent: the few operations that run directories and checkpoints rest on.
+
+Every call on the file system that may fail half-way goes through `os` here, so that tests can make each of them fail.
+Everything created belongs to its owner alone (folders 0700, files 0600): runs live on shared machines.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a FIFO that somebody left in a store would wait for ever.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# macOS refuses a single write of 2 GiB or more, Linux cuts it short.
+_CHUNK = 1 << 26
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}
+
+
+def replace_atomically(path: Path, data: bytes, durable: bool) -> None:
+    """Give `path` the content `data`, such that a reader sees the old content or the new one and nothing between.
+
+    Args:
+        path: the file; its folder must exist. A symbolic link is replaced, not followed.
+        data: the whole new content.
+        durable: whether to return only once the content and its name survive a power cut (about 4 ms for 1 MB);
+            without it they survive the death of this process.
+
+    Raises:
+        OSError: nothing was replaced and no temporary file is left, except that a failure of the last step, the
+            sync of the folder, leaves the new content in place.
+    """
+    with _opened_folder(path.parent) as folder:
+        temporary = f".{path.name}.{secrets.token_hex(8)}.tmp"
+        try:
+            _write_new(folder, temporary, data, durable)
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        if durable:
+            _sync_folder(folder)
+
+
+def make_folder(path: Path) -> None:
+    """Create the folder, durably, unless it exists; its parent must exist."""
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 see the module's first lines
+    except FileExistsError:
+        if path.is_dir():
+            return
+        raise
+    with _opened_folder(path.parent) as parent:
+        _sync_folder(parent)
+
+
+def remove(path: Path) -> None:
+    """Remove the file; one that is gone already is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 see the module's first lines
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what interrupted calls of `replace_atomically` left; only for the one who may write the folder."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            remove(path)
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file for reading, without waiting and without following a symbolic link.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, FIFO, socket or device.
+    """
+    descriptor = os.open(path, _READ)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        yield file
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the first bytes of a regular file, at most `limit`. Raises as `open_regular`."""
+    with open_regular(path) as file:
+        # Not simply `limit`: read() reserves the memory first, and a limit may come from a file that lies.
+        return file.read(min(limit, os.fstat(file.fileno()).st_size))
+
+
+def _write_new(folder: int, name: str, data: bytes, durable: bool) -> None:
+    descriptor = os.open(name, _CREATE, 0o600, dir_fd=folder)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest[:_CHUNK]) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened_folder(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(descriptor: int) -> None:
+    """Make the folder's names durable, where the file system knows how; some network ones do not."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
