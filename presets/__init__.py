@@ -1,0 +1,89 @@
+"""Presets: configs to start from. The built-in ones lie beside this file, a person's own in their config folder."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import config as configs
+from trainer import files
+from trainer.config import Config
+from trainer.problems import ConfigError, Problem, nearest
+from trainer.text import clean
+
+_BUILT_IN = Path(__file__).parent
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DEFAULT = "digits-mlp"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A preset that was found; `built_in` says whether it came with the package."""
+
+    name: str
+    path: Path
+    built_in: bool
+
+    def load(self) -> Config:
+        """Return its config. Raises ConfigError with every problem in it."""
+        return configs.load(self.path)
+
+
+def own_folder() -> Path:
+    """Return the folder of a person's own presets; it need not exist."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return home / "nn-tui" / "presets"
+
+
+def available() -> tuple[Preset, ...]:
+    """Return every preset by name: a person's own, which may shadow a built-in one, after the built-in ones."""
+    found = {path.stem: Preset(path.stem, path, built_in=True) for path in sorted(_BUILT_IN.glob("*.toml"))}
+    for path in sorted(own_folder().glob("*.toml")):
+        found.pop(path.stem, None)
+        found[path.stem] = Preset(path.stem, path, built_in=False)
+    return tuple(found.values())
+
+
+def find(word: str) -> Preset:
+    """Return the preset meant by a name or a path.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    known = {preset.name: preset for preset in available()}
+    if word in known:
+        return known[word]
+    path = Path(word)
+    if path.is_file() or path.suffix == ".toml" or os.sep in word:
+        return Preset(path.stem, path, built_in=False)
+    hint = nearest(word, known) or f" There are: {', '.join(known)}."
+    raise ConfigError(f"{clean(word)} is no preset and no file.{hint}")
+
+
+def load(word: str) -> Config:
+    """Return the config of a preset, by name or path. Raises ConfigError."""
+    return find(word).load()
+
+
+def base_of(word: str) -> Path | None:
+    """Return the folder that relative paths in a preset start from; None for built-in ones, which have none."""
+    preset = find(word)
+    return None if preset.built_in else preset.path.absolute().parent
+
+
+def save(config: Config, name: str) -> Preset:
+    """Write a config as one of a person's own presets, replacing one of that name.
+
+    Raises:
+        ConfigError: the name cannot be a file's, or the disk refused.
+    """
+    if not _NAME.fullmatch(name):
+        message = f"a preset is named by up to 64 letters, digits, dots, dashes and underscores, got {clean(name)!r}"
+        raise ConfigError(Problem(message))
+    path = own_folder() / f"{name}.toml"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.replace_atomically(path, configs.dump(config).encode(), durable=True)
+    except OSError as error:
+        raise ConfigError(f"{clean(str(path))} cannot be written: {error.strerror or error}") from error
+    return Preset(name, path, built_in=False)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer import checkpoints, files
+from trainer import checkpoint_manifest, checkpoints, files
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Arrays, Kind, Manifest
 from trainer.problems import RunError
@@ -171,6 +171,23 @@ def test_a_damaged_checkpoint_is_named_and_hides_no_other(tmp_path: Path) -> Non
     ]
 
 
+def test_a_checkpoint_that_is_pruned_while_it_is_read_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_checkpoints(tmp_path)
+    read = checkpoint_manifest.read_manifest
+
+    def pruned_first(path: Path) -> Manifest:
+        if path.stem == "step-00000001":
+            path.with_suffix(".json").unlink()
+        return read(path)
+
+    monkeypatch.setattr("trainer.checkpoints.read_manifest", pruned_first)
+    good, damaged = checkpoints.available(tmp_path)
+    assert [found.step for found in good] == [2]
+    assert damaged == []
+
+
 def test_a_folder_that_does_not_exist_has_no_checkpoints(tmp_path: Path) -> None:
     assert checkpoints.available(tmp_path / "none") == ([], [])
     assert checkpoints.newest_good(tmp_path / "none") is None
@@ -214,7 +231,7 @@ def rewritten(path: Path, **changes: Any) -> None:
     """Change fields of a manifest and give it the right checksum again, as another program might."""
     data = json.loads(path.with_suffix(".json").read_text()) | changes
     del data["checksum"]
-    path.with_suffix(".json").write_bytes(checkpoints._sealed(json.dumps(data).encode()))
+    path.with_suffix(".json").write_bytes(checkpoint_manifest.sealed(json.dumps(data).encode()))
 
 
 @pytest.mark.parametrize(
@@ -258,8 +275,8 @@ def test_a_deeply_nested_manifest_is_refused(tmp_path: Path) -> None:
     path = checkpoints.save(tmp_path, {}, manifest())
     rewritten(path, extra={"x": 1})
     text = path.with_suffix(".json").read_text().replace('"x": 1', '"x": ' + "[" * 900 + "]" * 900)
-    body = text.encode().rpartition(checkpoints._CHECKSUM)[0] + b"}"
-    path.with_suffix(".json").write_bytes(checkpoints._sealed(body))
+    body = text.encode().rpartition(checkpoint_manifest._CHECKSUM)[0] + b"}"
+    path.with_suffix(".json").write_bytes(checkpoint_manifest.sealed(body))
     with pytest.raises(RunError, match="damaged"):
         checkpoints.load(path)
 
@@ -471,6 +488,33 @@ def test_writer_reports_a_full_disk_in_one_line_and_goes_on(
     )
     assert isinstance(third, Saved)
     assert newest_value(folder) == 3
+
+
+def test_writer_reports_that_memory_ran_out_and_goes_on(writer: Writer) -> None:
+    def too_large() -> Arrays:
+        raise MemoryError
+
+    writer.submit(too_large, manifest(1))
+    writer.flush()
+    writer.submit(arrays(), manifest(2))
+    writer.flush()
+    first, second = writer.completed()
+    assert isinstance(first, Failed)
+    assert "was not saved: out of memory." in first.message
+    assert isinstance(second, Saved)
+
+
+def test_writer_reports_old_checkpoints_that_cannot_be_removed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(files, "remove", refuse)
+    for step in (1, 2, 3):
+        writer.submit(arrays(), manifest(step))
+        writer.flush()
+    *saved, failed = writer.completed()
+    assert [type(result) for result in saved] == [Saved, Saved, Saved]
+    assert failed == Failed(manifest(3), "old checkpoints were not removed: Permission denied")
 
 
 def test_writer_reports_a_missing_run_folder(tmp_path: Path) -> None:

@@ -87,6 +87,27 @@ def test_a_failed_replace_keeps_the_old_content_and_leaves_no_temporary(
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("durable", "calls"), [(True, ["write", "fsync", "replace", "fsync"]), (False, ["write", "replace"])]
+)
+def test_a_durable_replace_syncs_the_content_before_its_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool, calls: list[str]
+) -> None:
+    made: list[str] = []
+
+    def noted(name: str, call: Any) -> Any:
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            made.append(name)
+            return call(*args, **kwargs)
+
+        return noting
+
+    for name in ("write", "fsync", "replace"):
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
+    files.replace_atomically(tmp_path / "file", b"x", durable)
+    assert made == calls
+
+
 @pytest.mark.parametrize(("code", "raises"), [(errno.EINVAL, False), (errno.EIO, True)])
 def test_only_a_file_system_that_cannot_sync_folders_is_forgiven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raises: bool
@@ -126,7 +147,9 @@ def test_remove_temporaries_leaves_the_files_of_others(tmp_path: Path) -> None:
 def test_reading_refuses_what_is_not_a_file_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to(tmp_path / "fifo")
-    for path in (tmp_path / "fifo", tmp_path, tmp_path / "link", Path("/dev/zero")):
+    (tmp_path / "file").touch()
+    (tmp_path / "to_file").symlink_to(tmp_path / "file")
+    for path in (tmp_path / "fifo", tmp_path, tmp_path / "link", tmp_path / "to_file", Path("/dev/zero")):
         with pytest.raises(OSError, match=r"not a regular file|Is a directory|symbolic links"):
             files.read_regular(path, 1)
 

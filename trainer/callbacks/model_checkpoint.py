@@ -99,10 +99,10 @@ class ModelCheckpoint:
         self._memory = _Memory(**state)
 
     def progress(self) -> Progress:
-        """Return the best so far; only a save at each epoch's end has a known next epoch."""
+        """Return the best so far; a flat metric is saved once, as the first best, unless each epoch is."""
         memory, section = self._memory, self.section
-        each_epoch = not section.save_best_only and not section.save_freq
+        due = not section.save_freq and (memory.best is None or not section.save_best_only)
         return Progress(
             self.name, section.monitor, memory.best, memory.best_epoch, 0, None,
-            memory.next_epoch if each_epoch else None, "save",
+            memory.next_epoch if due else None, "save",
         )  # fmt: skip

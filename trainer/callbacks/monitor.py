@@ -26,7 +26,7 @@ _HIGHER: Final = (
 )
 
 METRIC_DIRECTIONS: Final[Mapping[str, Direction]] = MappingProxyType(
-    {**{name: "min" for name in _LOWER.split()}, **{name: "max" for name in _HIGHER.split()}}
+    {**dict.fromkeys(_LOWER.split(), "min"), **dict.fromkeys(_HIGHER.split(), "max")}
 )
 """Which way each metric improves, without the prefix `val_`: the one table that callbacks and screens use."""
 

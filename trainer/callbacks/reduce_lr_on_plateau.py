@@ -63,7 +63,7 @@ class ReduceLROnPlateau:
         return UNBOUNDED if self._at_floor() else self._epochs_to_cut(memory.cooldown, memory.wait)
 
     def on_learning_rate_set(self, learning_rate: float) -> None:
-        """Take note of a base rate set by a person between epochs, which may lift it off the floor."""
+        """Take note of the base rate before the first epoch, and of one that a person sets, perhaps off the floor."""
         self._memory.learning_rate = learning_rate
 
     def on_epoch_end(self, end: EpochEnd) -> tuple[Action, ...]:

@@ -1,0 +1,195 @@
+import re
+
+import numpy as np
+import pytest
+from rich.style import Style
+
+from tui.chart import Frame, Mark, Series, draw
+
+
+def rows(frame: Frame) -> list[str]:
+    return [strip.text for strip in draw(frame)]
+
+
+def series(values, label="train", role="train", **options) -> Series:
+    return Series(label, np.arange(float(len(values))), np.array(values, dtype=float), role, **options)
+
+
+def curves() -> tuple[Series, Series]:
+    x = np.linspace(0.0, 1.0, 200)
+    return series(np.exp(-4 * x)), series(np.exp(-4 * x) + 0.3 * x, "validation", "validation")
+
+
+def test_falling_line_is_drawn_with_axes_ticks_and_legend():
+    assert rows(Frame([series([4, 3, 2, 1, 0])], 30, 9)) == [
+        "── train 0                    ",
+        "4┤⠒⠢⢄⡀┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈",
+        " │   ⠈⠉⠒⠤⢄⡀                   ",
+        " │        ⠈⠑⠒⠤⣀⡀              ",
+        "2┤┈┈┈┈┈┈┈┈┈┈┈┈┈⠈⠑⠢⠤⣀┈┈┈┈┈┈┈┈┈┈",
+        " │                  ⠉⠑⠢⢄⣀     ",
+        "0┤┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈┈⠉⠒⠢⢄⣀",
+        " └┬─────────────┬──── epochs ┬",
+        "  0             2            4",
+    ]
+
+
+def test_a_chart_without_points_waits_in_the_middle():
+    picture = rows(Frame([series([])], 40, 9))
+    assert picture[4].strip() == "waiting for the first epoch"
+    assert picture[0].strip() == "── train"
+    assert not "".join(picture[1:4] + picture[5:]).strip()
+
+
+def test_waiting_text_is_dim():
+    muted = Style(dim=True)
+    segments = [segment for strip in draw(Frame([], 40, 9, styles={"muted": muted})) for segment in strip]
+    assert [segment.text for segment in segments if segment.style == muted] == ["waiting for the first epoch"]
+
+
+@pytest.mark.parametrize("width", range(41))
+def test_the_picture_is_exactly_as_large_as_asked(width):
+    train, validation = curves()
+    for height in range(41):
+        for ascii_only in (False, True):
+            frame = Frame([train, validation], width, height, [Mark(90.0, "▼")], ascii_only=ascii_only)
+            strips = draw(frame)
+            assert len(strips) == height
+            assert all(strip.cell_length == width == sum(s.cell_length for s in strip) for strip in strips)
+
+
+@pytest.mark.parametrize("log_y", [False, True])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [0.0],
+        [1.0],
+        [-3.0, -3.0],
+        [np.nan] * 3,
+        [np.inf, -np.inf],
+        [1e308, -1e308],
+        [5e-324, 1e-310],
+        [1e299, -1e299],
+        [1.0, 1.0 + 1e-12],
+        [1e-200, 1e200],
+        [np.nan, 2.0, np.inf, 3.0],
+        [1e9, 1e9 + 1],
+    ],
+)
+def test_any_values_can_be_drawn(values, log_y):
+    for size in ((1, 1), (5, 2), (60, 18)):
+        assert len(draw(Frame([series(values)], *size, log_y=log_y))) == size[1]
+
+
+def test_a_single_point_is_a_dot():
+    assert "".join(rows(Frame([series([2.5])], 40, 10))[1:]).count("•") == 1
+
+
+def test_a_flat_series_is_a_line_in_the_middle():
+    picture = rows(Frame([series([0.001] * 50)], 40, 10))
+    assert [row for row, text in enumerate(picture) if "⠤⠤⠤" in text or "⠒⠒⠒" in text or "⣀⣀⣀" in text] == [4]
+
+
+def test_a_gap_breaks_the_line():
+    values = np.ones(200)
+    values[80:120] = np.nan
+    line = next(text for text in rows(Frame([series(values)], 52, 10)) if "⠤⠤" in text)
+    assert re.search("┤⠤+┈+⠠?⠤+⠄?┈*$", line)
+
+
+def test_non_finite_values_do_not_move_the_axis():
+    finite = rows(Frame([series([1, 2, 3, 4])], 40, 10, x_end=5.0))
+    diverged = rows(Frame([series([1, 2, 3, 4, np.inf, np.nan])], 40, 10, x_end=5.0))
+    assert finite[1:] == diverged[1:]
+
+
+def test_the_legend_says_so_when_the_latest_value_is_not_a_number():
+    assert rows(Frame([series([1.0, np.nan])], 40, 9))[0].split() == ["──", "train", "NaN"]
+
+
+def test_a_log_axis_has_decades_and_leaves_out_what_is_not_positive():
+    picture = "\n".join(rows(Frame([series([100.0, 1.0, 0.0, -5.0, 0.001])], 60, 24, log_y=True)))
+    assert all(f"{label}┤" in picture for label in ("100", "10", "1", "0.1", "0.01", "1e-3"))
+
+
+def test_a_log_axis_without_positive_values_says_so():
+    assert "no positive value" in "\n".join(rows(Frame([series([0.0, -1.0])], 60, 9, log_y=True)))
+
+
+def test_values_that_are_all_not_finite_are_not_waited_for():
+    assert "no finite value" in "\n".join(rows(Frame([series([np.nan, np.inf])], 60, 9)))
+
+
+def test_train_and_validation_look_different_without_colour():
+    train, validation = curves()
+    both = rows(Frame([train, validation], 60, 18))
+    assert both[0].startswith("── train")
+    assert "┄┄ validation" in both[0]
+    alone = rows(Frame([validation], 60, 18))
+    assert "".join(both[1:]) != "".join(alone[1:])
+    dots = [sum((ord(c) - 0x2800).bit_count() for c in "".join(p[1:]) if "⠀" <= c <= "⣿") for p in (both, alone)]
+    assert dots[1] > 0
+
+
+def test_the_gap_between_train_and_validation_is_coloured_apart():
+    train, validation = curves()
+    styles = {"train": Style(color="blue"), "validation": Style(color="yellow")}
+    strips = draw(Frame([train, validation], 60, 18, styles=styles))
+    drawn = {}
+    for row, strip in enumerate(strips[1:-2]):
+        for segment in strip:
+            if segment.style and segment.style.color:
+                drawn.setdefault(segment.style.color.name, set()).add(row)
+    assert max(drawn["blue"]) > max(drawn["yellow"])
+
+
+def test_eight_runs_have_eight_markers():
+    runs = [series(np.linspace(1, k, 100), f"run {k}", f"run-{k}") for k in range(8)]
+    legend = rows(Frame(runs, 160, 20))[0]
+    assert len({part.split()[0] for part in legend.split("  ") if part.strip()}) == 8
+    assert rows(Frame(runs[3:4], 160, 20))[0].split()[0] in legend
+
+
+def test_a_mark_is_a_thin_line_with_its_glyph_on_top():
+    picture = rows(Frame([series(np.zeros(101))], 61, 12, [Mark(50.0, "◆")], x_end=100.0))
+    column = picture[1].index("◆")
+    assert abs(column - 32) <= 1
+    assert picture[2][column] == "┊"
+
+
+def test_marks_outside_the_range_are_left_out():
+    assert "◆" not in "".join(rows(Frame([series([1, 2])], 60, 12, [Mark(50.0, "◆"), Mark(-1.0, "◆")])))
+
+
+def test_x_and_y_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="one shape"):
+        Series("train", np.arange(3.0), np.arange(2.0))
+
+
+def test_a_mark_wider_than_a_cell_is_refused():
+    with pytest.raises(ValueError, match="one cell wide"):
+        Mark(1.0, "火")
+
+
+def test_ascii_only_means_ascii_only():
+    train, validation = curves()
+    frame = Frame([train, validation], 60, 18, [Mark(50.0, "▼")], ascii_only=True)
+    assert all(text.isascii() for text in rows(frame))
+
+
+@pytest.mark.parametrize("label", ["[red]x[/]", "a\x1b[31mb", "火火火火火火", "x" * 500, "", "\n"])
+def test_a_label_is_only_ever_text(label):
+    for width in (5, 20, 60):
+        strip = draw(Frame([series([1, 2], label)], width, 9))[0]
+        assert strip.cell_length == width
+        assert "\x1b" not in strip.text
+        assert "\n" not in strip.text
+    if label == "[red]x[/]":
+        assert label in strip.text
+
+
+def test_appending_a_point_changes_only_rows_near_it():
+    values = np.exp(-np.arange(4000.0) / 800)
+    before, after = (draw(Frame([series(values[:n])], 60, 18)) for n in (3900, 3901))
+    assert sum(old != new for old, new in zip(before, after, strict=True)) <= 2

@@ -1,0 +1,96 @@
+"""Commands to a live run: any screen or program appends them to `commands.jsonl`, the trainer reads them."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+_LIMIT = 1 << 16
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    by: str = "unknown"
+    time: float = 0.0
+
+
+class Pause(_Command):
+    """Wait at the next chunk end."""
+
+    kind: Literal["pause"] = "pause"
+
+
+class Resume(_Command):
+    """Go on."""
+
+    kind: Literal["resume"] = "resume"
+
+
+class Stop(_Command):
+    """End the run at the next chunk end; with `keep_best`, on the best weights there are."""
+
+    kind: Literal["stop"] = "stop"
+    keep_best: bool = True
+
+
+class Save(_Command):
+    """Write a checkpoint at the next chunk end."""
+
+    kind: Literal["save"] = "save"
+
+
+class Set(_Command):
+    """Give a live hyperparameter another value from the next chunk on."""
+
+    kind: Literal["set"] = "set"
+    key: str
+    value: Any
+
+
+Command = Annotated[Pause | Resume | Stop | Save | Set, Field(discriminator="kind")]
+_COMMANDS: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+def send(directory: Path, command: Command) -> None:
+    """Append the command to those of the run."""
+    line = command.model_copy(update={"time": time.time()}).model_dump_json().encode() + b"\n"
+    descriptor = os.open(
+        directory / "commands.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+class Inbox:
+    """The trainer's end: gives each command once. Looking costs one `stat`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "commands.jsonl"
+        self._offset = 0
+
+    def read(self) -> tuple[list[Command], list[str]]:
+        """Return the commands that came since the last call, and a line about each that was none."""
+        try:
+            size = os.stat(self._path).st_size  # noqa: PTH116 at every chunk end: a Path.stat costs twice as much
+        except FileNotFoundError:
+            return [], []
+        if size <= self._offset:
+            return [], []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read(_LIMIT)
+        whole = data.rfind(b"\n") + 1
+        self._offset += whole
+        commands, problems = [], []
+        for line in data[:whole].splitlines():
+            try:
+                commands.append(_COMMANDS.validate_python(json.loads(line)))
+            except (ValidationError, ValueError, RecursionError):
+                problems.append(f"commands.jsonl has a line that is no command: {line[:80]!r}")
+        return commands, problems

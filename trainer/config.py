@@ -1,0 +1,186 @@
+"""The config: every hyperparameter of a run, each declared once in its family's file.
+
+The attribute path, the TOML key, the name in the form, the place in an error and the row of a comparison are the same
+dotted word, such as `optimizer.learning_rate`. Loading JAX is not needed to read, check, change or write a config.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from trainer import toml
+from trainer.callbacks import Callbacks
+from trainer.data import Data, Digits
+from trainer.fields import Section, fixed, live, structural
+from trainer.losses import AnyLoss, Auto
+from trainer.models import MLP, AnyModel
+from trainer.optimizers import Adam, AnyOptimizer
+from trainer.problems import ConfigError, Problem
+from trainer.schedules import AnySchedule, Constant
+from trainer.text import clean
+from trainer.validation import discriminator, explain, members
+
+SCHEMA = 1
+
+
+class Regularization(Section):
+    """`regularization`: what is added to the gradient to keep weights small; the reported loss leaves it out."""
+
+    l1: float = live(0.0, "Pull of every weight towards 0, whatever its size; makes many exactly small.", ge=0)
+    l2: float = live(0.0, "Pull of every weight towards 0 in proportion to its size; 1e-5 to 1e-2 is usual.", ge=0)
+
+
+class Training(Section):
+    """`training`: how long, in which portions, from which seed."""
+
+    epochs: int = live(30, "Passes over the training data; callbacks may end it sooner.", unit="epochs", ge=1, le=1_000_000)
+    batch_size: int = structural(
+        64, "Examples in each update; larger is faster per example and takes fewer, smoother steps.",
+        unit="examples", ge=1, le=1 << 24,
+    )  # fmt: skip
+    seed: int = fixed(0, "Start of every random choice: weights, order of examples, dropout.", ge=0, lt=1 << 32)
+    drop_remainder: bool = structural(
+        False, "Leave out the last, smaller batch of each epoch instead of training on it.", advanced=True
+    )
+
+
+class Config(Section):
+    """Everything that a run needs to be done again."""
+
+    schema_version: int = Field(SCHEMA, alias="schema", description="Version of this format.")
+    name: str = fixed("untitled", "What the run is called; any text.", min_length=1, max_length=200)
+    description: str = fixed("", "What it shows, in a line or two.", max_length=2000)
+    data: Data = Field(default_factory=Digits, description="Examples, and how they are split.")
+    model: AnyModel = Field(default_factory=MLP, description="From inputs to outputs.")
+    loss: AnyLoss = Field(default_factory=Auto, description="What is made small.")
+    optimizer: AnyOptimizer = Field(default_factory=Adam, description="How an update follows from a gradient.")
+    schedule: AnySchedule = Field(default_factory=Constant, description="What multiplies the learning rate over time.")
+    regularization: Regularization = Field(default_factory=Regularization, description="What keeps weights small.")
+    training: Training = Field(default_factory=Training, description="How long and in which portions.")
+    callbacks: Callbacks = Field(default_factory=Callbacks, description="What is done at the end of an epoch.")
+
+    @field_validator("schema_version")
+    @classmethod
+    def _schema_is_known(cls, version: int) -> int:
+        if version > SCHEMA:
+            raise ValueError(f"must be at most {SCHEMA}, got {version}. It was written by a newer nn-tui: update.")
+        if version < 1:
+            raise ValueError(f"must be {SCHEMA}, got {version}.")
+        return version
+
+    @field_validator("name", "description")
+    @classmethod
+    def _shows_as_it_is(cls, text: str) -> str:
+        if clean(text.replace("\n", " ")) != text.replace("\n", " "):
+            raise ValueError("must not hold control characters.")
+        return text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, table: Any) -> Any:
+        """Give each section that does not name its kind the default one."""
+        if not isinstance(table, Mapping):
+            return table
+        table = dict(table)
+        for name, field in cls.model_fields.items():
+            tag = discriminator(field)
+            if tag and isinstance(table.get(name), Mapping) and tag not in table[name]:
+                table[name] = {tag: getattr(field.get_default(call_default_factory=True), tag), **table[name]}
+        return table
+
+    def table(self) -> toml.Table:
+        """Return the whole config as TOML has it: nested tables; no value where it is None."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Return a copy with other values.
+
+        Args:
+            values: dotted key to value. A new `kind` swaps the section and keeps the fields that both kinds have;
+                it is applied first, whatever the order.
+
+        Raises:
+            ConfigError: everything that is wrong with the keys and values.
+        """
+        table = self.table()
+        kinds = {key: value for key, value in values.items() if key.split(".")[1:] in (["kind"], ["source"])}
+        for key, kind in kinds.items():
+            section, tag = key.split(".")
+            if isinstance(table.get(section), dict):
+                table[section] = _swapped(table[section], section, tag, kind)
+        for key, value in values.items():
+            if key not in kinds:
+                _put(table, key.split("."), value)
+        return type(self).parse(table)
+
+    @classmethod
+    def parse(cls, table: Any, file: str = "", text: str = "") -> Self:
+        """Return the config that the tables mean.
+
+        Raises:
+            ConfigError: every problem there is; with its line where `text` is given.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise ConfigError(explain(error, cls, file, toml.lines(text))) from None
+
+
+def load(path: Path) -> Config:
+    """Return the config in a file. Raises ConfigError with every problem in it."""
+    table, text = toml.read(path)
+    return Config.parse(table, clean(str(path)), text)
+
+
+def dump(config: Config) -> str:
+    """Return the whole config as TOML; loading it gives the same config."""
+    return toml.dump(config.table())
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each dotted key of nested tables with its value, in order."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def values(config: Config) -> dict[str, Any]:
+    """Return every hyperparameter by its dotted key, without the format's version."""
+    return dict(item for item in flatten(config.model_dump(by_alias=True)) if item[0] != "schema")
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Return the values of `key=value` words; values are TOML, bare words are strings.
+
+    Raises:
+        ConfigError: a word without `=`.
+    """
+    found, problems = {}, []
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            problems.append(f"--set needs key=value, got {clean(setting)!r}")
+        found[key.strip()] = toml.value(text.strip())
+    if problems:
+        raise ConfigError([Problem(message) for message in problems])
+    return found
+
+
+def _swapped(section: Mapping[str, Any], name: str, tag: str, kind: Any) -> dict[str, Any]:
+    """Return the section of another kind, with what both kinds have; checked later."""
+    member = members(Config.model_fields[name]).get(kind) if name in Config.model_fields else None
+    kept = {key: value for key, value in section.items() if member is None or key in member.model_fields}
+    return {**kept, tag: kind}
+
+
+def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        inner = table.get(name)
+        if not isinstance(inner, dict):
+            inner = table[name] = {}
+        table = inner
+    table[path[-1]] = value

@@ -1,0 +1,110 @@
+"""Columns of text cells, as numbers or as categories."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.scaling import LARGEST
+from trainer.text import clean, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_CATEGORIES = 20
+"""Distinct words of a column up to which it is worth a feature each."""
+
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+"""What a number looks like: ASCII digits, a point, an exponent; no infinity, no separators between digits."""
+
+_MISSING = ("", "na", "n/a", "nan", "null")
+
+
+class BadCellError(Exception):
+    """A cell that cannot be used.
+
+    Attributes:
+        row: of the column, from 0.
+        message: rule, value got and what to do.
+    """
+
+    def __init__(self, row: int, message: str) -> None:
+        super().__init__(message)
+        self.row = row
+        self.message = message
+
+
+def missing_in(column: "pl.Series") -> NDArray[np.bool_]:
+    """Return whether a cell is empty, NA, N/A, NaN or null in any case, shape [examples]."""
+    missing: NDArray[np.bool_] = (column.is_null() | column.str.to_lowercase().is_in(_MISSING)).to_numpy()
+    return missing
+
+
+def is_numeric(column: "pl.Series") -> bool:
+    """Return whether every cell is a number."""
+    return bool(column.str.contains(NUMBER).all())
+
+
+def is_words(column: "pl.Series") -> bool:
+    """Return whether no cell is a number, nor anything that a person may mean as one."""
+    return not column.str.contains(NUMBER).any() and not any(map(_may_mean_number, column.unique()))
+
+
+def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
+    """Return the numbers, shape [examples], none beyond `LARGEST`.
+
+    Raises:
+        BadCellError: a cell is no number, or too large.
+    """
+    import polars as pl
+
+    matches = column.str.contains(NUMBER)
+    if not matches.all():
+        row = int((~matches).arg_max() or 0)
+        raise BadCellError(row, _not_a_number(name, column[row]))
+    values: NDArray[np.float64] = column.cast(pl.Float64).to_numpy()
+    large = ~(abs(values) <= LARGEST)
+    if large.any():
+        row = int(large.argmax())
+        message = f"must hold numbers below {LARGEST}, got {quoted(column[row])} in column {quoted(name)}. Rescale it."
+        raise BadCellError(row, message)
+    return values
+
+
+def features_in(name: str, column: "pl.Series") -> tuple[list[NDArray[np.float64]], list[str]]:
+    """Return the column as it is where it holds numbers, or one column of 0 and 1 for each of its few words.
+
+    Returns:
+        Columns of shape [examples], and their names; a word's is "column=word".
+
+    Raises:
+        BadCellError: a cell is no number, and the column is not one of words.
+    """
+    if is_numeric(column) or not is_words(column):
+        return [numbers_in(name, column)], [name]
+    words = column.unique().sort().to_list()
+    if len(words) > MOST_CATEGORIES:
+        raise BadCellError(
+            0,
+            f"must hold numbers or at most {MOST_CATEGORIES} distinct words a column, got {len(words)} words in column"
+            f" {quoted(name)}, the first being {quoted(column[0])}. Remove the column or group its words.",
+        )
+    return [(column == word).to_numpy().astype(np.float64) for word in words], [
+        f"{name}={clean(word)}" for word in words
+    ]
+
+
+def _may_mean_number(cell: str) -> bool:
+    """Return whether a cell is made of digits and signs alone ("1,5", "1_000", "2024-01-01"), or is read by `float`."""
+    try:
+        float(cell)
+    except ValueError:
+        return any(map(str.isnumeric, cell)) and not any(
+            c.isalpha() and not c.isnumeric() and c not in "eE" for c in cell
+        )
+    return True
+
+
+def _not_a_number(name: str, cell: str) -> str:
+    hint = "Write 1.5, not 1,5." if "," in cell else "Correct the cell or remove the column."
+    return f"must hold a number, got {quoted(cell)} in column {quoted(name)}. {hint}"

@@ -1,0 +1,73 @@
+"""Five classic data sets that come with the program; `trainer/datasets/README.md` says where they are from."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trainer.data.section import DataSection, NumericTargetSection, Table, Task
+
+
+class Digits(DataSection):
+    """1,797 handwritten digits, 8 by 8 pixels of 0 to 16 in the source, read as 0 to 1; ten classes."""
+
+    source: Literal["digits"] = "digits"
+
+    def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
+        """Return the pictures, a row of 64 pixels each."""
+        return _embedded("digits", "classification", image_shape=(8, 8), divisor=16)
+
+
+class Iris(DataSection):
+    """150 iris flowers, four lengths in cm, three species."""
+
+    source: Literal["iris"] = "iris"
+
+    def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
+        """Return the flowers."""
+        return _embedded("iris", "classification")
+
+
+class Wine(DataSection):
+    """178 wines, 13 chemical measurements, three cultivars."""
+
+    source: Literal["wine"] = "wine"
+
+    def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
+        """Return the wines."""
+        return _embedded("wine", "classification")
+
+
+class BreastCancer(DataSection):
+    """569 tumours, 30 measurements of cell nuclei, malignant or benign."""
+
+    source: Literal["breast_cancer"] = "breast_cancer"
+
+    def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
+        """Return the tumours."""
+        return _embedded("breast_cancer", "classification")
+
+
+class Diabetes(NumericTargetSection):
+    """442 patients, ten measurements in their own units, and how far the disease went in a year; regression."""
+
+    source: Literal["diabetes"] = "diabetes"
+
+    def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
+        """Return the patients."""
+        return _embedded("diabetes", "regression")
+
+
+def _embedded(name: str, task: Task, image_shape: tuple[int, int] | None = None, divisor: int = 1) -> Table:
+    with (resources.files("trainer") / "datasets" / f"{name}.npz").open("rb") as file, np.load(file) as arrays:
+        x, y = arrays["x"], arrays["y"]
+        feature_names, target_names = (tuple(map(str, arrays[key])) for key in ("feature_names", "target_names"))
+    return Table(
+        x=x / np.float32(divisor) if divisor != 1 else x,
+        y=y.astype(np.int32) if task == "classification" else y.astype(np.float64)[:, np.newaxis],
+        task=task,
+        feature_names=feature_names,
+        target_names=target_names,
+        image_shape=image_shape,
+    )

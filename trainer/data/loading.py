@@ -1,0 +1,205 @@
+"""From a section to the arrays that train, validate and test."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.files import Files
+from trainer.data.refusal import refused
+from trainer.data.scaling import Scaling, fit
+from trainer.data.section import DataSection, NumericTargetSection, Table, Task
+from trainer.data.split import Rows, split, split_warnings
+from trainer.text import clipped, quoted
+
+_SHOWN = 3
+_LEAST_EXAMPLES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the examples.
+
+    Attributes:
+        x: features, shape [examples, features].
+        y: class indices (int32, shape [examples]) or outputs (float32, shape [examples, outputs]).
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int32] | NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """All examples, split and scaled.
+
+    Attributes:
+        train: never empty.
+        validation: may have no examples.
+        test: may have no examples.
+        task: what the target asks for.
+        feature_names: one a column of `x`, safe to show.
+        target_names: one a class, or one an output, safe to show.
+        image_shape: rows and columns of the picture that each example is, or None.
+        x_offset: shape [features]; `x` holds (raw - offset) / scale, computed in double precision.
+        x_scale: shape [features], greater than 0.
+        y_offset: shape [outputs]; 0 for classes, shape [1].
+        y_scale: shape [outputs]; 1 for classes, shape [1].
+        fingerprint: SHA-256 of the examples as read, the split and the settings; where the file lies is no part of it.
+        warnings: what was found odd, one line each.
+    """
+
+    train: Part
+    validation: Part
+    test: Part
+    task: Task
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    image_shape: tuple[int, int] | None
+    x_offset: NDArray[np.float32]
+    x_scale: NDArray[np.float32]
+    y_offset: NDArray[np.float32]
+    y_scale: NDArray[np.float32]
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Return the number of inputs of a network."""
+        return len(self.feature_names)
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of classes, or of outputs."""
+        return len(self.target_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a form can tell of a source: counts of examples, features and outputs (classes, for classification)."""
+
+    n_train: int
+    n_validation: int
+    n_test: int
+    n_features: int
+    n_outputs: int
+    task: Task
+    image_shape: tuple[int, int] | None
+
+
+def load(section: DataSection, file_base: Path | None = None) -> Splits:
+    """Read, split and scale the examples. The result depends on the section and its file alone.
+
+    Args:
+        section: any member of `Data`.
+        file_base: folder that a relative `data.path` starts from; None for the working folder.
+
+    Raises:
+        ConfigError: they cannot be read or cannot be trained on.
+    """
+    table = section.read(file_base)
+    parts = _split(section, table)
+    x_scaling = fit(table.x[parts[0]], section.standardize)
+    y_scaling = _fit_target(section, table, parts[0])
+    x, y = x_scaling.apply(table.x), _scaled_target(table, y_scaling)
+    _check_finite(x, table)
+    train, validation, test = (Part(x[rows], y[rows]) for rows in parts)
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        task=table.task,
+        feature_names=table.feature_names,
+        target_names=table.target_names,
+        image_shape=table.image_shape,
+        x_offset=x_scaling.offset.astype(np.float32),
+        x_scale=x_scaling.scale.astype(np.float32),
+        y_offset=y_scaling.offset.astype(np.float32),
+        y_scale=y_scaling.scale.astype(np.float32),
+        fingerprint=_fingerprint(section, table, parts),
+        warnings=(*table.warnings, *_warnings(section, table, parts, x_scaling, y_scaling)),
+    )
+
+
+def describe(section: DataSection, file_base: Path | None = None) -> Summary:
+    """Return counts and shapes; the second call is free, until the section or its file changes. Raises as `load`."""
+    return _describe(section, file_base, section.stamp(file_base) if isinstance(section, Files) else None)
+
+
+@lru_cache(maxsize=64)
+def _describe(section: DataSection, file_base: Path | None, stamp: tuple[int, int] | None) -> Summary:  # noqa: ARG001
+    table = section.read(file_base)
+    train, validation, test = map(len, _split(section, table))
+    return Summary(train, validation, test, table.x.shape[1], table.n_outputs, table.task, table.image_shape)
+
+
+def _split(section: DataSection, table: Table) -> tuple[Rows, Rows, Rows]:
+    if len(table.x) < _LEAST_EXAMPLES:
+        raise refused(f"must hold at least {_LEAST_EXAMPLES} examples, got {len(table.x)}. Add examples.")
+    groups = table.y if table.task == "classification" else np.zeros(len(table.x), np.int32)
+    return split(groups, section.validation_split, section.test_split, section.seed)
+
+
+def _fit_target(section: DataSection, table: Table, train: Rows) -> Scaling:
+    if table.task == "classification":
+        return Scaling(np.zeros(1), np.ones(1), np.zeros(1, np.bool_))
+    scaled = isinstance(section, NumericTargetSection) and section.standardize_target
+    return fit(table.y[train], "standard" if scaled else "none")
+
+
+def _scaled_target(table: Table, scaling: Scaling) -> NDArray[np.int32] | NDArray[np.float32]:
+    return table.y.astype(np.int32) if table.task == "classification" else scaling.apply(table.y)
+
+
+def _check_finite(x: NDArray[np.float32], table: Table) -> None:
+    """Refuse a value that is so far from those of the training part that, scaled, it leaves the 32-bit floats."""
+    finite = np.isfinite(x).all(axis=0)
+    if not finite.all():
+        name = quoted(table.feature_names[int(finite.argmin())])
+        raise refused(
+            f"must leave finite values, got one in column {name} that is too far from the training part."
+            " Correct it or remove the column.",
+            "data.standardize",
+        )
+
+
+def _warnings(
+    section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows], x: Scaling, y: Scaling
+) -> tuple[str, ...]:
+    found = [*_constant(table.target_names, y, "targets")]
+    # The rim of a picture is the same in all of them; left as it is, it harms nothing.
+    if not table.image_shape or section.standardize != "none":
+        found.extend(_constant(table.feature_names, x, "features"))
+    if section.validation_split and not len(parts[1]):
+        found.append(f"data.validation_split = {section.validation_split} of {len(table.x)} examples is none of them")
+    if section.test_split and not len(parts[2]):
+        found.append(f"data.test_split = {section.test_split} of {len(table.x)} examples is none of them")
+    if table.task == "classification":
+        found.extend(split_warnings(table.y, table.target_names, parts[1], section.validation_split))
+    return tuple(found)
+
+
+def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[str, ...]:
+    columns = np.flatnonzero(scaling.constant)
+    if not columns.size:
+        return ()
+    shown = ", ".join(clipped(names[column], 40) for column in columns[:_SHOWN])
+    more = f" and {columns.size - _SHOWN} more" if columns.size > _SHOWN else ""
+    return (f"{subject} that never change in the training part: {shown}{more}",)
+
+
+def _fingerprint(section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:
+    settings = section.model_dump(mode="json", exclude={"path"})
+    names = (table.feature_names, table.target_names, table.image_shape, table.task)
+    digest = hashlib.sha256(json.dumps([settings, names], sort_keys=True).encode())
+    for array in (table.x, table.y, *parts):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

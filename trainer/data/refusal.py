@@ -1,0 +1,18 @@
+"""How a data file is refused: one line that names the setting, the file and the line."""
+
+from pathlib import Path
+
+from trainer.problems import ConfigError, Problem
+from trainer.text import clean
+
+
+def refused(message: str, key: str = "data.path", path: Path | None = None, line: int = 0) -> ConfigError:
+    """Return the error to raise.
+
+    Args:
+        message: rule, value got and what to do.
+        key: the setting that leads to it.
+        path: the data file, where the problem lies in it.
+        line: in that file, 1-based; 0 where none is meant.
+    """
+    return ConfigError(Problem(message, key=key, file=clean(str(path)) if path else "", line=line))

@@ -1,0 +1,74 @@
+"""Offset and scale of each column, fitted on the training part alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.section import Standardize
+
+Floats = NDArray[np.float64]
+
+LARGEST = 1e38
+"""Largest value that is taken, either way: the difference of two is still a 32-bit float."""
+
+
+# Examples at a time: their double precision would not fit into memory where they themselves just do.
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """standardized = (raw - offset) / scale, a column each.
+
+    Attributes:
+        offset: shape [columns].
+        scale: greater than 0, shape [columns].
+        constant: whether a column holds one value only, so that its scale is 1, shape [columns].
+    """
+
+    offset: Floats
+    scale: Floats
+    constant: NDArray[np.bool_]
+
+    def apply(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the columns standardized, shape [examples, columns]; infinite where 32 bits are too few."""
+        if not self.offset.any() and (self.scale == 1).all():
+            return raw.astype(np.float32)
+        scaled = np.empty(raw.shape, np.float32)
+        with np.errstate(over="ignore"):
+            for start in range(0, len(raw), _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                scaled[rows] = (raw[rows] - self.offset) / self.scale
+        return scaled
+
+
+def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
+    """Return the scaling that gives these columns zero mean and unit variance, or the range 0 to 1, or changes nothing.
+
+    Args:
+        raw: the training part, finite, shape [examples, columns], at least one example.
+        kind: `none` still tells which columns are constant.
+    """
+    low, high = raw.min(axis=0).astype(np.float64), raw.max(axis=0).astype(np.float64)
+    spread = high - low
+    # Below, the digits that differ are rounding of the value, not of what was measured.
+    constant = spread <= 8 * np.finfo(np.float64).eps * np.maximum(abs(low), abs(high))
+    zero, one = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
+    if kind == "none":
+        return Scaling(zero, one, constant)
+    offset, scale = (low, spread) if kind == "minmax" else _mean_and_deviation(raw, np.where(constant, 1, spread))
+    # A scale that float32 cannot hold would come back as a division by zero.
+    constant |= scale < np.finfo(np.float32).tiny
+    # Not the mean, which may miss the one value by a rounding.
+    return Scaling(np.where(constant, low, offset), np.where(constant, one, scale), constant)
+
+
+def _mean_and_deviation(raw: NDArray[Any], unit: Floats) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation a column; in units of the spread, so that squares stay in range."""
+    mean, deviation = np.empty_like(unit), np.empty_like(unit)
+    for column in range(raw.shape[1]):
+        values = raw[:, column].astype(np.float64) / unit[column]
+        mean[column], deviation[column] = values.mean() * unit[column], values.std() * unit[column]
+    return mean, deviation

@@ -1,0 +1,86 @@
+"""What every data source has in common: its settings, and what its `read` gives."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from pydantic import ValidationInfo, field_validator
+
+from trainer.fields import Section, fixed, structural
+
+Task = Literal["classification", "regression"]
+Standardize = Literal["none", "standard", "minmax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Examples as a source holds them, before split and scaling.
+
+    Attributes:
+        x: features, real numbers, finite, shape [examples, features].
+        y: class indices (integers, shape [examples]) or outputs (floats, shape [examples, outputs]).
+        task: classification where `y` holds class indices.
+        feature_names: one a column of `x`.
+        target_names: one a class, or one an output.
+        image_shape: rows and columns of the picture that each example is, or None.
+        warnings: what was found odd while reading, one line each.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    task: Task
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    image_shape: tuple[int, int] | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of classes, or of outputs."""
+        return len(self.target_names)
+
+
+class DataSection(Section):
+    """`data`: the settings of every source. A source adds `source` and its own fields, and reads its examples."""
+
+    validation_split: float = structural(
+        0.2, "Share of the examples that validates; they are never trained on.", ge=0, lt=0.9
+    )
+    test_split: float = structural(
+        0.0, "Share of the examples set aside for one look at the very end.", advanced=True, ge=0, lt=0.9
+    )
+    seed: int = fixed(0, "Seed of the split and of generated points.", advanced=True, ge=0, lt=2**63)
+    standardize: Standardize = fixed(
+        "standard", "Scaling of each feature, fitted on the training part: zero mean and unit variance, or 0 to 1."
+    )
+
+    @field_validator("test_split")
+    @classmethod
+    def _leave_examples_to_train(cls, test_split: float, info: ValidationInfo) -> float:
+        validation_split = info.data.get("validation_split", 0.0)
+        if test_split + validation_split > 0.95:
+            raise ValueError(
+                f"must leave at least 0.05 to train beside validation_split = {validation_split}, got {test_split}"
+            )
+        return test_split
+
+    @abstractmethod
+    def read(self, file_base: Path | None) -> Table:
+        """Return all examples of the source, in an order that depends on nothing but the section and its file.
+
+        Args:
+            file_base: folder that a relative path starts from; None for the working folder.
+
+        Raises:
+            ConfigError: they cannot be read or cannot be trained on.
+        """
+
+
+class NumericTargetSection(DataSection):
+    """A source whose target may be a number."""
+
+    standardize_target: bool = fixed(
+        True, "Train on the target scaled to zero mean and unit variance; metrics are told in its own units."
+    )

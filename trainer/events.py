@@ -1,0 +1,197 @@
+"""Records: what a run tells, one class each. The trainer appends them to `events.jsonl`, everything else reads them.
+
+JSON has no infinities and no NaN: such numbers are written as the strings "Infinity", "-Infinity" and "NaN".
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Reason = Literal["completed", "early_stopped", "stopped", "interrupted", "diverged", "failed"]
+
+
+class Record(BaseModel):
+    """What every record has.
+
+    Attributes:
+        seq: number of the record within its run, from 0.
+        time: when it was written, Unix seconds.
+        elapsed: seconds trained until then, without compiling and pauses.
+        epoch: epoch it belongs to, 0-based.
+        step: updates done.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings", serialize_by_alias=True, populate_by_name=True)
+
+    seq: int = 0
+    time: float = 0.0
+    elapsed: float = 0.0
+    epoch: int = 0
+    step: int = 0
+
+
+class Started(Record):
+    """Training begins; `device` in words, `resumed_from` a step or None."""
+
+    kind: Literal["started"] = "started"
+    resumed_from: int | None = None
+    n_parameters: int
+    device: str
+    steps_per_epoch: int
+
+
+class Compiled(Record):
+    """A program was compiled: `seconds` it took, `flops` of one call and `memory_bytes` it needs, where known."""
+
+    kind: Literal["compiled"] = "compiled"
+    what: str
+    seconds: float
+    flops: float | None = None
+    memory_bytes: int | None = None
+
+
+class Spread(BaseModel):
+    """One metric over several updates."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    mean: float
+    min: float
+    max: float
+    last: float
+
+
+class Steps(Record):
+    """Metrics over the updates since the last such record."""
+
+    kind: Literal["steps"] = "steps"
+    metrics: dict[str, Spread]
+
+
+class Epoch(Record):
+    """The end of an epoch; `learning_rate` among the metrics is the base rate times the schedule, as last used."""
+
+    kind: Literal["epoch"] = "epoch"
+    metrics: dict[str, float]
+    examples_per_second: float
+
+
+class LearningRateReduced(Record):
+    """ReduceLROnPlateau cut the base rate."""
+
+    kind: Literal["learning_rate_reduced"] = "learning_rate_reduced"
+    from_: float = Field(alias="from")
+    to: float
+    monitor: str
+    best: float | None
+    wait: int
+
+
+class EarlyStopped(Record):
+    """EarlyStopping ended the training."""
+
+    kind: Literal["early_stopped"] = "early_stopped"
+    monitor: str
+    best: float | None
+    best_epoch: int | None
+    wait: int
+
+
+class CheckpointSaved(Record):
+    """A checkpoint is on disk; epoch and step are those it was taken at."""
+
+    kind: Literal["checkpoint_saved"] = "checkpoint_saved"
+    path: str
+    reason: str
+    monitor: str | None = None
+    value: float | None = None
+
+
+class WeightsRestored(Record):
+    """The weights of the best epoch are back; epoch is that epoch."""
+
+    kind: Literal["weights_restored"] = "weights_restored"
+    reason: str
+    monitor: str | None = None
+    value: float | None = None
+
+
+class HyperparameterSet(Record):
+    """A live number was changed; `by` says by whom."""
+
+    kind: Literal["hyperparameter_set"] = "hyperparameter_set"
+    key: str
+    from_: float | int | bool | str | None = Field(alias="from")
+    to: float | int | bool | str | None
+    by: str
+
+
+class Message(Record):
+    """A line for the person; `evidence` holds the numbers it rests on."""
+
+    message: str
+    evidence: dict[str, Any] = {}
+
+
+class Paused(Message):
+    """The run waits."""
+
+    kind: Literal["paused"] = "paused"
+
+
+class Resumed(Message):
+    """The run goes on."""
+
+    kind: Literal["resumed"] = "resumed"
+
+
+class Diverged(Message):
+    """The loss is no longer a number; `evidence`: step, learning rate and gradient norm before it."""
+
+    kind: Literal["diverged"] = "diverged"
+
+
+class Insight(Message):
+    """Something that a person who looks at the curves should know."""
+
+    kind: Literal["insight"] = "insight"
+
+
+class Warned(Message):
+    """Something that is not as it should be, and does not end the run."""
+
+    kind: Literal["warning"] = "warning"
+
+
+class Tested(Record):
+    """The test split was looked at, once, at the end, with the weights that the run keeps."""
+
+    kind: Literal["tested"] = "tested"
+    metrics: dict[str, float]
+
+
+class Finished(Record):
+    """The last record of a run."""
+
+    kind: Literal["finished"] = "finished"
+    reason: Reason
+    message: str = ""
+
+
+Event = Annotated[
+    Started | Compiled | Steps | Epoch | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
+    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Tested | Finished,
+    Field(discriminator="kind"),
+]  # fmt: skip
+
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def decode(line: bytes) -> Event:
+    """Return the record in a line. Raises pydantic's ValidationError if there is none."""
+    return _EVENTS.validate_json(line)
+
+
+def encode(event: Event) -> bytes:
+    """Return the record as a line, newline included."""
+    return event.model_dump_json().encode() + b"\n"

@@ -1,0 +1,147 @@
+"""Keeping weights: which checkpoints are due, copied off the device between two calls, written by another thread."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jax
+import numpy as np
+
+from trainer import callbacks
+from trainer.callbacks import EpochEnd, Save
+from trainer.checkpoint_writer import Failed, Saved, Writer
+from trainer.checkpoints import Kind, Manifest
+from trainer.devices import versions
+from trainer.events import CheckpointSaved, Record, Warned
+from trainer.preparation import Prepared
+from trainer.run_directory import RunDirectory
+from trainer.step import Shape, State
+
+_BEST_INTERVAL: Final = 1.0
+"""Least seconds between two checkpoints of the best: early on nearly every epoch is one, and the device keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    action: Save
+    end: EpochEnd | None
+
+
+class Keeper:
+    """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older."""
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape) -> None:
+        self._section = prepared.config.callbacks.model_checkpoint
+        self._extra = _about_data(prepared)
+        self._directory = directory
+        self._shape = shape
+        self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
+        self._wanted: dict[Kind, _Wanted] = {}
+        self._best_saved = 0.0
+
+    def want(self, action: Save, end: EpochEnd | None) -> None:
+        """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
+        self._wanted["best" if action.reason == "best" else "last"] = _Wanted(action, end)
+
+    def before_next_call(
+        self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]
+    ) -> None:
+        """Copy what is to be saved, since the next call takes the state's memory over."""
+        if wanted := self._wanted.pop("last", None):
+            self._submit("last", wanted, state, callback_states, numbers)
+        if "best" in self._wanted and time.monotonic() - self._best_saved >= _BEST_INTERVAL:
+            self._submit("best", self._wanted.pop("best"), state, callback_states, numbers)
+            self._best_saved = time.monotonic()
+
+    def at_the_end(
+        self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]
+    ) -> None:
+        """Save what is still to be saved, and the last state."""
+        if not self._section.enabled:
+            return
+        self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
+        self._best_saved = -_BEST_INTERVAL
+        self.before_next_call(state, callback_states, numbers)
+
+    def finish(self) -> None:
+        """Wait until everything is on disk."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish, and end the thread that writes."""
+        self._writer.close()
+
+    def news(self) -> Iterator[Record]:
+        """Yield a record for each checkpoint that is on disk now, or could not be written."""
+        for done in self._writer.completed():
+            manifest = done.manifest
+            match done:
+                case Saved(path=path):
+                    yield CheckpointSaved(
+                        path=str(path.relative_to(self._directory.path)),
+                        reason=manifest.reason,
+                        monitor=manifest.monitor,
+                        value=manifest.value,
+                        epoch=manifest.epoch,
+                        step=manifest.step,
+                    )
+                case Failed(message=message):
+                    yield Warned(message=message)
+
+    def _submit(
+        self,
+        kind: Kind,
+        wanted: _Wanted,
+        state: State,
+        callback_states: Mapping[str, callbacks.State],
+        numbers: Mapping[str, float],
+    ) -> None:
+        end = wanted.end
+        spe = self._shape.steps_per_epoch
+        step = (end.epoch + 1) * spe if end else int(state.step)
+        manifest = Manifest(
+            kind=kind,
+            epoch=end.epoch if end else step // spe,
+            step=step,
+            time=time.time(),
+            reason=wanted.action.reason,
+            monitor=wanted.action.monitor or None,
+            value=wanted.action.value,
+            versions=versions(),
+            callbacks=dict(callback_states),
+            numbers=dict(numbers),
+            events_offset=self._directory.log.offset,
+            extra=self._extra,
+        )
+        tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
+        self._writer.submit(named_arrays(tree), manifest)
+
+    def _best_of(self, state: State, wanted: _Wanted) -> Any:
+        watches = zip(self._shape.watches, state.slots, strict=True)
+        return next(slot.parameters for watch, slot in watches if watch.metric == wanted.action.monitor)
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return copies of the leaves of a tree by their dotted place, such as `parameters.0.weight`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+    # On the CPU what comes from the device is a view of memory that the next call overwrites.
+    return {name: np.array(leaf) for name, leaf in zip(names, jax.device_get([leaf for _, leaf in leaves]), strict=True)}
+
+
+def _about_data(prepared: Prepared) -> dict[str, Any]:
+    """Return what somebody who uses the weights must know of the data they were trained on."""
+    splits = prepared.splits
+    return {
+        "data": {
+            "fingerprint": splits.fingerprint,
+            "task": splits.task,
+            "feature_names": list(splits.feature_names),
+            "target_names": list(splits.target_names),
+            "x_offset": splits.x_offset.tolist(),
+            "x_scale": splits.x_scale.tolist(),
+            "y_offset": splits.y_offset.tolist(),
+            "y_scale": splits.y_scale.tolist(),
+        }
+    }

@@ -1,0 +1,460 @@
+"""The training loop on the host: make a call, decide, make the next call, and only then write down what happened.
+
+A call is any number of updates in one go on the device. The callbacks bound it: each says within how many epochs it
+cannot act, so that several short epochs fit into one call and nothing is decided too late. Between the end of a call
+and the start of the next stand only the callbacks' decisions; records are written while the device is at work.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from trainer import callbacks, numbers, program, step
+from trainer.callbacks import (
+    Action,
+    EarlyStopping,
+    EpochEnd,
+    ModelCheckpoint,
+    ReduceLearningRate,
+    ReduceLROnPlateau,
+    Save,
+    Stop,
+    Warn,
+)
+from trainer.commands import Command, Inbox
+from trainer.commands import Pause as PauseCommand
+from trainer.commands import Resume as ResumeCommand
+from trainer.commands import Save as SaveCommand
+from trainer.commands import Set as SetCommand
+from trainer.commands import Stop as StopCommand
+from trainer.devices import device_words
+from trainer.events import (
+    Compiled,
+    Diverged,
+    EarlyStopped,
+    Epoch,
+    HyperparameterSet,
+    Insight,
+    LearningRateReduced,
+    Paused,
+    Reason,
+    Record,
+    Resumed,
+    Started,
+    Steps,
+    Tested,
+    Warned,
+    WeightsRestored,
+)
+from trainer.events import Spread as SpreadRecord
+from trainer.insights import Insights
+from trainer.keeping import Keeper
+from trainer.preparation import Prepared
+from trainer.problems import ConfigError
+from trainer.run_directory import RunDirectory
+from trainer.runs import judge
+from trainer.schema import hyperparameters, value_at
+from trainer.step import Report, Shape, State, Watch
+
+_CALL_SECONDS: Final = 0.1
+"""How long a call shall take: pause and stop act at its end, so that short is polite and long is fast."""
+
+_GROWTH: Final = 8
+"""At most how many times longer than the last one a call may be: the first ones measure the speed."""
+
+_STEPS_INTERVAL: Final = 0.1
+_STEPS_SHARE: Final = 5000
+_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call on its way: its report, when it began, and where the training stood."""
+
+    report: Any
+    began: float
+    first_step: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _EpochOutcome:
+    """An epoch that ended, what its callbacks said, and when it ended, in seconds trained."""
+
+    end: EpochEnd
+    actions: tuple[Action, ...]
+    elapsed: float
+
+
+class Loop:
+    """One training, from compiling to the last checkpoint."""
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, cancelled: threading.Event) -> None:
+        self.config = prepared.config
+        self._prepared = prepared
+        self._directory = directory
+        self._cancelled = cancelled
+        self._inbox = Inbox(directory.path)
+        self._callbacks = callbacks.build(self.config.callbacks)
+        self._insights = Insights(self.config)
+        self._shape = shape_of(prepared)
+        self._vector = numbers.pack(self.config)
+        self._names = numbers.names(self.config)
+        self._keeper = Keeper(prepared, directory, self._shape)
+        self._board: callbacks.TensorBoard | None = None
+        self._happened: list[Record] = []
+        self._reason: Reason | None = None
+        self._keeps_best = False
+        self._paused = False
+        self._step = 0
+        self._seconds_per_update = 0.0
+        self._last_count = 0
+        self._epoch_began = 0.0
+        self._spread: list[tuple[int, np.ndarray[Any, Any]]] = []
+        self._spread_written = 0.0
+        self._in_trouble = False
+
+    def run(self) -> tuple[Reason, str]:
+        """Train to an end; return why it ended and a line about it."""
+        self._begin()
+        call = self._next_call()
+        while call is not None:
+            report, seconds = self._arrived(call)
+            outcomes = self._decide(call, report, seconds)
+            self._obey()
+            self._keeper.before_next_call(self._state, self._callback_states(), self._numbers())
+            waits = self._paused
+            call = None if waits else self._next_call()
+            self._write_down(report, outcomes)
+            if waits:
+                self._wait()
+                call = self._next_call()
+        return self._end()
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._keeper.close()
+        if self._board:
+            self._board.close(failed=self._reason is None)
+
+    def _begin(self) -> None:
+        splits, directory = self._prepared.splits, self._directory
+        self._data = program.place(splits)
+        self._test = program.place_blocks(splits.test) if len(splits.test) else None
+        self._program, compilations = program.compiled(self._shape, self._data, self._test)
+        for done in compilations:
+            directory.record(
+                Compiled(what=done.what, seconds=done.seconds, flops=done.flops, memory_bytes=done.memory_bytes)
+            )
+        self._state: State = self._program.init(np.uint32(self.config.training.seed), self._vector)
+        directory.record(
+            Started(
+                n_parameters=self._prepared.n_parameters,
+                device=device_words(),
+                steps_per_epoch=self._shape.steps_per_epoch,
+            )
+        )
+        for warning in splits.warnings:
+            directory.record(Warned(message=warning))
+        if self.config.callbacks.tensorboard.enabled:
+            from trainer.config import values
+
+            plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(self.config).items()}
+            self._board = callbacks.TensorBoard(
+                self.config.callbacks.tensorboard, directory.path / "tensorboard", plain
+            )
+
+    def _next_call(self) -> _Call | None:
+        """Send the next call off, or return None if the training is over."""
+        total = self.config.training.epochs * self._shape.steps_per_epoch
+        if self._step >= total and self._reason is None:
+            self._reason = "completed"
+        if self._reason is not None:
+            return None
+        count = self._size_of_call(total)
+        orders = np.array([count, self.config.callbacks.terminate_on_nan.enabled], np.int32)
+        began = time.perf_counter()
+        self._state, report = self._program.advance(self._state, self._vector, self._data, orders)
+        return _Call(report, began, self._step, count)
+
+    def _size_of_call(self, total: int) -> int:
+        spe = self._shape.steps_per_epoch
+        epochs = min([step.MOST_EPOCHS, *(callback.horizon for callback in self._callbacks)])
+        bounds = [total - self._step, epochs * spe - self._step % spe]
+        bounds += [it.updates_until_save(self._step) for it in self._callbacks if isinstance(it, ModelCheckpoint)]
+        if self._seconds_per_update:
+            bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
+        else:
+            bounds.append(1)
+        return max(1, min(bounds))
+
+    def _arrived(self, call: _Call) -> tuple[Report, float]:
+        """Wait for the call; return its report and the seconds it took."""
+        report = step.read_report(self._shape, np.asarray(call.report))
+        seconds = time.perf_counter() - call.began
+        done = max(1, report.step - call.first_step)
+        self._seconds_per_update = seconds / done
+        self._last_count = call.count
+        self._directory.seconds += seconds
+        self._step = self._directory.step = report.step
+        self._spread.append((done, report.spread))
+        return report, seconds
+
+    def _decide(self, call: _Call, report: Report, seconds: float) -> list[_EpochOutcome]:
+        """Play the call's epochs through the callbacks and act on what they say."""
+        outcomes = []
+        spe = self._shape.steps_per_epoch
+        for row in report.rows:
+            epoch = self._directory.epoch
+            share = ((epoch + 1) * spe - call.first_step) / max(1, report.step - call.first_step)
+            elapsed = self._directory.seconds - seconds * (1 - share)
+            metrics = dict(zip(self._shape.row_names, map(_shortest, row), strict=True))
+            end = EpochEnd(epoch, metrics, float(self._numbers()["optimizer.learning_rate"]))
+            actions = tuple(action for callback in self._callbacks for action in callback.on_epoch_end(end))
+            self._directory.epoch = epoch + 1
+            outcomes.append(_EpochOutcome(end, actions, elapsed))
+            for action in actions:
+                self._act(action, end)
+        if report.trouble_step >= 0:
+            self._meet_trouble(report)
+        for callback in self._callbacks:
+            if isinstance(callback, ModelCheckpoint):
+                for action in callback.on_updates(self._step):
+                    self._act(action, None)
+        if self._cancelled.is_set() and self._reason is None:
+            self._reason = "interrupted"
+        return outcomes
+
+    def _act(self, action: Action, end: EpochEnd | None) -> None:
+        match action:
+            case ReduceLearningRate(to=to):
+                self._set_number("optimizer.learning_rate", to)
+            case Stop():
+                self._reason = self._reason or "early_stopped"
+            case Save():
+                self._keeper.want(action, end)
+            case Warn():
+                pass
+
+    def _meet_trouble(self, report: Report) -> None:
+        if self._in_trouble:
+            return
+        self._in_trouble = True
+        rate, norm = report.trouble_learning_rate, report.trouble_grad_norm
+        message = (
+            f"the loss is no longer a number since step {report.trouble_step}; one update before, the learning rate was "
+            f"{rate:.3g} and the gradient norm {norm:.3g}."
+        )
+        evidence = {"step": report.trouble_step, "learning_rate": rate, "grad_norm": norm}
+        if self.config.callbacks.terminate_on_nan.enabled:
+            self._reason = "diverged"
+            message += f" Try a learning rate ten times lower ({rate / 10:.3g})."
+            self._happened.append(Diverged(message=message, evidence=evidence))
+        else:
+            self._happened.append(Warned(message=message, evidence=evidence))
+
+    def _obey(self) -> None:
+        commands, problems = self._inbox.read()
+        self._happened.extend(Warned(message=problem) for problem in problems)
+        for command in commands:
+            self._obey_one(command)
+
+    def _obey_one(self, command: Command) -> None:
+        match command:
+            case PauseCommand(by=by):
+                if not self._paused and self._reason is None:
+                    self._paused = True
+                    self._happened.append(Paused(message=f"paused by {by}"))
+            case ResumeCommand(by=by):
+                if self._paused:
+                    self._paused = False
+                    self._happened.append(Resumed(message=f"resumed by {by}"))
+            case StopCommand():
+                self._paused = False
+                self._reason = self._reason or "stopped"
+                self._keeps_best = command.keep_best
+            case SaveCommand():
+                self._keeper.want(Save("command", "", None), None)
+            case SetCommand():
+                self._happened.append(self._set(command))
+
+    def _set(self, command: SetCommand) -> Record:
+        """Change a live hyperparameter, or say why not."""
+        field = hyperparameters(self.config).get(command.key)
+        try:
+            changed = self.config.changed({command.key: command.value})
+        except ConfigError as error:
+            return Warned(message=str(error.problems[0]))
+        if field is None or field.role != "live":
+            return Warned(message=f"{command.key} cannot change while training: it is compiled in or read at the start.")
+        before, after = value_at(self.config, command.key), value_at(changed, command.key)
+        if command.key == "optimizer.learning_rate":
+            before = self._numbers()[command.key]
+            for callback in self._callbacks:
+                if isinstance(callback, ReduceLROnPlateau):
+                    callback.on_learning_rate_set(after)
+        self.config = changed
+        self._set_number(command.key, after)
+        if command.key == "training.epochs":
+            self._directory.run.status.epochs_planned = after
+        return HyperparameterSet(key=command.key, from_=before, to=after, by=command.by)
+
+    def _set_number(self, key: str, value: float) -> None:
+        # A new array: the device may still be reading the old one.
+        self._vector = self._vector.copy()
+        self._vector[self._names.index(key)] = value
+
+    def _wait(self) -> None:
+        """Wait, paused, until told otherwise."""
+        self._directory.write_status()
+        while self._paused:
+            time.sleep(_POLL_SECONDS)
+            self._obey()
+            if self._cancelled.is_set():
+                self._paused, self._reason = False, self._reason or "interrupted"
+            self._flush()
+
+    def _write_down(self, report: Report, outcomes: list[_EpochOutcome]) -> None:
+        """Record the epochs of a call, what their callbacks did, and what else happened."""
+        directory, now = self._directory, self._directory.epoch
+        spe = self._shape.steps_per_epoch
+        for outcome in outcomes:
+            epoch = outcome.end.epoch
+            at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
+            seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
+            self._epoch_began = outcome.elapsed
+            speed = min(self._shape.n_train, spe * self.config.training.batch_size) / seconds
+            directory.record(Epoch(metrics=dict(outcome.end.metrics), examples_per_second=round(speed, 1)), **at)
+            for event in self._records_of(outcome):
+                directory.record(event, **at)
+            if self._board:
+                self._board.on_epoch_end(outcome.end, spe / seconds)
+        directory.epoch = now
+        self._write_steps()
+        self._flush()
+
+    def _records_of(self, outcome: _EpochOutcome) -> Iterator[Record]:
+        for action in outcome.actions:
+            match action:
+                case ReduceLearningRate():
+                    yield LearningRateReduced(
+                        from_=action.from_, to=action.to, monitor=action.monitor, best=action.best, wait=action.wait
+                    )
+                case Stop():
+                    yield EarlyStopped(
+                        monitor=action.monitor, best=action.best, best_epoch=action.best_epoch, wait=action.wait
+                    )
+                case Warn():
+                    yield Warned(message=action.message)
+                case Save():
+                    pass
+        for seen in self._insights.on_epoch_end(outcome.end.metrics):
+            yield Insight(message=seen.message, evidence=seen.evidence)
+
+    def _write_steps(self, *, at_end: bool = False) -> None:
+        """Record the updates since the last such record, thinned so that a run of any length stays small."""
+        elapsed = self._directory.seconds
+        due = elapsed - self._spread_written >= max(_STEPS_INTERVAL, elapsed / _STEPS_SHARE)
+        if not self._spread or not (due or at_end):
+            return
+        count = sum(done for done, _ in self._spread)
+        spreads = np.stack([spread for _, spread in self._spread])
+        columns = (spreads[:, 0].sum(0) / count, spreads[:, 1].min(0), spreads[:, 2].max(0), spreads[-1, 3])
+        metrics = {
+            name: SpreadRecord(mean=_shortest(mean), min=_shortest(low), max=_shortest(high), last=_shortest(last))
+            for name, mean, low, high, last in zip(self._shape.step_names, *columns, strict=True)
+        }
+        self._directory.record(Steps(metrics=metrics))
+        if self._board:
+            self._board.on_steps(self._step, {name: spread.last for name, spread in metrics.items()})
+        self._spread, self._spread_written = [], elapsed
+
+    def _flush(self) -> None:
+        self._happened.extend(self._keeper.news())
+        for event in self._happened:
+            at = {"epoch": event.epoch, "step": event.step} if event.step else {}
+            self._directory.record(event, **at)
+        self._happened.clear()
+
+    def _end(self) -> tuple[Reason, str]:
+        """Save, restore the best weights, look at the test split; return why the training ended."""
+        assert self._reason is not None
+        self._write_steps(at_end=True)
+        if self._reason != "diverged":
+            self._keeper.at_the_end(self._state, self._callback_states(), self._numbers())
+            self._restore_best()
+            if self._test is not None:
+                self._look_at_test()
+        self._keeper.finish()
+        self._flush()
+        return self._reason, self._last_words()
+
+    def _restore_best(self) -> None:
+        section = self.config.callbacks.early_stopping
+        restores = section.enabled and section.restore_best_weights
+        if not restores and not self._keeps_best:
+            return
+        monitor = section.monitor if restores else judge(self.config)
+        for watch, slot in zip(self._shape.watches, self._state.slots, strict=True):
+            epoch = int(slot.epoch)
+            if epoch >= 0 and (watch.metric == monitor or not restores):
+                self._state = self._state._replace(parameters=slot.parameters)
+                self._happened.append(
+                    WeightsRestored(
+                        reason="early_stopping" if restores else "stopped",
+                        monitor=watch.metric,
+                        value=_shortest(np.float32(slot.value)),
+                        epoch=epoch,
+                        step=(epoch + 1) * self._shape.steps_per_epoch,
+                    )
+                )
+                return
+
+    def _look_at_test(self) -> None:
+        measured = np.asarray(self._program.evaluate(self._state.parameters, self._vector, self._data, self._test))
+        metrics = {f"test_{name}": _shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
+        self._happened.append(Tested(metrics=metrics))
+
+    def _last_words(self) -> str:
+        best = self._directory.run.status.best
+        found = f"best {best.metric} {best.value:.4g} at epoch {best.epoch + 1}" if best else "no epoch was completed"
+        words = {"completed": "all epochs done", "early_stopped": "stopped early", "stopped": "stopped on command"}
+        return f"{words.get(self._reason or '', self._reason)}; {found}"
+
+    def _numbers(self) -> dict[str, float]:
+        return dict(zip(self._names, map(_shortest, self._vector), strict=True))
+
+    def _callback_states(self) -> dict[str, callbacks.State]:
+        return {callback.name: callback.state() for callback in self._callbacks}
+
+
+def shape_of(prepared: Prepared) -> Shape:
+    """Return what is compiled in for a config and its data."""
+    splits = prepared.splits
+    plain = Shape(
+        prepared.config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation)
+    )
+    wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
+    if not wanted:
+        wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
+    return Shape(**{**plain.__dict__, "watches": tuple(dict.fromkeys(wanted))})
+
+
+def _watches(prepared: Prepared) -> Iterator[Watch]:
+    for callback in callbacks.build(prepared.config.callbacks):
+        if isinstance(callback, EarlyStopping) and callback.section.restore_best_weights:
+            section = callback.section
+            yield Watch(section.monitor, callback.monitor.direction, section.start_from_epoch)
+        elif isinstance(callback, ModelCheckpoint) and not callback.section.save_freq:
+            yield Watch(
+                callback.section.monitor, callback.monitor.direction, 0, callback.section.initial_value_threshold
+            )
+
+
+def _shortest(value: Any) -> float:
+    """Return the float with the fewest digits that is this single-precision number: records are read by people too."""
+    return float(str(np.float32(value)))

@@ -1,0 +1,106 @@
+"""Models: from a batch of inputs to a batch of outputs.
+
+Each kind is one class: its hyperparameters, `init`, which makes the parameters, and `apply`, which uses them. The
+parameters are a tree of Equinox layers and nothing else; numbers such as the dropout rate stay in the config, where
+they are traced, so that changing one recompiles nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.fields import Section, Sizes, live, structural
+
+if TYPE_CHECKING:
+    import equinox as eqx
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+Activation = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus",
+    "soft_sign", "squareplus", "sparse_plus", "sparse_sigmoid", "log_sigmoid", "hard_sigmoid", "hard_silu",
+    "hard_tanh", "identity",
+]  # fmt: skip
+"""Every function of `jax.nn` that acts on each number by itself and is finite on all of them."""
+
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal",
+    "zeros", "ones",
+]  # fmt: skip
+"""Those of `jax.nn.initializers`. The last two cannot break the symmetry between units; they are here to be seen."""
+
+
+class MLP(Section):
+    """Multilayer perceptron: dense layers one after the other, an activation between them."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: Sizes = structural((128, 128), "Neurons in each hidden layer; empty for a linear model.", max_length=256)
+    activation: Activation = structural("relu", "What each hidden neuron does with its sum; relu is the usual start.")
+    initializer: Initializer = structural(
+        "glorot_uniform", "How the weights start; he fits relu, glorot fits tanh, zeros and ones do not learn.",
+        source="Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998; Saxe et al. 2014",
+    )  # fmt: skip
+    dropout: float = live(
+        0.0, "Share of the hidden neurons switched off at random in each update; raise it against overfitting.",
+        ge=0, lt=1, source="Srivastava et al. 2014",
+    )  # fmt: skip
+
+    def init(self, inputs: int, outputs: int, key: PRNGKeyArray) -> tuple[eqx.nn.Linear, ...]:
+        """Return the layers; biases start at zero, as in Keras."""
+        import equinox as eqx
+        import jax
+
+        sizes = (inputs, *self.hidden, outputs)
+        keys = jax.random.split(key, len(sizes) - 1)
+        return tuple(
+            eqx.tree_at(
+                lambda layer: (layer.weight, layer.bias),
+                eqx.nn.Linear(n_in, n_out, key=key),
+                (self._weights(key, n_out, n_in), jax.numpy.zeros(n_out)),
+            )
+            for n_in, n_out, key in zip(sizes[:-1], sizes[1:], keys, strict=True)
+        )
+
+    def apply(
+        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], key: PRNGKeyArray | None
+    ) -> Float[Array, "batch outputs"]:
+        """Return the outputs; a key switches dropout on, None means evaluation."""
+        import jax
+
+        activation = getattr(jax.nn, self.activation)
+        for index, layer in enumerate(layers[:-1]):
+            x = activation(jax.vmap(layer)(x))
+            if key is not None:
+                x = x * _dropout_mask(jax.random.fold_in(key, index), self.dropout, x.shape)
+        return jax.vmap(layers[-1])(x)
+
+    def n_parameters(self, inputs: int, outputs: int) -> int:
+        """Return how many numbers the layers hold."""
+        sizes = (inputs, *self.hidden, outputs)
+        return sum((n_in + 1) * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True))
+
+    def _weights(self, key: PRNGKeyArray, n_out: int, n_in: int) -> Array:
+        import jax
+
+        made = getattr(jax.nn.initializers, self.initializer)
+        if self.initializer == "orthogonal":
+            made = made(column_axis=0)
+        elif self.initializer not in ("zeros", "ones"):
+            made = made(in_axis=1, out_axis=0)
+        return made(key, (n_out, n_in))
+
+
+def _dropout_mask(key: PRNGKeyArray, rate: Any, shape: tuple[int, ...]) -> Array:
+    """Return what to multiply by: 0 with probability `rate`, else 1 / (1 - rate).
+
+    Drawing the mask costs more than a small layer, so that a rate of 0 draws none.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def drawn() -> Array:
+        return jax.random.bernoulli(key, 1 - rate, shape) / (1 - rate)
+
+    return jax.lax.cond(rate > 0, drawn, lambda: jnp.ones(shape))
+
+
+AnyModel = MLP

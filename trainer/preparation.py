@@ -1,0 +1,88 @@
+"""Before a run exists: read the data, check that config and data fit. What fails here has created nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import callbacks, losses
+from trainer.config import Config
+from trainer.data import Files, Splits, load
+from trainer.problems import ConfigError, Problem
+
+_BYTES = 4
+_COPIES = 6
+"""Parameters, their gradients, two moments of an optimizer, the best weights, and room for a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A config and its data, which fit."""
+
+    config: Config
+    splits: Splits
+
+    @property
+    def n_parameters(self) -> int:
+        """Return how many numbers the model has."""
+        return self.config.model.n_parameters(self.splits.n_features, self.splits.n_outputs)
+
+
+def prepare(config: Config, base: Path | None = None) -> Prepared:
+    """Read the data and check everything that can be known before JAX is loaded.
+
+    Args:
+        config: what to train.
+        base: folder that a relative `data.path` starts from; None for the working folder.
+
+    Raises:
+        ConfigError: everything that is wrong.
+    """
+    problems = []
+    try:
+        callbacks.build(config.callbacks)
+    except ConfigError as error:
+        problems.extend(error.problems)
+    try:
+        splits = load(config.data, base)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    prepared = Prepared(_anchored(config, base), splits)
+    problems.extend(_misfits(prepared))
+    if problems:
+        raise ConfigError(problems)
+    return prepared
+
+
+def _anchored(config: Config, base: Path | None) -> Config:
+    """Return the config with an absolute data path: a run's own config must work from any folder."""
+    if not isinstance(config.data, Files):
+        return config
+    path = (base or Path.cwd()) / Path(config.data.path).expanduser()
+    return config.changed({"data.path": str(path.absolute())})
+
+
+def _misfits(prepared: Prepared) -> Iterator[Problem]:
+    config, splits = prepared.config, prepared.splits
+    size, n_train = config.training.batch_size, len(splits.train)
+    if size > n_train:
+        yield Problem(f"must be at most the {n_train} training examples, got {size}.", "training.batch_size")
+    loss = losses.resolve(config.loss, splits.task)
+    if splits.task not in loss.tasks:
+        fitting = "mse, mae or huber" if splits.task == "regression" else "softmax_cross_entropy"
+        yield Problem(f'must fit {splits.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
+    needed, free = prepared.n_parameters * _BYTES * _COPIES, _installed_memory()
+    if free is not None and needed > free:
+        message = (
+            f"must fit into memory: {prepared.n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train, "
+            f"this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
+        )
+        yield Problem(message, "model.hidden")
+
+
+def _installed_memory() -> int | None:
+    import os
+
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None

@@ -1,0 +1,125 @@
+"""Programs: the maths of `step`, compiled ahead of time for one structure and kept for the next run of the same.
+
+Compiling ahead means that its seconds, the FLOPs and the memory are known before the first update, and that a changed
+number can never set off another compile.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from trainer import numbers, step
+from trainer.data import Part, Splits
+from trainer.step import Blocks, Data, Shape, State
+
+_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What compiling one function cost, and what XLA says about it; None where it says nothing."""
+
+    what: str
+    seconds: float
+    flops: float | None
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The compiled functions of one structure."""
+
+    shape: Shape
+    init: Any
+    advance: Any
+    evaluate: Any
+    compilations: tuple[Compilation, ...]
+
+
+_programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tuple[Compilation, ...]]:
+    """Return the program of the structure, and what was compiled for it now: nothing, if it was kept.
+
+    Args:
+        shape: what is compiled in.
+        data: the training and validation examples, on the device or not; only shapes and types count.
+        test: the test examples, or None.
+    """
+    key = (numbers.structure(shape.config), _key_of(shape), _shapes(data), _shapes(test))
+    with _lock:
+        if key in _programs:
+            _programs.move_to_end(key)
+            return _programs[key], ()
+    program = _compile(shape, data, test)
+    with _lock:
+        _programs[key] = program
+        while len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    return program, program.compilations
+
+
+def place(splits: Splits) -> Data:
+    """Return the examples on the device that trains."""
+    targets = splits.train.y
+    regression = splits.task == "regression"
+    mean = targets.mean(axis=0) if regression else np.zeros(1, np.float32)
+    scale = splits.y_scale if regression else np.ones(1, np.float32)
+    return jax.device_put(
+        Data(splits.train.x, targets, place_blocks(splits.validation), np.float32(scale), np.float32(mean))
+    )
+
+
+def place_blocks(part: Part) -> Blocks:
+    """Return examples to evaluate on, on the device that trains."""
+    return jax.device_put(step.blocks(part.x, part.y))
+
+
+def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
+    orders = jax.ShapeDtypeStruct((2,), np.int32)
+    done: list[Compilation] = []
+    init_function = step.make_init(shape)
+    state: State = jax.eval_shape(init_function, seed, vector)
+    init = _timed(done, "init", jax.jit(init_function), seed, vector)
+    advance = _timed(
+        done, "advance", jax.jit(step.make_advance(shape), donate_argnums=0), state, vector, data, orders
+    )
+    evaluate = None
+    if test is not None:
+        evaluate = _timed(
+            done, "evaluate", jax.jit(step.make_evaluate(shape)), state.parameters, vector, data, test
+        )
+    return Program(shape, init, advance, evaluate, tuple(done))
+
+
+def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> Any:
+    started = time.perf_counter()
+    program = function.lower(*arguments).compile()
+    seconds = time.perf_counter() - started
+    cost, memory = program.cost_analysis() or {}, program.memory_analysis()
+    done.append(Compilation(what, seconds, cost.get("flops"), _bytes(memory)))
+    return program
+
+
+def _bytes(memory: Any) -> int | None:
+    if memory is None:
+        return None
+    sizes = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+    return int(sizes - memory.alias_size_in_bytes)
+
+
+def _key_of(shape: Shape) -> tuple[Any, ...]:
+    return (shape.task, shape.n_features, shape.n_outputs, shape.n_train, shape.n_validation, shape.watches)
+
+
+def _shapes(tree: Any) -> tuple[Any, ...]:
+    return tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(tree))

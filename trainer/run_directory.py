@@ -1,0 +1,125 @@
+"""The writing end of a run: its folder, its lock, its records. One per training, in the thread that trains."""
+
+import fcntl
+import os
+import re
+import secrets
+import socket
+import sys
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trainer import config as configs
+from trainer import files
+from trainer.config import Config
+from trainer.devices import versions
+from trainer.events import Record
+from trainer.log import Log
+from trainer.problems import RunError
+from trainer.runs import Run, Status
+
+_STATUS_INTERVAL = 1.0
+_SLUG_LENGTH = 40
+
+_R = TypeVar("_R", bound=Record)
+
+
+class RunDirectory:
+    """A run that this process writes.
+
+    Attributes:
+        path: the folder.
+        run: what its records add up to so far.
+        log: `events.jsonl`.
+        seconds: trained so far, without compiling and pauses; set by the training loop, stamped on every record.
+        step, epoch: likewise.
+    """
+
+    def __init__(self, path: Path, lock: int, run: Run) -> None:
+        self.path = path
+        self.run = run
+        self.log = Log(path / "events.jsonl")
+        self.seconds = 0.0
+        self.step = 0
+        self.epoch = 0
+        self._lock = lock
+        self._status_written = 0.0
+
+    @classmethod
+    def create(cls, store: Path, config: Config, **status: Any) -> "RunDirectory":
+        """Make the folder of a new run in the store, which is made where it is missing.
+
+        Args:
+            store: folder of runs.
+            config: everything the run needs to be done again.
+            **status: what is known of `runs.Status` already.
+
+        Raises:
+            RunError: the folder cannot be made or written.
+        """
+        try:
+            store.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = store / _new_id(config.name)
+            files.make_folder(path)
+            lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.replace_atomically(path / "config.toml", configs.dump(config).encode(), durable=True)
+            known = Status(
+                name=config.name, pid=os.getpid(), host=socket.gethostname(), boot_id=_boot_id(),
+                versions={"python": sys.version.split()[0], **versions()}, created=time.time(),
+                epochs_planned=config.training.epochs, **status,
+            )  # fmt: skip
+            directory = cls(path, lock, Run(path, config=config, status=known))
+            directory.write_status()
+        except OSError as error:
+            raise RunError(f"no run can be kept in {store}: {error.strerror or error}") from error
+        return directory
+
+    def record(self, event: _R, **at: float) -> _R:
+        """Append a record.
+
+        Args:
+            event: what happened.
+            **at: `epoch`, `step` and `elapsed`, where they are not the present ones.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step, **at}
+        written: Any = self.log.append(event.model_copy(update=stamps))  # type: ignore[arg-type]
+        before = self.run.status.state
+        self.run.apply(written)
+        if self.run.status.state != before or time.monotonic() - self._status_written > _STATUS_INTERVAL:
+            self.write_status()
+        return written  # type: ignore[no-any-return]
+
+    def write_status(self) -> None:
+        """Replace `run.json`. Raises OSError."""
+        files.replace_atomically(self.path / "run.json", self.run.status.model_dump_json(indent=1).encode(), durable=False)
+        self._status_written = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Append lines to `log.txt`: what is too long for a record, such as a traceback."""
+        descriptor = os.open(self.path / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text.rstrip()}\n")
+
+    def close(self) -> None:
+        """Let go of the files and the lock; a run without a last record then counts as crashed."""
+        self.log.close()
+        os.close(self._lock)
+
+
+def _new_id(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LENGTH].strip("-") or "run"
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{slug}-{secrets.token_hex(2)}"
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,368 @@
+"""Runs: what their records add up to, live or past, in this process or another. Reading only.
+
+`Run.apply` folds one record. The trainer folds its own records in the same way and writes the sum to `run.json`, so
+that lists of runs need not read every log, and nothing in `run.json` is more than `events.jsonl` says.
+"""
+
+import fcntl
+import math
+import os
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trainer import config as configs
+from trainer import files
+from trainer.callbacks import is_better, metric_direction
+from trainer.config import Config
+from trainer.events import (
+    CheckpointSaved,
+    Compiled,
+    Diverged,
+    EarlyStopped,
+    Epoch,
+    Event,
+    Finished,
+    HyperparameterSet,
+    Insight,
+    LearningRateReduced,
+    Paused,
+    Reason,
+    Resumed,
+    Started,
+    Steps,
+    Tested,
+    Warned,
+    WeightsRestored,
+)
+from trainer.log import Tail
+from trainer.problems import ConfigError, Problem, RunError, nearest
+from trainer.text import clean
+
+State = Literal["starting", "compiling", "running", "paused", "finished", "stopped", "diverged", "failed"]
+Shown = State | Literal["crashed", "damaged"]
+
+LIVE: frozenset[str] = frozenset({"starting", "compiling", "running", "paused"})
+
+_ENDS: dict[Reason, State] = {
+    "completed": "finished",
+    "early_stopped": "finished",
+    "stopped": "stopped",
+    "interrupted": "stopped",
+    "diverged": "diverged",
+    "failed": "failed",
+}
+_STATUS_LIMIT = 1 << 20
+
+
+class Best(BaseModel):
+    """The best value so far of the metric that the run is judged by."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    metric: str
+    value: float
+    epoch: int
+
+
+class Status(BaseModel):
+    """`run.json`.
+
+    Attributes:
+        state: what the trainer last said; `Run.shown_state` also knows whether it is still there.
+        reason: why it ended, or "".
+        message: one line about the end, or "".
+        created: Unix seconds.
+        epochs, steps: done.
+        best: by the metric that early stopping or the checkpoints watch.
+        metrics: of the last epoch.
+        test: metrics of the test split, if there is one.
+        seconds: trained, without compiling and pauses.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings", populate_by_name=True)
+
+    state: State = "starting"
+    reason: str = ""
+    message: str = ""
+    name: str = ""
+    pid: int = 0
+    host: str = ""
+    boot_id: str = ""
+    versions: dict[str, str] = {}
+    created: float = 0.0
+    device: str = ""
+    n_parameters: int = 0
+    data_fingerprint: str = ""
+    epochs: int = 0
+    epochs_planned: int = 0
+    steps: int = 0
+    best: Best | None = None
+    metrics: dict[str, float] = {}
+    test: dict[str, float] = {}
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    examples_per_second: float = 0.0
+
+
+class Series:
+    """One number after the other, against epoch, step and seconds. `x` and `y` copy; appending is cheap."""
+
+    def __init__(self) -> None:
+        self._columns = {name: array("d") for name in ("epochs", "steps", "seconds", "values")}
+
+    def append(self, epochs: float, steps: float, seconds: float, value: float) -> None:
+        """Add a point: epochs done (a fraction within one), updates done, seconds trained, value."""
+        for column, number in zip(self._columns.values(), (epochs, steps, seconds, value), strict=True):
+            column.append(number)
+
+    def __len__(self) -> int:
+        return len(self._columns["values"])
+
+    def x(self, axis: str) -> NDArray[np.float64]:
+        """Return the places on an axis: "epochs", "steps" or "seconds"."""
+        return np.array(self._columns[axis])
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Return the values."""
+        return np.array(self._columns["values"])
+
+    @property
+    def last(self) -> float:
+        """Return the newest value."""
+        return self._columns["values"][-1]
+
+
+@dataclass
+class Run:
+    """One run, as far as its records have been read.
+
+    Attributes:
+        directory: its folder.
+        config: what it was started with, or None where that cannot be read.
+        status: the sum of its records.
+        epochs: a series for each metric of the `epoch` records.
+        steps: a series for each metric of the `steps` records (the means).
+        happenings: the records that are no plain measurement, in order.
+        steps_per_epoch: updates an epoch.
+        last_time: when its last record was written, Unix seconds.
+        damage: why it cannot be shown, or "".
+    """
+
+    directory: Path
+    config: Config | None = None
+    status: Status = field(default_factory=Status)
+    epochs: dict[str, Series] = field(default_factory=dict)
+    steps: dict[str, Series] = field(default_factory=dict)
+    happenings: list[Event] = field(default_factory=list)
+    steps_per_epoch: int = 1
+    last_time: float = 0.0
+    damage: str = ""
+
+    @property
+    def id(self) -> str:
+        """Return the name of its folder."""
+        return self.directory.name
+
+    @property
+    def name(self) -> str:
+        """Return what the person called it, safe to show."""
+        return clean(self.status.name or (self.config.name if self.config else self.id))
+
+    @property
+    def shown_state(self) -> Shown:
+        """Return the state, knowing that a trainer which holds no lock cannot be at work."""
+        if self.damage:
+            return "damaged"
+        if self.status.state in LIVE and not is_alive(self.directory):
+            return "crashed"
+        return self.status.state
+
+    @property
+    def ended(self) -> bool:
+        """Return whether its last record was read."""
+        return self.status.state not in LIVE
+
+    @property
+    def judged_by(self) -> str:
+        """Return the metric that its best epoch goes by."""
+        return judge(self.config) if self.config else "val_loss"
+
+    def apply(self, event: Event) -> None:
+        """Add one record."""
+        status = self.status
+        self.last_time = event.time
+        status.seconds = event.elapsed
+        status.steps = max(status.steps, event.step)
+        match event:
+            case Steps():
+                self._add(self.steps, event, {name: spread.mean for name, spread in event.metrics.items()})
+                return
+            case Epoch():
+                self._add_epoch(event)
+                return
+            case Started():
+                status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
+                self.steps_per_epoch = event.steps_per_epoch
+            case Compiled():
+                status.compile_seconds += event.seconds
+                if status.state == "starting":
+                    status.state = "compiling"
+            case Paused():
+                status.state = "paused"
+            case Resumed():
+                status.state = "running"
+            case Tested():
+                status.test = dict(event.metrics)
+            case Finished():
+                status.state, status.reason, status.message = _ENDS[event.reason], event.reason, event.message
+            case (
+                LearningRateReduced() | EarlyStopped() | CheckpointSaved() | WeightsRestored()
+                | HyperparameterSet() | Diverged() | Insight() | Warned()
+            ):  # fmt: skip
+                pass
+            case _:
+                assert_never(event)
+        self.happenings.append(event)
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        """Add records in order."""
+        for event in events:
+            self.apply(event)
+
+    def _add_epoch(self, event: Epoch) -> None:
+        self._add(self.epochs, event, event.metrics)
+        status = self.status
+        status.epochs, status.metrics = event.epoch + 1, dict(event.metrics)
+        status.examples_per_second = event.examples_per_second
+        metric = self.judged_by if self.judged_by in event.metrics else "loss"
+        value = event.metrics.get(metric, math.nan)
+        known = status.best.value if status.best and status.best.metric == metric else None
+        if is_better(value, known, metric_direction(metric) or "min"):
+            status.best = Best(metric=metric, value=value, epoch=event.epoch)
+
+    def _add(self, to: dict[str, Series], event: Event, metrics: dict[str, float]) -> None:
+        done = event.step / self.steps_per_epoch
+        for name, value in metrics.items():
+            to.setdefault(name, Series()).append(done, event.step, event.elapsed, value)
+
+
+def judge(config: Config) -> str:
+    """Return the metric that the best epoch of such a run goes by: what its callbacks watch."""
+    callbacks = config.callbacks
+    return callbacks.early_stopping.monitor if callbacks.early_stopping.enabled else callbacks.model_checkpoint.monitor
+
+
+def store(runs: str | Path | None = None) -> Path:
+    """Return the folder that runs are kept in: the one given, else `$NN_TUI_RUNS`, else `./runs`."""
+    return Path(runs or os.environ.get("NN_TUI_RUNS") or "runs")
+
+
+def is_run(directory: Path) -> bool:
+    """Say whether a folder is a run's."""
+    return (directory / "config.toml").is_file() and (directory / "run.json").is_file()
+
+
+def is_alive(directory: Path) -> bool:
+    """Say whether a trainer holds the run's lock at this moment."""
+    try:
+        with (directory / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def peek(directory: Path) -> Run:
+    """Return a run from its config and `run.json` alone: enough for a list, whatever the length of its log."""
+    run = Run(directory)
+    try:
+        run.status = Status.model_validate_json(files.read_regular(directory / "run.json", _STATUS_LIMIT))
+        run.config = configs.load(directory / "config.toml")
+        run.last_time = (directory / "run.json").stat().st_mtime
+    except (OSError, ValidationError, ConfigError) as error:
+        run.damage = _damage(error)
+    return run
+
+
+def open_run(directory: Path) -> tuple[Run, Tail]:
+    """Return a run with nothing applied yet, and the tail that gives its records."""
+    known = peek(directory)
+    run = Run(directory, config=known.config, damage=known.damage)
+    kept = {"name", "pid", "host", "boot_id", "versions", "created", "data_fingerprint", "epochs_planned"}
+    run.status = Status(**known.status.model_dump(include=kept))
+    return run, Tail(directory / "events.jsonl")
+
+
+def read(directory: Path) -> Run:
+    """Return a run with every record applied."""
+    run, tail = open_run(directory)
+    run.apply_all(tail.read_all())
+    return run
+
+
+def all_runs(folder: Path) -> list[Run]:
+    """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
+    if not folder.is_dir():
+        return []
+    found = (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    named = sorted((Path(entry.path) for entry in found), key=lambda path: path.name, reverse=True)
+    return [peek(path) for path in named if is_run(path)]
+
+
+def find(word: str, folder: Path) -> Path:
+    """Return the folder of the run meant by a path, an id, a unique prefix of an id, or `@last`.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    if is_run(Path(word)):
+        return Path(word)
+    entries = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
+    known = sorted((path.name for path in entries), reverse=True)
+    if word == "@last":
+        matches = known[:1]
+    else:
+        matches = [name for name in known if name == word] or [name for name in known if name.startswith(word) and word]
+    if len(matches) == 1:
+        return folder / matches[0]
+    if matches:
+        raise RunError(f"{clean(word)} means {len(matches)} runs: {', '.join(matches[:3])} ... Write more of the id.")
+    where = clean(str(folder))
+    raise RunError(Problem(f"{clean(word)} is no run in {where}.{nearest(word, known)} List them with: nn-tui runs"))
+
+
+def _damage(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{Path(error.filename).name if error.filename else 'a file'}: {error.strerror}"
+    if isinstance(error, ConfigError):
+        return str(error.problems[0])
+    return "run.json is not what a trainer writes"
+
+
+def result(run: Run) -> dict[str, Any]:
+    """Return what `nn-tui train --json` says about a run."""
+    status = run.status
+    return {
+        "run": str(run.directory),
+        "state": status.state,
+        "reason": status.reason,
+        "message": status.message,
+        "epochs": status.epochs,
+        "steps": status.steps,
+        "best": status.best.model_dump() if status.best else None,
+        "metrics": status.metrics,
+        "test": status.test or None,
+        "seconds": round(status.seconds, 3),
+        "compile_seconds": round(status.compile_seconds, 3),
+        "examples_per_second": round(status.examples_per_second, 1),
+    }

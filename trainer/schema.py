@@ -1,0 +1,177 @@
+"""The hyperparameters of a config, described: what forms, tables, searches and the engine derive from the declarations."""
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from trainer.config import Config
+from trainer.fields import Role, Section
+from trainer.validation import discriminator, members
+
+Type = Literal["integer", "number", "switch", "choice", "text", "sizes"]
+
+HEADING = ("schema", "name", "description")
+"""What names a config and is no hyperparameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One field of a config, as declared.
+
+    Attributes:
+        path: dotted key.
+        type: what may be written in it.
+        default: value of a config that does not name it.
+        choices: the words there are, for a choice.
+        lowest, highest: bounds, or None; `exclusive` says which of the two ("low", "high") are not allowed themselves.
+        optional: whether it may be empty (None).
+        unit: what one of it is; "" for a bare number.
+        help: one line.
+        source: where the definition comes from, or "".
+        role: what a change of it costs, as in `trainer.fields`.
+        advanced: whether a form folds it away at first.
+        selects: whether it chooses which other fields its section has.
+    """
+
+    path: str
+    type: Type
+    default: Any
+    choices: tuple[str, ...]
+    lowest: float | None
+    highest: float | None
+    exclusive: frozenset[str]
+    optional: bool
+    unit: str
+    help: str
+    source: str
+    role: Role
+    advanced: bool
+    selects: bool
+
+    @property
+    def section(self) -> str:
+        """Return the table it is in."""
+        return self.path.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Return its key within the table."""
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One table of a config: its dotted name, what it is for, and its fields in order."""
+
+    name: str
+    help: str
+    fields: tuple[Hyperparameter, ...]
+
+
+def groups(config: Config) -> tuple[Group, ...]:
+    """Return the tables of this config, whose kinds decide which fields there are."""
+    return tuple(_groups(config, ""))
+
+
+def hyperparameters(config: Config) -> dict[str, Hyperparameter]:
+    """Return every hyperparameter of this config by its dotted key."""
+    return {field.path: field for group in groups(config) for field in group.fields}
+
+
+def live_numbers(config: Config) -> dict[str, float]:
+    """Return the numbers that the compiled program takes as arguments, by dotted key."""
+    return {
+        path: float(value_at(config, path)) for path, field in hyperparameters(config).items() if field.role == "live"
+    }
+
+
+def value_at(config: Config, path: str) -> Any:
+    """Return the value of a dotted key."""
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _groups(section: Section, prefix: str) -> Iterator[Group]:
+    for name, declared in type(section).model_fields.items():
+        value = getattr(section, name)
+        if not isinstance(value, Section):
+            continue
+        path = f"{prefix}{name}"
+        tag, kinds = discriminator(declared), tuple(members(declared))
+        fields = (
+            _hyperparameter(f"{path}.{key}", inner, kinds if key == tag else ())
+            for key, inner in type(value).model_fields.items()
+            if not _is_section(inner)
+        )
+        ordered = sorted(fields, key=lambda field: not field.selects)
+        if ordered:
+            yield Group(path, declared.description or "", tuple(ordered))
+        yield from _groups(value, f"{path}.")
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hyperparameter:
+    annotation, optional = _without_none(field.annotation)
+    notes: Any = field.json_schema_extra or {}
+    lowest, highest, exclusive = _bounds(field)
+    is_literal = get_origin(annotation) is Literal
+    return Hyperparameter(
+        path=path,
+        type=_type(annotation),
+        default=field.get_default(call_default_factory=True),
+        choices=kinds or (get_args(annotation) if is_literal else ()),
+        lowest=lowest,
+        highest=highest,
+        exclusive=exclusive,
+        optional=optional,
+        unit=notes.get("unit", ""),
+        help=field.description or ("Which one; each has fields of its own." if kinds else ""),
+        source=notes.get("source", ""),
+        role=notes.get("role", "structural"),
+        advanced=notes.get("advanced", False),
+        selects=bool(kinds),
+    )
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        return inner[0], len(inner) < len(get_args(annotation))
+    return annotation, False
+
+
+def _type(annotation: Any) -> Type:
+    if get_origin(annotation) is Literal:
+        return "choice"
+    if get_origin(annotation) is tuple:
+        return "sizes"
+    simple: dict[Any, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
+    return simple[annotation]
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None, frozenset[str]]:
+    lowest = highest = None
+    exclusive = set()
+    for rule in field.metadata:
+        match rule:
+            case annotated_types.Gt(gt=bound):
+                lowest = bound
+                exclusive.add("low")
+            case annotated_types.Ge(ge=bound):
+                lowest = bound
+            case annotated_types.Lt(lt=bound):
+                highest = bound
+                exclusive.add("high")
+            case annotated_types.Le(le=bound):
+                highest = bound
+    return lowest, highest, frozenset(exclusive)  # type: ignore[return-value]

@@ -1,0 +1,92 @@
+"""What a chart shows: curves, events and how to draw them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from rich.style import Style
+
+N_RUN_ROLES = 8
+"""Curves of runs side by side have the roles "run-0" to "run-7"."""
+
+_LINE_STYLES = ("solid", "dotted", *"●▲■◆○△□◇")
+_ASCII_LINE_STYLES = "*o+x#@%&"
+_PLACES = {"train": 0, "validation": 1, **{f"run-{place}": place for place in range(N_RUN_ROLES)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve.
+
+    Attributes:
+        label: text for the legend, shown as it is.
+        x: ascending and finite, shape (n,).
+        y: shape (n,); NaN and infinities are gaps.
+        role: key of the style in `Frame.styles`.
+        marker: "solid", "dotted", or one character set along a solid line; empty takes one by role, else by place.
+    """
+
+    label: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    role: str = "metric"
+    marker: str = ""
+
+    def __post_init__(self) -> None:
+        if self.x.shape != self.y.shape:
+            raise ValueError(f"x and y must have one shape, got {self.x.shape} and {self.y.shape}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An event at `x`: a thin vertical line with `glyph`, one cell wide, at its top."""
+
+    x: float
+    glyph: str
+    role: str = "mark"
+
+    def __post_init__(self) -> None:
+        if cell_len(self.glyph) != 1:
+            raise ValueError(f"a mark's glyph must be one cell wide, got {self.glyph!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Everything a picture of a chart depends on.
+
+    Attributes:
+        series: drawn in order, later ones on top.
+        width: in cells.
+        height: in cells.
+        marks: events; those outside the x range are left out.
+        log_y: logarithmic y axis; values that are not positive are gaps.
+        x_label: unit of x, shown at the end of the x axis.
+        x_end: where the x axis ends if that is known, such as the planned epochs.
+        ascii_only: draw with ASCII characters only.
+        styles: roles of series and marks, and "axis", "grid", "text", "muted"; what is missing is drawn plain.
+    """
+
+    series: Sequence[Series]
+    width: int
+    height: int
+    marks: Sequence[Mark] = ()
+    log_y: bool = False
+    x_label: str = "epochs"
+    x_end: float | None = None
+    ascii_only: bool = False
+    styles: Mapping[str, Style] = field(default_factory=dict)
+
+    def style(self, role: str) -> Style:
+        """Return the style of `role`, plain if it has none."""
+        return self.styles.get(role, Style.null())
+
+    def line_style(self, index: int) -> str:
+        """Return "solid", "dotted" or the character that tells curve `index` from the others without colour."""
+        series = self.series[index]
+        place = _PLACES.get(series.role, index)
+        if self.ascii_only:
+            own = len(series.marker) == 1 and series.marker.isascii()
+            return series.marker if own else _ASCII_LINE_STYLES[place % len(_ASCII_LINE_STYLES)]
+        return series.marker or _LINE_STYLES[place % len(_LINE_STYLES)]
