@@ -120,6 +120,17 @@ async def test_another_theme_draws_in_its_colours():
         assert not dark & colors(chart)
 
 
+async def test_no_color_leaves_a_picture_without_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = ChartApp()
+    async with app.run_test(size=(60, 18)) as pilot:
+        app.query_one(Chart).show([loss(100), loss(50, "validation")])
+        await pilot.pause()
+        styles = {segment.style for strip in app.screen._compositor.render_strips() for segment in strip}
+        grays = {style.color.triplet for style in styles if style and style.color and style.color.triplet}
+        assert all(red == green == blue for red, green, blue in grays)
+
+
 async def test_runs_have_colours_of_their_own():
     async with ChartApp().run_test(size=(60, 18)) as pilot:
         chart = pilot.app.query_one(Chart)

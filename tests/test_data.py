@@ -260,6 +260,10 @@ def test_the_fingerprint_changes_with_the_settings(change: dict[str, Any]) -> No
     assert load(Iris(**change)).fingerprint != load(Iris()).fingerprint
 
 
+def test_the_fingerprint_of_a_set_never_changes() -> None:
+    assert load(Iris()).fingerprint[:16] == "9f5588cfd22f5dcc"
+
+
 def test_noise_changes_the_fingerprint_of_generated_points() -> None:
     assert load(Moons(noise=0.2)).fingerprint != load(Moons()).fingerprint
 

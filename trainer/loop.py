@@ -342,7 +342,7 @@ class Loop:
             match action:
                 case ReduceLearningRate():
                     yield LearningRateReduced(
-                        from_=action.from_, to=action.to, monitor=action.monitor, best=action.best, wait=action.wait
+                        from_=_shortest(action.from_), to=_shortest(action.to), monitor=action.monitor, best=action.best, wait=action.wait
                     )
                 case Stop():
                     yield EarlyStopped(

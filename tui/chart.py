@@ -25,7 +25,7 @@ from tui.chart_canvas import (
     stamp,
     stamp_along,
 )
-from tui.chart_frame import Frame, Mark, Series
+from tui.chart_frame import PLAIN, Frame, Mark, Series
 from tui.chart_legend import Entry, legend_strip
 from tui.chart_ticks import reading
 
@@ -39,7 +39,7 @@ def draw(frame: Frame) -> list[Strip]:
     """Return exactly `height` strips of exactly `width` cells. Not thread safe, as plotext is not."""
     width, height = max(frame.width, 0), max(frame.height, 0)
     if width == 0 or height == 0:
-        return [Strip.blank(width)] * height
+        return [Strip.blank(width, PLAIN)] * height
     legend = height >= 4 and bool(frame.series)
     rows = height - legend
     curves = [_curve(series, width, frame.log_y) for series in frame.series]
@@ -70,10 +70,10 @@ def _message(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:
     text = "waiting for the first epoch"
     if any(len(x) for x, _ in curves):
         text = "no positive value to show on a log axis" if frame.log_y else "no finite value to show"
-    lines = [Strip.blank(frame.width)] * rows
+    lines = [Strip.blank(frame.width, PLAIN)] * rows
     left = " " * max((frame.width - len(text)) // 2, 0)
-    line = Strip([Segment(left), Segment(text, frame.style("muted"))])
-    lines[(rows - 1) // 2] = line.adjust_cell_length(frame.width)
+    line = Strip([Segment(left, PLAIN), Segment(text, frame.style("muted"))])
+    lines[(rows - 1) // 2] = line.adjust_cell_length(frame.width, PLAIN)
     return lines
 
 

@@ -19,6 +19,7 @@ Glyphs = NDArray[np.uint32]
 
 _SPACE = ord(" ")
 _BRAILLE = 0x2800
+_DOTS = 0xFF
 _LEFT_DOTS = 0x47
 """Braille bits of the left of a cell's two dot columns."""
 _HALF_DOT = 0.125
@@ -82,10 +83,11 @@ def recast(glyphs: Glyphs, glyph: str) -> Glyphs:
 
 
 def lay_over(cells: Cells, glyphs: Glyphs, owner: int) -> None:
-    """Draw `glyphs` over `cells`; dots of two braille curves in one cell are joined, the upper one gives the style."""
-    drawn = glyphs != _SPACE
+    """Draw `glyphs` over `cells`; in a cell of two curves the dots are joined, the denser curve gives the style."""
+    denser = np.bitwise_count(glyphs & _DOTS) >= np.bitwise_count(cells.glyphs & _DOTS)
+    owned = (glyphs != _SPACE) & (denser | ~_is_braille(cells.glyphs))
     cells.glyphs[:] = _joined(cells.glyphs, glyphs)
-    cells.owners[drawn] = owner
+    cells.owners[owned] = owner
 
 
 def stamp(cells: Cells, rows: int | slice, columns: int | slice, glyph: str, owner: int) -> None:

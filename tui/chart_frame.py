@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.style import Style
 
+PLAIN = Style.null()
+"""The style of cells without one: Textual's filters want a style in every segment."""
+
 N_RUN_ROLES = 8
 """Curves of runs side by side have the roles "run-0" to "run-7"."""
 
@@ -80,7 +83,7 @@ class Frame:
 
     def style(self, role: str) -> Style:
         """Return the style of `role`, plain if it has none."""
-        return self.styles.get(role, Style.null())
+        return self.styles.get(role, PLAIN)
 
     def line_style(self, index: int) -> str:
         """Return "solid", "dotted" or the character that tells curve `index` from the others without colour."""

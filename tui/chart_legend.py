@@ -9,6 +9,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from trainer.text import clean
+from tui.chart_frame import PLAIN
 
 _GAP = "  "
 _READABLE = 10
@@ -30,7 +31,7 @@ def legend_strip(entries: Sequence[Entry], width: int, text: Style) -> Strip:
     for strip in _variants(entries, text):
         if strip.cell_length <= width:
             break
-    return strip.adjust_cell_length(width)
+    return strip.adjust_cell_length(width, PLAIN)
 
 
 def _variants(entries: Sequence[Entry], text: Style) -> Iterator[Strip]:
@@ -45,7 +46,7 @@ def _line(entries: Sequence[Entry], limit: int, with_value: bool, text: Style) -
     segments: list[Segment] = []
     for entry in entries:
         if segments:
-            segments.append(Segment(_GAP))
+            segments.append(Segment(_GAP, PLAIN))
         segments.append(Segment(f"{entry.swatch} ", entry.style))
         segments.append(Segment(_shortened(entry.label, limit), text))
         if with_value and entry.value:
@@ -58,5 +59,5 @@ def _shortened(label: str, limit: int) -> str:
     label = clean(label)
     if cell_len(label) <= limit:
         return label
-    tail = set_cell_size(label[::-1], (limit - 1) // 2)[::-1].lstrip()
-    return set_cell_size(label, limit - 1 - (limit - 1) // 2).rstrip() + "…" + tail
+    tail = set_cell_size(label[::-1], limit // 2)[::-1].lstrip()
+    return set_cell_size(label, (limit - 1) // 2).rstrip() + "…" + tail

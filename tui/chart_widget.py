@@ -92,7 +92,7 @@ class Chart(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return row `y` of the picture, blank outside it."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
 
     def notify_style_update(self) -> None:
         """Draw again in the colours of a changed theme."""

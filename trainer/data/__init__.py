@@ -9,8 +9,9 @@ from pydantic import Field
 
 from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
-from trainer.data.loading import Part, Splits, Summary, describe, load
+from trainer.data.loading import describe, load
 from trainer.data.section import DataSection, Standardize, Task
+from trainer.data.splits import Part, Splits, Summary
 from trainer.data.synthetic import Circles, Moons, Spirals, Xor
 
 __all__ = [

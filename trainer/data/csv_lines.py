@@ -72,8 +72,8 @@ def read_lines(content: bytes, path: Path) -> Lines:
             widths.add(fields, line)
     except csv.Error as error:
         raise refused(
-            f"must have closed quotes and fields of at most {csv.field_size_limit()} characters, got: {clean(str(error))}."
-            " Repair the line.",
+            f"must have closed quotes and fields of at most {csv.field_size_limit()} characters,"
+            f" got: {clean(str(error))}. Repair the line.",
             path=path, line=widths.last + 1,
         ) from None  # fmt: skip
     widths.check(path)

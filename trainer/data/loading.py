@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,86 +11,13 @@ from numpy.typing import NDArray
 from trainer.data.files import Files
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
-from trainer.data.section import DataSection, NumericTargetSection, Table, Task
+from trainer.data.section import DataSection, NumericTargetSection, Table
 from trainer.data.split import Rows, split, split_warnings
+from trainer.data.splits import Part, Splits, Summary
 from trainer.text import clipped, quoted
 
 _SHOWN = 3
 _LEAST_EXAMPLES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some of the examples.
-
-    Attributes:
-        x: features, shape [examples, features].
-        y: class indices (int32, shape [examples]) or outputs (float32, shape [examples, outputs]).
-    """
-
-    x: NDArray[np.float32]
-    y: NDArray[np.int32] | NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """All examples, split and scaled.
-
-    Attributes:
-        train: never empty.
-        validation: may have no examples.
-        test: may have no examples.
-        task: what the target asks for.
-        feature_names: one a column of `x`, safe to show.
-        target_names: one a class, or one an output, safe to show.
-        image_shape: rows and columns of the picture that each example is, or None.
-        x_offset: shape [features]; `x` holds (raw - offset) / scale, computed in double precision.
-        x_scale: shape [features], greater than 0.
-        y_offset: shape [outputs]; 0 for classes, shape [1].
-        y_scale: shape [outputs]; 1 for classes, shape [1].
-        fingerprint: SHA-256 of the examples as read, the split and the settings; where the file lies is no part of it.
-        warnings: what was found odd, one line each.
-    """
-
-    train: Part
-    validation: Part
-    test: Part
-    task: Task
-    feature_names: tuple[str, ...]
-    target_names: tuple[str, ...]
-    image_shape: tuple[int, int] | None
-    x_offset: NDArray[np.float32]
-    x_scale: NDArray[np.float32]
-    y_offset: NDArray[np.float32]
-    y_scale: NDArray[np.float32]
-    fingerprint: str
-    warnings: tuple[str, ...]
-
-    @property
-    def n_features(self) -> int:
-        """Return the number of inputs of a network."""
-        return len(self.feature_names)
-
-    @property
-    def n_outputs(self) -> int:
-        """Return the number of classes, or of outputs."""
-        return len(self.target_names)
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a form can tell of a source: counts of examples, features and outputs (classes, for classification)."""
-
-    n_train: int
-    n_validation: int
-    n_test: int
-    n_features: int
-    n_outputs: int
-    task: Task
-    image_shape: tuple[int, int] | None
 
 
 def load(section: DataSection, file_base: Path | None = None) -> Splits:
@@ -150,8 +76,11 @@ def _split(section: DataSection, table: Table) -> tuple[Rows, Rows, Rows]:
 def _fit_target(section: DataSection, table: Table, train: Rows) -> Scaling:
     if table.task == "classification":
         return Scaling(np.zeros(1), np.ones(1), np.zeros(1, np.bool_))
-    scaled = isinstance(section, NumericTargetSection) and section.standardize_target
-    return fit(table.y[train], "standard" if scaled else "none")
+    return fit(table.y[train], "standard" if _scales_target(section, table) else "none")
+
+
+def _scales_target(section: DataSection, table: Table) -> bool:
+    return table.task == "regression" and isinstance(section, NumericTargetSection) and section.standardize_target
 
 
 def _scaled_target(table: Table, scaling: Scaling) -> NDArray[np.int32] | NDArray[np.float32]:
@@ -196,9 +125,9 @@ def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[s
 
 
 def _fingerprint(section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:
-    settings = section.model_dump(mode="json", exclude={"path"})
-    names = (table.feature_names, table.target_names, table.image_shape, table.task)
-    digest = hashlib.sha256(json.dumps([settings, names], sort_keys=True).encode())
+    # What the settings lead to, not the settings: a new one with a default must not make an old run another's.
+    told = (section.standardize, _scales_target(section, table), table.task, table.feature_names, table.target_names)
+    digest = hashlib.sha256(json.dumps(told).encode())
     for array in (table.x, table.y, *parts):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

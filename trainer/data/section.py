@@ -62,7 +62,8 @@ class DataSection(Section):
         validation_split = info.data.get("validation_split", 0.0)
         if test_split + validation_split > 0.95:
             raise ValueError(
-                f"must leave at least 0.05 to train beside validation_split = {validation_split}, got {test_split}"
+                f"must leave at least 0.05 to train beside validation_split = {validation_split}, got {test_split}."
+                " Lower one of them."
             )
         return test_split
 

@@ -1,0 +1,388 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from textual import on
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from trainer.config import Config
+from trainer.problems import ConfigError, Problem
+from trainer.schema import groups, value_at
+from trainer.validation import discriminator, members
+from tui.form import Form
+from tui.form_controls import Choice, Toggle
+from tui.form_fields import widget_id
+
+ADAM = Config().changed({"callbacks.model_checkpoint.enabled": False})
+
+
+class FormApp(App[None]):
+    CSS_PATH = "../tui/form.tcss"
+
+    def __init__(self, config: Config = ADAM, preset: Config | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.form = Form(config, preset)
+        self.changes: list[Form.Changed] = []
+        self.focused_paths: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.form
+
+    @on(Form.Changed)
+    def note_change(self, event: Form.Changed) -> None:
+        self.changes.append(event)
+
+    @on(Form.FieldFocused)
+    def note_focus(self, event: Form.FieldFocused) -> None:
+        self.focused_paths.append(event.field.path)
+
+
+def screen_text(app: App[Any]) -> str:
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+def line_of(app: App[Any], word: str) -> str:
+    return next((line for line in screen_text(app).splitlines() if word in line), "")
+
+
+def help_text(app: App[Any]) -> str:
+    return str(app.query_one("#form-help", Static).render())
+
+
+async def go_to(pilot: Pilot[None], path: str) -> None:
+    await pilot.pause()
+    pilot.app.query_one(f"#{widget_id(path)}").focus()
+    await pilot.pause()
+
+
+async def type_into(pilot: Pilot[None], path: str, *keys: str) -> None:
+    """Replace what a field holds, which is selected when the focus comes to it."""
+    await go_to(pilot, path)
+    await pilot.press("backspace", *keys)
+    await pilot.pause()
+
+
+async def test_a_new_form_shows_each_value_and_no_mark():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await pilot.pause()
+        assert "0.001" in line_of(app, "learning_rate")
+        assert "128, 128" in line_of(app, "hidden")
+        assert "examples" in line_of(app, "batch_size")
+        assert "●" not in screen_text(app).replace("● differs", "")
+        assert app.form.config == ADAM
+        assert app.changes == []
+
+
+@pytest.mark.parametrize(("keys", "rate"), [("3e-4", 3e-4), (".01", 0.01), ("1", 1.0), ("1_0", 10.0)])
+async def test_a_number_is_taken_as_a_person_writes_it(keys: str, rate: float):
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", *keys)
+        assert keys in line_of(app, "learning_rate")
+        assert app.form.config is not None
+        assert app.form.config.optimizer.learning_rate == rate
+        assert app.changes[-1].config == app.form.config
+        assert app.changes[-1].n_problems == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [("-1", "must be greater than 0.0, got -1.0"), ("", "must be a number, got nothing"), ("fast", "got 'fast'")],
+)
+async def test_a_problem_shows_under_its_field_until_it_is_solved(keys: str, problem: str):
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", *keys)
+        lines = screen_text(app).splitlines()
+        row = next(index for index, line in enumerate(lines) if "learning_rate" in line)
+        assert problem in " ".join(line.strip() for line in lines[row + 1 : row + 3])
+        assert app.form.config is None
+        assert (app.changes[-1].config, app.changes[-1].n_problems) == (None, 1)
+        await type_into(pilot, "training.epochs", "9")
+        assert app.form.config is None
+        await type_into(pilot, "optimizer.learning_rate", *["backspace"] * 4, "1")
+        assert "must be" not in screen_text(app)
+        assert app.form.config is not None
+        assert (app.form.config.optimizer.learning_rate, app.form.config.training.epochs) == (1.0, 9)
+
+
+async def test_a_mark_appears_with_a_change_and_goes_with_it():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", *"0.1")
+        assert "●" in line_of(app, "learning_rate")
+        await type_into(pilot, "optimizer.learning_rate", *["backspace"] * 3, *"1e-3")
+        assert "●" not in line_of(app, "learning_rate")
+
+
+async def test_another_kind_brings_its_own_fields_and_keeps_the_shared_ones():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", *"0.05")
+        await go_to(pilot, "optimizer.kind")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "rmsprop" in screen_text(app)
+        await pilot.press("up", "enter")
+        await pilot.pause()
+        assert "sgd" in line_of(app, "optimizer")
+        assert "momentum" in screen_text(app)
+        assert "0.05" in line_of(app, "learning_rate")
+        assert "●" in line_of(app, "optimizer")
+        assert app.focused is app.query_one("#optimizer-kind")
+        assert app.form.config is not None
+        assert (app.form.config.optimizer.kind, app.form.config.optimizer.learning_rate) == ("sgd", 0.05)
+
+
+async def test_left_and_right_step_through_a_choice_and_stop_at_its_ends():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "optimizer.kind")
+        await pilot.press("left", "left", "left")
+        await pilot.pause()
+        assert "sgd" in line_of(app, "optimizer")
+        await pilot.press("right")
+        await pilot.pause()
+        assert "momentum" not in screen_text(app)
+
+
+async def test_escape_closes_the_list_and_changes_nothing():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "optimizer.kind")
+        await pilot.press("space", "down", "escape")
+        await pilot.pause()
+        assert "rmsprop" not in screen_text(app)
+        assert app.focused is app.query_one("#optimizer-kind")
+        assert app.form.config == ADAM
+
+
+async def test_a_list_left_by_tab_closes():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "optimizer.kind")
+        await pilot.press("space", "tab")
+        await pilot.pause()
+        assert "rmsprop" not in screen_text(app)
+        assert app.focused is not None
+
+
+async def test_keys_pressed_while_a_section_changes_reach_a_field_or_nothing():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "optimizer.kind")
+        for _ in range(2):
+            await pilot.press("left", "tab", "7", "down", "enter", "up", "shift+tab", "right", "right", "tab", "8")
+            await go_to(pilot, "optimizer.kind")
+        await pilot.pause()
+        assert app.form.query_one("#optimizer-learning_rate", Input).value
+
+
+async def test_a_source_that_needs_a_path_asks_for_it():
+    app = FormApp()
+    async with app.run_test(size=(60, 60)) as pilot:
+        app.query_one("#data-source", Choice).value = "path"
+        await pilot.pause()
+        assert "must be given" in screen_text(app)
+        assert app.form.config is None
+        await type_into(pilot, "training.epochs", "9")
+        await type_into(pilot, "data.path", *"[red]a.csv")
+        assert app.form.config is not None
+        assert value_at(app.form.config, "data.path") == "[red]a.csv"
+        assert app.form.config.training.epochs == 9
+        assert "[red]a.csv" in screen_text(app)
+
+
+async def test_advanced_fields_open_and_tell_what_is_changed_behind_the_fold():
+    app = FormApp(ADAM.changed({"optimizer.b1": 0.5}), ADAM)
+    async with app.run_test(size=(42, 60)) as pilot:
+        await pilot.pause()
+        assert "▸ 4 advanced  ● 1 changed" in screen_text(app)
+        assert "b1" not in screen_text(app)
+        await go_to(pilot, "optimizer.advanced")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "0.5" in line_of(app, " b1")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "b1" not in screen_text(app)
+
+
+async def test_a_field_with_a_problem_stays_in_sight_when_its_fold_closes():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "optimizer.advanced")
+        await pilot.press("enter")
+        await type_into(pilot, "optimizer.b1", "2")
+        await go_to(pilot, "optimizer.advanced")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "must be less than 1" in screen_text(app)
+        assert "b2" not in screen_text(app)
+
+
+async def test_a_callback_shows_its_fields_only_when_on():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await pilot.pause()
+        assert "patience" not in screen_text(app)
+        await go_to(pilot, "callbacks.early_stopping.enabled")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "■ on" in line_of(app, "early_stopping")
+        assert "5" in line_of(app, "patience")
+        assert app.focused is app.query_one("#callbacks-early_stopping-enabled", Toggle)
+        assert app.form.config is not None
+        assert app.form.config.callbacks.early_stopping.enabled
+
+
+@pytest.mark.parametrize(("keys", "hidden"), [("64 32", (64, 32)), ("64,32,", (64, 32)), ("[7]", (7,)), ("", ())])
+async def test_sizes_are_read_with_commas_or_spaces(keys: str, hidden: tuple[int, ...]):
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "model.hidden", *keys)
+        assert app.form.config is not None
+        assert app.form.config.model.hidden == hidden
+
+
+async def test_sizes_that_are_no_numbers_are_a_problem():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "model.hidden", *"64, wide")
+        assert "must be a whole number, got 'wide'" in " ".join(screen_text(app).split())
+
+
+async def test_an_optional_field_is_none_when_empty():
+    app = FormApp(ADAM.changed({"callbacks.early_stopping.enabled": True}))
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "callbacks.early_stopping.advanced")
+        await pilot.press("enter")
+        await type_into(pilot, "callbacks.early_stopping.baseline", *"0.5")
+        assert app.form.config is not None
+        assert app.form.config.callbacks.early_stopping.baseline == 0.5
+        await type_into(pilot, "callbacks.early_stopping.baseline", *["backspace"] * 3)
+        assert app.form.config.callbacks.early_stopping.baseline is None
+
+
+async def test_the_suggested_sizes_are_taken_by_a_key():
+    app = FormApp(ADAM.changed({"model.hidden": [16, 16]}), ADAM)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "model.hidden")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "suggestion: 128 (smallest power of two >= 2 x 64 inputs)" in help_text(app)
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+        assert "128, 128" in line_of(app, "hidden")
+        assert app.form.config is not None
+        assert app.form.config.model.hidden == (128, 128)
+
+
+async def test_a_data_file_that_cannot_be_read_suggests_nothing():
+    app = FormApp(ADAM.changed({"data.source": "path", "data.path": "/nowhere/at/all.csv"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "model.hidden")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "Neurons in each hidden layer" in help_text(app)
+        assert "suggestion" not in help_text(app)
+        await pilot.press("ctrl+g")
+        assert app.form.config is not None
+
+
+async def test_the_help_tells_bounds_unit_default_and_source_of_the_field_in_focus():
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "model.dropout")
+        for word in ("switched off at random", "≥ 0, < 1", "default 0", "may change while training", "Srivastava"):
+            assert word in help_text(app)
+        assert app.focused_paths[-1] == "model.dropout"
+
+
+async def test_problems_of_a_failed_start_go_under_their_fields_and_take_the_focus():
+    app = FormApp()
+    problems = [Problem("is too small.", "optimizer.eps"), Problem("is too large.", "training.batch_size")]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.form.show_problems([*problems, Problem("disk full")]) == (Problem("disk full"),)
+        await pilot.pause()
+        await pilot.pause()
+        assert app.focused is app.query_one("#optimizer-eps")
+        assert "! is too small." in screen_text(app)
+        await type_into(pilot, "optimizer.eps", *"1e-6")
+        assert "is too small" not in screen_text(app)
+
+
+async def test_loading_another_config_replaces_values_and_posts_nothing():
+    other = Config().changed({"optimizer.kind": "sgd", "optimizer.learning_rate": 0.25, "training.epochs": 3})
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", *"nothing")
+        n_changes = len(app.changes)
+        app.form.load(other, other)
+        await pilot.pause()
+        await pilot.pause()
+        assert "0.25" in line_of(app, "learning_rate")
+        assert "sgd" in line_of(app, "optimizer")
+        assert "momentum" in screen_text(app)
+        assert "must be" not in screen_text(app)
+        assert len(app.changes) == n_changes
+        assert app.form.config == other
+
+
+async def test_up_and_down_move_between_fields_and_escape_leaves():
+    app = FormApp()
+    async with app.run_test(size=(42, 60)) as pilot:
+        await go_to(pilot, "model.hidden")
+        await pilot.press("down")
+        assert app.focused is app.query_one("#model-activation")
+        await pilot.press("up", "up", "up")
+        assert app.focused is app.query_one("#data-advanced")
+        await pilot.press("escape")
+        assert app.focused is None
+
+
+async def test_page_keys_scroll():
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "model.hidden")
+        await pilot.press("pagedown")
+        await pilot.pause()
+        assert "data" not in screen_text(app).splitlines()[0]
+        await pilot.press("pageup")
+        await pilot.pause()
+        assert "data" in screen_text(app).splitlines()[0]
+
+
+def every_kind() -> Iterator[tuple[str, str]]:
+    for name, field in Config.model_fields.items():
+        if tag := discriminator(field):
+            yield from ((f"{name}.{tag}", kind) for kind in members(field))
+
+
+async def test_every_field_of_every_kind_can_be_mounted_and_read_back():
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for path, kind in every_kind():
+            try:
+                config = Config().changed({path: kind})
+            except ConfigError:
+                config = Config().changed({path: kind, "data.path": "a.csv"})
+            everywhere = {
+                f"{group.name}.enabled": True for group in groups(config) if group.name.startswith("callbacks")
+            }
+            config = config.changed(everywhere)
+            app.form.load(config, config)
+            await pilot.pause()
+            for section in app.form.sections:
+                section.is_open = True
+                await section.sync(section.group, app.form.draft)
+            await pilot.pause()
+            shown = {row.field.path: row.read() for row in app.form.rows}
+            wanted = {field.path: value_at(config, field.path) for group in groups(config) for field in group.fields}
+            assert shown == wanted

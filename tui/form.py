@@ -1,0 +1,317 @@
+"""The form: every hyperparameter of a config, generated from the declarations."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, getters, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from trainer.config import Config
+from trainer.data import Data, describe
+from trainer.problems import ConfigError, Problem
+from trainer.schema import Group, Hyperparameter
+from tui.form_controls import Fold
+from tui.form_draft import Draft
+from tui.form_fields import NotAValueError, facts, rule_of_thumb, show
+from tui.form_row import FieldRow
+from tui.form_section import Section, parents, title
+
+_SUGGESTED = "model.hidden"
+_FIRST = 4
+"""Sections that are there from the beginning: as many as the smallest screen shows."""
+
+_WIDE = 60
+_LEGEND = "● differs from the preset   ~ may change while training"
+
+
+class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """The part that scrolls; the form has the keys, since up and down move between fields."""
+
+
+class Form(Vertical):
+    """Edits a config field by field, each checked as it is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Field above", show=False, id="form.up", tooltip="Go to the field above"),
+        Binding("down", "move(1)", "Field below", show=False, id="form.down", tooltip="Go to the field below"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="form.page_up", tooltip="Scroll the form up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="form.page_down", tooltip="Scroll the form down"),
+        Binding("escape", "leave", "Leave field", show=False, id="form.leave", tooltip="Leave the field"),
+        # A control key, since every printable one is text in a field. Taken elsewhere: ctrl+a, d, e, k, u, v, w, x by
+        # the field's own editing, ctrl+b and ctrl+a by tmux and screen, ctrl+q, s, z by the terminal's flow and job
+        # control, ctrl+h, i, j, m by backspace, tab and enter, whose codes they share.
+        Binding("ctrl+g", "take_suggestion", "Suggestion", id="form.suggestion", tooltip="Take the suggested sizes"),
+    ]
+
+    fields = getters.query_one("#form-fields", Fields)
+    help_area = getters.query_one("#form-help", Static)
+
+    @dataclass
+    class Changed(Message):
+        """The person edited a field. `config` is None while `n_problems` is not 0."""
+
+        form: "Form"
+        config: Config | None
+        n_problems: int
+
+        @property
+        def control(self) -> "Form":
+            """Return the form, for `on` with a selector."""
+            return self.form
+
+    @dataclass
+    class FieldFocused(Message):
+        """The focus came to a field."""
+
+        form: "Form"
+        field: Hyperparameter
+
+        @property
+        def control(self) -> "Form":
+            """Return the form, for `on` with a selector."""
+            return self.form
+
+    @dataclass
+    class _Described(Message):
+        """The data were looked at; `n_inputs` is None where they cannot be read."""
+
+        data: Data
+        n_inputs: int | None
+
+    def __init__(
+        self,
+        config: Config,
+        preset: Config | None = None,
+        *,
+        file_base: Path | None = None,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        """Make the form of a config.
+
+        Args:
+            config: what the fields hold at first.
+            preset: what the marks of changed fields compare with; the config itself where None.
+            file_base: folder that a relative `data.path` starts from.
+            id: as in Widget.
+            classes: as in Widget.
+        """
+        super().__init__(id=id, classes=classes)
+        self.draft = Draft(config, preset or config)
+        self._file_base = file_base
+        self._is_loading = False
+        self._described: tuple[Data, int | None] | None = None
+
+    @property
+    def config(self) -> Config | None:
+        """Return the config that the fields hold, or None while one of them has a problem."""
+        return self.draft.config
+
+    @property
+    def sections(self) -> list[Section]:
+        """Return the sections, from top to bottom."""
+        return list(self.query(Section))
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        """Return the rows that are mounted, from top to bottom."""
+        return [row for section in self.sections for row in section.rows]
+
+    def compose(self) -> ComposeResult:
+        """Make a section for each table, and the help below."""
+        with Fields(id="form-fields"):
+            yield from self._sections(self.draft.groups[:_FIRST])
+        yield Static(_LEGEND, id="form-help", markup=False)
+
+    def on_mount(self) -> None:
+        """Have the rest made once the screen was painted: nobody should wait for what lies below its edge."""
+        self.call_after_refresh(self._complete)
+
+    def load(self, config: Config, preset: Config, file_base: Path | None = None) -> None:
+        """Replace the content; arguments as at the beginning. Posts no `Changed`."""
+        self.draft = Draft(config, preset)
+        self._file_base = file_base
+        self._described = None
+        # Edits that are still on their way belong to the old content.
+        self._is_loading = True
+        self.call_next(self._load)
+
+    def show_problems(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+        """Put problems that were found elsewhere under their fields and go to the first.
+
+        Returns:
+            Those that belong to no field; the caller has to show them.
+        """
+        self.draft.tell(problems)
+        self.call_next(self._go_to_problem)
+        paths = {field.path for group in self.draft.groups for field in group.fields}
+        places = paths | {group.name for group in self.draft.groups}
+        return tuple(problem for problem in problems if problem.key not in places)
+
+    def action_move(self, by: int) -> None:
+        """Go to the field above or below; stay at the ends."""
+        mine = [widget for widget in self.screen.focus_chain if self in widget.ancestors]
+        if self.screen.focused in mine:
+            index = mine.index(self.screen.focused) + by
+            if 0 <= index < len(mine):
+                mine[index].focus()
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a page."""
+        self.fields.scroll_relative(y=by * self.fields.size.height, animate=False)
+
+    def action_leave(self) -> None:
+        """Take the focus from the field."""
+        self.screen.set_focus(None)
+
+    def action_take_suggestion(self) -> None:
+        """Give every hidden layer the suggested width; their number stays."""
+        row, width = self._focused_row(), self._suggested_width()
+        if row is not None and width is not None:
+            n_layers = len(self.draft.value(_SUGGESTED)) or 1
+            row.control.value = show([width] * n_layers)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer the suggestion only at its field."""
+        if action != "take_suggestion":
+            return True
+        row = self._focused_row()
+        return row is not None and row.field.path == _SUGGESTED and self._suggested_width() is not None
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the help fewer rows where it has more columns."""
+        # Not a class of the form: that would style every field anew.
+        self.help_area.set_class(event.size.width >= _WIDE, "-wide")
+
+    @on(FieldRow.Edited)
+    async def _take_edit(self, event: FieldRow.Edited) -> None:
+        event.stop()
+        if self._is_loading or not event.row.is_attached:
+            return
+        field = event.row.field
+        try:
+            value = event.row.read()
+        except NotAValueError as error:
+            self.draft.refuse(field.path, event.row.text, str(error))
+        else:
+            self.draft.edit(field, value)
+        await self._sync()
+        self.post_message(self.Changed(self, self.config, len(self.draft.problems)))
+
+    @on(Fold.Toggled)
+    async def _toggle_fold(self, event: Fold.Toggled) -> None:
+        event.stop()
+        for section in event.fold.ancestors:
+            if isinstance(section, Section):
+                section.is_open = not section.is_open
+        await self._sync()
+
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_move(1)
+
+    @on(events.DescendantFocus)
+    def _explain(self, event: events.DescendantFocus) -> None:
+        self._show_help()
+        row = self._row_of(event.widget)
+        if row is not None:
+            self.post_message(self.FieldFocused(self, row.field))
+
+    @on(events.DescendantBlur)
+    def _explain_no_longer(self) -> None:
+        self.call_after_refresh(self._show_help)
+
+    @on(_Described)
+    def _suggest(self, event: _Described) -> None:
+        if event.data == self.draft.data:
+            self._described = (event.data, event.n_inputs)
+            self._show_help()
+            self.refresh_bindings()
+
+    @work(thread=True, group="describe", exclusive=True, exit_on_error=False)
+    def _describe(self, data: Data, file_base: Path | None) -> None:
+        """Count the inputs, off the event loop: a file may be large."""
+        try:
+            n_inputs = describe(data, file_base).n_features
+        except ConfigError:
+            n_inputs = None
+        self.post_message(self._Described(data, n_inputs))
+
+    async def _load(self) -> None:
+        await self._sync()
+        for section in self.sections:
+            section.load()
+        self._is_loading = False
+        self._show_help()
+
+    def _sections(self, groups: Sequence[Group]) -> Iterator[Widget]:
+        tables = parents(groups)
+        for group in groups:
+            if group.name in tables:
+                yield title(tables[group.name])
+            yield Section(group, self.draft)
+
+    async def _complete(self) -> None:
+        rest = self.draft.groups[len(self.sections) :]
+        if rest:
+            await self.fields.mount_all(self._sections(rest))
+
+    async def _sync(self) -> None:
+        await self._complete()
+        groups = {group.name: group for group in self.draft.groups}
+        with self.app.batch_update():
+            for section in self.sections:
+                await section.sync(groups[section.group.name], self.draft)
+
+    async def _go_to_problem(self) -> None:
+        await self._sync()
+        first = next((row for row in self.rows if row.problem), None)
+        if first is not None:
+            first.control.focus()
+
+    def _show_help(self) -> None:
+        row = self._focused_row()
+        self.help_area.update(Content.styled(_LEGEND, "$foreground 60%") if row is None else self._help(row.field))
+
+    def _help(self, field: Hyperparameter) -> Content:
+        group = next(group for group in self.draft.groups if field in group.fields)
+        told = group.help if field.selects else field.help
+        lines = [Content.assemble((f"{field.name}  ", "bold"), told), Content.styled(facts(field), "$foreground 60%")]
+        if field.path == _SUGGESTED and (suggestion := self._suggestion()):
+            lines.insert(1, Content.styled(suggestion, "$text-success"))
+        return Content("\n").join(lines)
+
+    def _suggestion(self) -> str:
+        width = self._suggested_width()
+        if width is None or self._described is None:
+            return ""
+        rule = f"smallest power of two >= 2 x {self._described[1]} inputs"
+        return f"suggestion: {width} ({rule}); press ctrl+g to take it"
+
+    def _suggested_width(self) -> int | None:
+        """Return the width if the data are known; if not, have them looked at."""
+        data = self.draft.data
+        if data is None:
+            return None
+        if self._described is None or self._described[0] != data:
+            self._described = (data, None)
+            self._describe(data, self._file_base)
+        n_inputs = self._described[1]
+        return None if n_inputs is None else rule_of_thumb(n_inputs)
+
+    def _focused_row(self) -> FieldRow | None:
+        focused = self.screen.focused
+        return None if focused is None else self._row_of(focused)
+
+    def _row_of(self, widget: Widget) -> FieldRow | None:
+        mine = (node for node in widget.ancestors_with_self if isinstance(node, FieldRow) and self in node.ancestors)
+        return next(mine, None)

@@ -1,0 +1,166 @@
+"""A field of the form: label, mark and unit drawn around the one widget that edits the value."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Switch
+
+from trainer.schema import Hyperparameter
+from tui.form_controls import Choice, Toggle
+from tui.form_fields import parse, show, widget_id
+
+LABEL_WIDTH = 24
+"""Cells before the value: room for the longest usual name, a mark, and a gap."""
+
+_PROBLEM_INDENT = 4
+
+Control = Input | Choice | Toggle
+
+
+class FieldRow(Widget):
+    """One hyperparameter in one row of the screen, and below it what is wrong with its value."""
+
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Edited(Message):
+        """The person changed what the field holds."""
+
+        row: "FieldRow"
+
+    def __init__(self, field: Hyperparameter, value: Any, text: str | None = None, *, heads: str = "") -> None:
+        """Make the row of a field.
+
+        Args:
+            field: what it edits.
+            value: what it holds at first.
+            text: what it holds instead where that means no value.
+            heads: name of the section that the field is the heading of, or "".
+        """
+        super().__init__(name=field.path, classes="-heading" if heads else None)
+        self.field = field
+        self._heads = heads
+        self._state = ("", False)
+        self._is_pointed_at = False
+        self._raw = self._raw_of(value) if text is None else text
+        self.control = self._make_control()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return what must be the same for the row to serve another kind's field of this name."""
+        return row_key(self.field)
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the value, or ""."""
+        return self._state[0]
+
+    def compose(self) -> ComposeResult:
+        """Lay the control over the place that `render` leaves for it."""
+        self.control.styles.margin = (0, len(self.field.unit) + 1, 0, LABEL_WIDTH)
+        yield self.control
+
+    def read(self) -> Any:
+        """Return the value that the field holds.
+
+        Raises:
+            NotAValueError: the text means none.
+        """
+        return parse(self.field, self._raw) if isinstance(self._raw, str) else self._raw
+
+    @property
+    def text(self) -> str:
+        """Return what the field shows."""
+        return self._raw if isinstance(self._raw, str) else show(self._raw)
+
+    def load(self, value: Any) -> None:
+        """Hold another value, without telling."""
+        self._raw = self._raw_of(value)
+        with self.prevent(Input.Changed, Choice.Changed, Switch.Changed):
+            self.control.value = self._raw
+
+    def show(self, field: Hyperparameter, problem: str, is_changed: bool) -> None:
+        """Show what is wrong and whether the value differs from the preset."""
+        self.field = field
+        if self._state == (problem, is_changed):
+            return
+        is_taller = bool(problem or self._state[0])
+        self._state = (problem, is_changed)
+        self.refresh(layout=is_taller)
+
+    def render(self) -> Content:
+        """Return label, mark and unit, and the problem below."""
+        problem, is_changed = self._state
+        width = self.size.width
+        label = self._label().truncate(LABEL_WIDTH - 2, ellipsis=True, pad=True)
+        mark = Content.styled("●", "$text-warning") if is_changed else Content(" ")
+        unit = Content.styled(self.field.unit, "$foreground 60%")
+        gap = max(0, width - LABEL_WIDTH + 1 - len(self.field.unit))
+        line = (label + mark + Content(" " * gap) + unit).truncate(width)
+        return Content("\n").join([line, *self._problem_lines(problem, width)])
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """Return a row for the value and as many as the problem needs."""
+        return 1 + len(self._problem_lines(self._state[0], width))
+
+    def on_descendant_focus(self) -> None:
+        """Point at the row."""
+        self._is_pointed_at = True
+        self.refresh()
+
+    def on_descendant_blur(self) -> None:
+        """Point no longer."""
+        self._is_pointed_at = False
+        self.refresh()
+
+    def on_click(self) -> None:
+        """Edit the value of the label clicked."""
+        self.control.focus()
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    @on(Switch.Changed)
+    def _notice(self, event: Message) -> None:
+        event.stop()
+        # What the control holds now, not what it held when it sent this: several keys may have come meanwhile.
+        raw = self.control.value
+        if raw != self._raw:
+            self._raw = raw
+            self.post_message(self.Edited(self))
+
+    def _make_control(self) -> Control:
+        identity = widget_id(self.field.path)
+        if self.field.type == "choice":
+            return Choice(self.field.choices, str(self._raw), id=identity)
+        if self.field.type == "switch":
+            return Toggle(bool(self._raw), id=identity)
+        with self.prevent(Input.Changed):
+            return Input(str(self._raw), compact=True, validate_on=(), id=identity)
+
+    def _raw_of(self, value: Any) -> Any:
+        return bool(value) if self.field.type == "switch" else show(value)
+
+    def _label(self) -> Content:
+        pointer = "›" if self._is_pointed_at else " "
+        live = Content.styled(" ~", "$foreground 60%") if self.field.role == "live" else Content("")
+        if self._heads:
+            tail = "" if self.field.name == "enabled" else f".{self.field.name}"
+            return Content.assemble(pointer, (self._heads, "bold $text-accent"), (tail, "$foreground 60%"))
+        return Content(f"{pointer} {self.field.name}") + live
+
+    def _problem_lines(self, problem: str, width: int) -> list[Content]:
+        if not problem or width <= _PROBLEM_INDENT:
+            return []
+        lines = Content.styled(f"! {problem}", "$text-error").wrap(width - _PROBLEM_INDENT)
+        return [Content(" " * (_PROBLEM_INDENT - 2)) + line for line in lines]
+
+
+def row_key(field: Hyperparameter) -> tuple[Any, ...]:
+    """Return what tells the rows of two fields apart."""
+    return field.path, field.type, field.choices

@@ -1,0 +1,119 @@
+"""Training without a screen: a progress bar on a terminal, plain lines elsewhere. It follows the run as any other would."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+import presets
+from trainer.config import parse_settings
+from trainer.events import Epoch, Event, Finished, Steps
+from trainer.log import Tail
+from trainer.preparation import prepare
+from trainer.runs import Run, result, store
+from trainer.training import start
+from trainer.training import train as train_run
+from tui.wording import happening, metrics_line
+
+EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
+_INTERRUPTED = 130
+_LOOK_SECONDS = 0.05
+_LINE_SECONDS = 1.0
+
+
+def train(preset: str, settings: list[str], name: str, runs: Path | None, as_json: bool) -> int:
+    """Train a preset; return the exit code. Raises ConfigError, RunError: nothing was created."""
+    values = parse_settings(settings)
+    config = presets.load(preset).changed({**values, **({"name": name} if name else {})})
+    prepared = prepare(config, presets.base_of(preset))
+    directory = start(prepared, store(runs))
+    cancelled = threading.Event()
+    ended: list[Run] = []
+    worker = threading.Thread(target=lambda: ended.append(train_run(prepared, directory, cancelled)), name="training")
+    with _interrupts(cancelled):
+        worker.start()
+        _watch(worker, directory.path, config.training.epochs)
+    run = ended[0]
+    outcome = result(run)
+    if as_json:
+        print(json.dumps(outcome), flush=True)
+    else:
+        print(f"{run.status.state}: {run.status.message}")
+        print(f"{run.directory}")
+    if run.status.reason == "interrupted":
+        return _INTERRUPTED
+    return EXIT_CODES[run.status.state]
+
+
+@contextmanager
+def _interrupts(cancelled: threading.Event) -> Iterator[None]:
+    """Have ctrl+c and a polite kill end the run, saved; a second one ends the program at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        cancelled.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _watch(worker: threading.Thread, directory: Path, epochs: int) -> None:
+    """Show the run's records until the worker is done."""
+    console = Console(stderr=True, highlight=False)
+    tail = Tail(directory / "events.jsonl")
+    show = _bar if console.is_terminal else _lines
+    with show(console, epochs) as tell:
+        while worker.is_alive():
+            worker.join(_LOOK_SECONDS)
+            for event in tail.read():
+                tell(event)
+        for event in tail.read_all():
+            tell(event)
+
+
+@contextmanager
+def _bar(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[metrics]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=epochs, metrics="")
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Epoch):
+                progress.update(
+                    task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
+                    metrics=metrics_line(event.metrics),
+                )  # fmt: skip
+            elif not isinstance(event, Steps | Finished):
+                progress.console.print(happening(event), markup=False, soft_wrap=True)
+
+        yield tell
+
+
+@contextmanager
+def _lines(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
+    printed = -_LINE_SECONDS
+
+    def tell(event: Event) -> None:
+        nonlocal printed
+        if isinstance(event, Epoch):
+            last = event.epoch + 1 == epochs
+            if last or time.monotonic() - printed >= _LINE_SECONDS:
+                printed = time.monotonic()
+                console.print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", soft_wrap=True)
+        elif not isinstance(event, Steps | Finished):
+            console.print(happening(event), markup=False, soft_wrap=True)
+
+    yield tell

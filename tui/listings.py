@@ -1,0 +1,102 @@
+"""What the commands print: presets, schema, runs, comparisons."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+import presets
+from trainer import runs as stored
+from trainer.comparison import as_csv, as_json, compare
+from trainer.config import Config, dump
+from trainer.runs import Run, all_runs, find, read, store
+from trainer.text import clean
+from tui.wording import STATE_GLYPHS, age, number
+
+
+def print_presets(as_json_text: bool) -> None:
+    """Print the name and description of every preset; one that cannot be read says why."""
+    rows = [(preset, *_described(preset)) for preset in presets.available()]
+    if as_json_text:
+        print(json.dumps([
+            {"name": preset.name, "description": text, "path": str(preset.path), "built_in": preset.built_in, "good": good}
+            for preset, text, good in rows
+        ]))  # fmt: skip
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for preset, text, _ in rows:
+        table.add_row(Text(preset.name, "bold"), Text(text))
+    _console().print(table)
+
+
+def print_preset(name: str, as_json_text: bool) -> None:
+    """Print a preset with every default filled in. Raises ConfigError."""
+    config = presets.load(name)
+    if as_json_text:
+        print(json.dumps(config.table()))
+    elif _console().is_terminal:
+        _console().print(Syntax(dump(config), "toml", background_color="default"))
+    else:
+        print(dump(config), end="")
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of the config."""
+    print(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+
+
+def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
+    """Print the runs whose id, name or state holds the query."""
+    where = store(folder)
+    found = [run for run in all_runs(where) if _matches(run, query)]
+    if as_json_text:
+        print(json.dumps([{"id": run.id, "name": run.name, **stored.result(run), "state": run.shown_state} for run in found]))
+        return
+    if not found:
+        print(f"no runs in {where}. Start one: nn-tui train {presets.DEFAULT}" if not query else f"no run matches {query}")
+        return
+    table = Table("run", "state", "age", "epochs", "best", box=None, pad_edge=False, header_style="dim")
+    for run in found:
+        table.add_row(*map(Text, _row(run)))
+    _console().print(table)
+
+
+def print_comparison(words: list[str], folder: Path | None, form: str) -> None:
+    """Print runs side by side, as a table, JSON or CSV. Raises RunError."""
+    where = store(folder)
+    comparison = compare([read(find(word, where)) for word in words])
+    if form == "json":
+        print(json.dumps(as_json(comparison)))
+    elif form == "csv":
+        print(as_csv(comparison), end="")
+    else:
+        _console().print(comparison_table(comparison))
+
+
+def _described(preset: presets.Preset) -> tuple[str, bool]:
+    from trainer.problems import ConfigError
+
+    try:
+        return clean(preset.load().description), True
+    except ConfigError as error:
+        return f"cannot be read: {error.problems[0]}", False
+
+
+def _matches(run: Run, query: str) -> bool:
+    return any(query.lower() in text.lower() for text in (run.id, run.name, run.shown_state))
+
+
+def _row(run: Run) -> tuple[str, str, str, str, str]:
+    status, state = run.status, run.shown_state
+    best = f"{status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
+    words = clean(run.damage) if run.damage else best
+    return (
+        run.id, f"{STATE_GLYPHS[state]} {state}", age(status.created), f"{status.epochs}/{status.epochs_planned}", words
+    )  # fmt: skip
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)

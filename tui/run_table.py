@@ -1,0 +1,318 @@
+"""The runs of a store as a table: sorted, filtered, marked, opened."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import DataTable, Input
+
+from trainer.callbacks import metric_direction
+from trainer.runs import LIVE, Run, Shown
+from trainer.text import clean
+from tui.chart_frame import N_RUN_ROLES
+from tui.wording import STATE_GLYPHS, age, number
+
+MARKS = "ABCDEFGH"[:N_RUN_ROLES]
+"""The letters of marked runs, one for each colour: a colour alone tells nothing on some screens and to some people."""
+
+_SORTS: dict[str, str] = {"age": "age ▼", "best": "best ★", "name": "name ▲"}
+_WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 22}
+_ROLES: Mapping[str, str] = MappingProxyType(
+    {"finished": "good", "diverged": "bad", "failed": "bad", "crashed": "bad", "damaged": "bad", "stopped": "muted"}
+)
+_AGE_INTERVAL = 10.0
+
+
+class Cell(NamedTuple):
+    """What one cell of a table shows: a line of safe text, its style, and whether it stands at the right."""
+
+    text: str
+    style: Style = Style.null()
+    right: bool = False
+
+    def rendered(self) -> Text:
+        """Return it as the table takes it; never through markup."""
+        return Text(self.text, self.style, justify="right" if self.right else "left", no_wrap=True, overflow="ellipsis")
+
+
+class CellTable(DataTable[Text]):
+    """A table that is told all of its cells each time, and repaints the rows in which one differs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open", id="table.open", tooltip="Open the run under the cursor"),
+    ]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._heads: list[tuple[Cell, int]] = []
+        self._cells: dict[str, tuple[Cell, ...]] = {}
+        self._filling = False
+
+    def fill(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
+        """Show exactly these columns, a head and a width in cells each, and these rows by their keys."""
+        if list(heads) != self._heads or list(rows) != list(self._cells):
+            self._rebuild(heads, rows)
+        else:
+            self._change({key: cells for key, cells in rows.items() if cells != self._cells[key]})
+        self._heads, self._cells = list(heads), dict(rows)
+
+    @property
+    def cursor_key(self) -> str | None:
+        """Return the key of the row under the cursor."""
+        keys = list(self._cells)
+        return keys[self.cursor_row] if 0 <= self.cursor_row < len(keys) else None
+
+    def _rebuild(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
+        key, place = self.cursor_key, self.cursor_row
+        self.clear(columns=True)
+        for index, (head, width) in enumerate(heads):
+            self.add_column(head.rendered(), width=width, key=str(index))
+        for row, cells in rows.items():
+            self.add_row(*(cell.rendered() for cell in cells), key=row)
+        if rows:
+            self.move_cursor(row=list(rows).index(key) if key in rows else min(place, len(rows) - 1))
+
+    def _change(self, rows: Mapping[str, tuple[Cell, ...]]) -> None:
+        self._filling = True
+        for key, cells in rows.items():
+            for index, (cell, old) in enumerate(zip(cells, self._cells[key], strict=True)):
+                if cell != old:
+                    self.update_cell(key, str(index), cell.rendered())
+        self._filling = False
+        for key in rows:
+            self.refresh_row(self.get_row_index(key))
+
+    def refresh(self, *regions: Any, **options: Any) -> "CellTable":
+        """Repaint as usual, but not the whole table for a cell of it."""
+        return self if self._filling else super().refresh(*regions, **options)
+
+
+class RunTable(Vertical):
+    """Runs in rows. Marks keep their letter and colour as long as they last, whatever is filtered or sorted."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_mark", "Mark", id="runs.mark", tooltip="Mark or unmark the run under the cursor"),
+        Binding("u", "unmark_all", "Unmark all", id="runs.unmark", tooltip="Take all marks away", show=False),
+        Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only runs whose name, id or state holds a text"),
+        Binding("o", "cycle_sort", "Sort", id="runs.sort", tooltip="Sort by age, best value or name"),
+        Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again", show=False),
+    ]  # fmt: skip
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{role}" for role in ("live", "good", "bad", "muted")}
+    DEFAULT_CSS = """
+    RunTable {
+        & > .run-table--live { color: $text-primary; text-style: bold; }
+        & > .run-table--good { color: $text-success; }
+        & > .run-table--bad { color: $text-error; }
+        & > .run-table--muted { color: $foreground 60%; }
+        & > DataTable { height: 1fr; background: transparent; }
+        & > Input { display: none; }
+        & > Input.-open { display: block; }
+    }
+    """
+
+    rows = getters.query_one("#rows", CellTable)
+    filter_input = getters.query_one("#run-filter", Input)
+
+    @dataclass
+    class Marked(Message):
+        """The marks changed: folders in the order they were marked."""
+
+        table: "RunTable"
+        directories: tuple[Path, ...]
+
+        @property
+        def control(self) -> "RunTable":
+            """Return the table."""
+            return self.table
+
+    @dataclass
+    class Opened(Message):
+        """A run was chosen."""
+
+        directory: Path
+
+    def __init__(self, *, marked: Sequence[Path] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self._slots = {path: slot for slot, path in enumerate(dict.fromkeys(marked)) if slot < len(MARKS)}
+        self._runs: dict[Path, tuple[Run, Shown]] = {}
+        self._palette: Sequence[Style] = ()
+        self._sort, self._query, self._subtitle = next(iter(_SORTS)), "", ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the rows and, when asked for, the filter below them."""
+        yield CellTable(id="rows", cursor_type="row", zebra_stripes=False)
+        yield Input(id="run-filter", placeholder="name, id or state", compact=True, select_on_focus=False)
+
+    def on_mount(self) -> None:
+        """Keep ages true while nothing else happens."""
+        self.set_interval(_AGE_INTERVAL, self._fill)
+
+    def on_resize(self) -> None:
+        """Give the names what the other columns leave."""
+        self._fill()
+
+    @property
+    def slots(self) -> Mapping[Path, int]:
+        """Return the marked folders in the order of marking, each with its colour's number."""
+        return MappingProxyType(self._slots)
+
+    def show(self, runs: Sequence[Run], states: Sequence[Shown] = ()) -> None:
+        """Show these runs; cursor and marks stay with theirs.
+
+        Args:
+            runs: newest first.
+            states: what each shows as; without them their folders are asked, which may take time.
+        """
+        states = states or [run.shown_state for run in runs]
+        self._runs = {run.directory: (run, state) for run, state in zip(runs, states, strict=True)}
+        kept = {path: slot for path, slot in self._slots.items() if path in self._runs}
+        if kept != self._slots:
+            self._mark(kept)
+        else:
+            self._fill()
+
+    def paint(self, palette: Sequence[Style]) -> None:
+        """Take the colours of marked runs, by their number."""
+        self._palette = palette
+        self._fill()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave escape to the screen unless a filter is open."""
+        return self.filter_input.has_class("-open") if action == "close_filter" else True
+
+    def action_toggle_mark(self) -> None:
+        """Mark the run under the cursor, or unmark it."""
+        if (key := self.rows.cursor_key) is None:
+            return
+        path = Path(key)
+        if path in self._slots:
+            self._mark({other: slot for other, slot in self._slots.items() if other != path})
+        elif free := sorted(set(range(len(MARKS))) - set(self._slots.values())):
+            self._mark({**self._slots, path: free[0]})
+        else:
+            text = f"{len(MARKS)} runs are marked, which is all a chart can tell apart. Unmark one first."
+            self.notify(text, severity="warning", markup=False)
+
+    def action_unmark_all(self) -> None:
+        """Take all marks away."""
+        self._mark({})
+
+    def action_cycle_sort(self) -> None:
+        """Sort by the next column."""
+        names = list(_SORTS)
+        self._sort = names[(names.index(self._sort) + 1) % len(names)]
+        self._fill()
+
+    def action_open_filter(self) -> None:
+        """Open the line to type a filter in."""
+        self.filter_input.add_class("-open").focus()
+
+    def action_close_filter(self) -> None:
+        """Show all runs again."""
+        self.filter_input.remove_class("-open").value = ""
+        self.rows.focus()
+
+    @on(Input.Changed, "#run-filter")
+    def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
+        self._query = event.value.strip().lower()
+        self._fill()
+
+    @on(Input.Submitted, "#run-filter")
+    def _return_to_rows(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.rows.focus()
+
+    @on(DataTable.RowSelected)
+    def _open(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        if event.row_key.value is not None:
+            self.post_message(self.Opened(Path(event.row_key.value)))
+
+    def _mark(self, slots: dict[Path, int]) -> None:
+        self._slots = slots
+        self._fill()
+        self.post_message(self.Marked(self, tuple(slots)))
+
+    def _fill(self) -> None:
+        if not self.is_mounted or not self.size.width:
+            return
+        found = [(run, state) for run, state in self._runs.values() if _matches(run, state, self._query)]
+        taken = sum(_WIDTHS.values()) - _WIDTHS["name"] + 2 * len(_WIDTHS) + self.rows.styles.scrollbar_size_vertical
+        widths = {**_WIDTHS, "name": max(self.size.width - taken, _WIDTHS["name"])}
+        heads = [
+            (Cell(_SORTS[name] if name == self._sort else "" if name == "mark" else name), width)
+            for name, width in widths.items()
+        ]
+        styled = {name: component_style(self, f"run-table--{name}") for name in ("live", "good", "bad", "muted")}
+        rows = {
+            str(run.directory): run_cells(run, state, self._tag(run), widths["name"], styled.__getitem__)
+            for run, state in sorted(found, key=partial(_order, self._sort))
+        }
+        self.rows.fill(heads, rows)
+        hidden = f" of {len(self._runs)}" if len(found) < len(self._runs) else ""
+        self._entitle(f"{len(found)}{hidden} · {len(self._slots)} marked")
+
+    def _entitle(self, text: str) -> None:
+        if text != self._subtitle:
+            self._subtitle, self.border_subtitle = text, Content(text)
+
+    def _tag(self, run: Run) -> Cell:
+        slot = self._slots.get(run.directory)
+        if slot is None:
+            return Cell("")
+        return Cell(f"● {MARKS[slot]}", self._palette[slot] if slot < len(self._palette) else Style.null())
+
+
+def component_style(widget: Widget, name: str) -> Style:
+    """Return a component's style with its opacity mixed into the background, as cells want it."""
+    styles = widget.get_component_styles(name)
+    return styles.text_style + Style(color=(widget.background_colors[1] + styles.color).rich_color)
+
+
+def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callable[[str], Style]) -> tuple[Cell, ...]:
+    """Return the row of a run; `style` gives that of "live", "good", "bad" and "muted"."""
+    status, best = run.status, run.status.best
+    role = "live" if state in LIVE else _ROLES[state]
+    judged = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
+    return (
+        mark,
+        Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),
+        Cell(_cut(run.name, name_width)),
+        Cell(age(status.created) if status.created else "–", style("muted"), right=True),
+        Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
+        Cell(clean(run.damage), style("bad")) if run.damage else Cell(judged),
+    )
+
+
+def _cut(name: str, width: int) -> str:
+    return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
+
+
+def _matches(run: Run, state: Shown, query: str) -> bool:
+    return any(query in text.lower() for text in (run.name, run.id, state))
+
+
+def _order(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
+    run, best = entry[0], entry[0].status.best
+    if sort == "name":
+        return run.name.casefold(), run.id
+    if sort == "age":
+        return (-run.status.created,)
+    if best is None or not math.isfinite(best.value):
+        return True, "", 0.0
+    return False, best.metric, -best.value if metric_direction(best.metric) == "max" else best.value

@@ -1,0 +1,122 @@
+"""Words for numbers and records: the same on every screen and in every line that is printed."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import assert_never
+
+from trainer.events import (
+    CheckpointSaved,
+    Compiled,
+    Diverged,
+    EarlyStopped,
+    Epoch,
+    Event,
+    Finished,
+    HyperparameterSet,
+    Insight,
+    LearningRateReduced,
+    Paused,
+    Resumed,
+    Started,
+    Steps,
+    Tested,
+    Warned,
+    WeightsRestored,
+)
+from trainer.text import clean
+
+STATE_GLYPHS = {
+    "starting": "…", "compiling": "…", "running": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
+    "diverged": "✗", "failed": "!", "crashed": "?", "damaged": "?",
+}  # fmt: skip
+
+_QUIET = ("learning_rate", "grad_norm")
+
+
+def number(value: float | None) -> str:
+    """Return a number in at most 4 significant digits; "–" for none, "NaN" and "∞" for what is no number."""
+    if value is None:
+        return "–"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.4g}"
+
+
+def count(value: float) -> str:
+    """Return a count in short: 950, 12.3k, 4.56M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time: 0.42 s, 12 s, 3:05, 2:10:07."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def age(then: float, now: float | None = None) -> str:
+    """Return how long ago a time was, in Unix seconds: now, 3 min, 2 h, 4 d."""
+    seconds = (time.time() if now is None else now) - then
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return "now"
+
+
+def metrics_line(metrics: Mapping[str, float]) -> str:
+    """Return the metrics of an epoch in one line, without those that a reader rarely asks for."""
+    return "  ".join(f"{name} {number(value)}" for name, value in metrics.items() if name not in _QUIET)
+
+
+def happening(event: Event) -> str:
+    """Return what happened, with its reason, in one line that is safe to show."""
+    return f"{_where(event)}{clean(_what(event))}"
+
+
+def _where(event: Event) -> str:
+    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested):
+        return ""
+    return f"epoch {event.epoch + 1}: "
+
+
+def _what(event: Event) -> str:
+    match event:
+        case Started():
+            return f"training {count(event.n_parameters)} parameters on {event.device}"
+        case Compiled():
+            return f"compiled {event.what} in {event.seconds:.2f} s"
+        case LearningRateReduced():
+            return (
+                f"learning rate {number(event.from_)} → {number(event.to)}: {event.monitor} no better than "
+                f"{number(event.best)} for {event.wait} epochs"
+            )
+        case EarlyStopped(best_epoch=best_epoch):
+            at = "" if best_epoch is None else f" (epoch {best_epoch + 1})"
+            return f"stopped early: {event.monitor} no better than {number(event.best)}{at} for {event.wait} epochs"
+        case CheckpointSaved():
+            of = f" ({event.monitor} {number(event.value)})" if event.monitor and event.value is not None else ""
+            return f"checkpoint saved: {event.reason}{of}"
+        case WeightsRestored():
+            return f"best weights restored: {event.monitor} {number(event.value)}"
+        case HyperparameterSet():
+            return f"{event.key} {event.from_} → {event.to}, by {event.by}"
+        case Tested():
+            return f"test: {metrics_line(event.metrics)}"
+        case Finished():
+            return f"finished: {event.message or event.reason}"
+        case Insight() | Warned() | Diverged() | Paused() | Resumed():
+            return event.message
+        case Steps() | Epoch():
+            return metrics_line({name: getattr(value, "mean", value) for name, value in event.metrics.items()})
+        case _:
+            assert_never(event)
