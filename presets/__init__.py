@@ -8,8 +8,8 @@ from pathlib import Path
 from trainer import config as configs
 from trainer import files
 from trainer.config import Config
-from trainer.problems import ConfigError, Problem, nearest
-from trainer.text import clean
+from trainer.problems import ConfigError, nearest
+from trainer.text import clean, quoted
 
 _BUILT_IN = Path(__file__).parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -71,19 +71,24 @@ def base_of(word: str) -> Path | None:
     return None if preset.built_in else preset.path.absolute().parent
 
 
-def save(config: Config, name: str) -> Preset:
-    """Write a config as one of a person's own presets, replacing one of that name.
+def path_of(name: str) -> Path:
+    """Return where a person's own preset of that name lies, or would. Raises ConfigError for an unusable name."""
+    if not _NAME.fullmatch(name):
+        message = f"a preset is named by up to 64 letters, digits, dots, dashes and underscores, got {quoted(name)}."
+        raise ConfigError(message)
+    return own_folder() / f"{name}.toml"
+
+
+def save(config: Config, name: str) -> Path:
+    """Write a config as one of a person's own presets, replacing one of that name; return its file.
 
     Raises:
         ConfigError: the name cannot be a file's, or the disk refused.
     """
-    if not _NAME.fullmatch(name):
-        message = f"a preset is named by up to 64 letters, digits, dots, dashes and underscores, got {clean(name)!r}"
-        raise ConfigError(Problem(message))
-    path = own_folder() / f"{name}.toml"
+    path = path_of(name)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.replace_atomically(path, configs.dump(config).encode(), durable=True)
     except OSError as error:
         raise ConfigError(f"{clean(str(path))} cannot be written: {error.strerror or error}") from error
-    return Preset(name, path, built_in=False)
+    return path

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer.callbacks import is_better, metric_direction
-from trainer.config import Config, values
+from trainer.config import values
 from trainer.runs import Best, Run, Series, Shown
 from trainer.schema import HEADING, hyperparameters
 from trainer.text import clean
@@ -29,7 +29,7 @@ _UNITS = {
     "examples_per_second": "examples/s",
     "n_parameters": "parameters",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,13 @@ def compare(runs: Sequence[Run], states: Sequence[Shown] = ()) -> Comparison:
         states: what each shows as, if that is known; otherwise the run's folder is asked.
     """
     states = states or [run.shown_state for run in runs]
-    columns = [Column(run.id, run.name, state, clean(run.damage)) for run, state in zip(runs, states, strict=True)]
+    columns = (Column(run.id, run.name, state, damage(run)) for run, state in zip(runs, states, strict=True))
     return Comparison(tuple(columns), tuple(outcomes(runs)), tuple(differences(runs)))
+
+
+def damage(run: Run) -> str:
+    """Return why a run cannot be shown, without the path of its folder, which is known; "" if it can be."""
+    return clean(run.damage.removeprefix(f"{run.directory}/"))
 
 
 def outcomes(runs: Sequence[Run]) -> list[Outcome]:
@@ -109,14 +114,15 @@ def differences(runs: Sequence[Run]) -> list[Difference]:
     configs = [run.config for run in runs]
     known = [None if config is None else values(config) for config in configs]
     readable = [table for table in known if table is not None]
+    declared = {key: field for config in configs if config for key, field in hyperparameters(config).items()}
     found = []
     for key in _merged(readable):
         here = [table.get(key, ABSENT) for table in readable]
         if key not in HEADING and any(value != here[0] for value in here):
             row = tuple(ABSENT if table is None else table.get(key, ABSENT) for table in known)
-            found.append(Difference(key, _unit(key, configs), row))
-    sections = [key.partition(".")[0] for key in _merged(readable)]
-    return sorted(found, key=lambda row: sections.index(row.key.partition(".")[0]))
+            found.append(Difference(key, declared[key].unit, row))
+    sections, order = [key.partition(".")[0] for key in declared], list(declared)
+    return sorted(found, key=lambda row: (sections.index(row.key.partition(".")[0]), order.index(row.key)))
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 def as_csv(comparison: Comparison) -> str:
     """Return the comparison as CSV: a line for each outcome and hyperparameter, a column for each run.
 
-    Text that a spreadsheet would take for a formula gets a ' in front; numbers stay numbers.
+    Numbers stay numbers; text goes through `safe_cell`.
     """
     ids = [column.id for column in comparison.columns]
     lines: list[list[Any]] = [["", "unit", *ids, "better"]]
@@ -161,6 +167,12 @@ def as_csv(comparison: Comparison) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_csv(cell) for cell in line] for line in lines)
     return text.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """Return text for a cell of a CSV file, cleaned; what a spreadsheet would take for a formula gets a ' in front."""
+    text = clean(text)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _merged(names: Iterable[Iterable[str]]) -> list[str]:
@@ -226,11 +238,6 @@ def _better(metric: str, row: Sequence[float | None]) -> int | None:
     return row.index(best) if finite.count(best) == 1 else None
 
 
-def _unit(key: str, configs: Iterable[Config | None]) -> str:
-    declared = (hyperparameters(config).get(key) for config in configs if config is not None)
-    return next((field.unit for field in declared if field), "")
-
-
 def _json(value: Any) -> Any:
     if value is ABSENT:
         return None
@@ -246,5 +253,4 @@ def _csv(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, int | float):
         return _json(value)
-    text = clean(str(list(value)) if isinstance(value, tuple) else str(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return safe_cell(str(list(value)) if isinstance(value, tuple) else str(value))

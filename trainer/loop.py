@@ -100,6 +100,7 @@ class Loop:
         self._cancelled = cancelled
         self._inbox = Inbox(directory.path)
         self._callbacks = callbacks.build(self.config.callbacks)
+        self._tell_learning_rate(self.config.optimizer.learning_rate)
         self._insights = Insights(self.config)
         self._shape = shape_of(prepared)
         self._vector = numbers.pack(self.config)
@@ -294,14 +295,17 @@ class Loop:
         before, after = value_at(self.config, command.key), value_at(changed, command.key)
         if command.key == "optimizer.learning_rate":
             before = self._numbers()[command.key]
-            for callback in self._callbacks:
-                if isinstance(callback, ReduceLROnPlateau):
-                    callback.on_learning_rate_set(after)
+            self._tell_learning_rate(after)
         self.config = changed
         self._set_number(command.key, after)
         if command.key == "training.epochs":
             self._directory.run.status.epochs_planned = after
         return HyperparameterSet(key=command.key, from_=before, to=after, by=command.by)
+
+    def _tell_learning_rate(self, rate: float) -> None:
+        for callback in self._callbacks:
+            if isinstance(callback, ReduceLROnPlateau):
+                callback.on_learning_rate_set(rate)
 
     def _set_number(self, key: str, value: float) -> None:
         # A new array: the device may still be reading the old one.

@@ -9,10 +9,9 @@ from textual import events, getters, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from trainer.config import Config
 from trainer.data import Data, describe
@@ -20,16 +19,14 @@ from trainer.problems import ConfigError, Problem
 from trainer.schema import Group, Hyperparameter
 from tui.form_controls import Fold
 from tui.form_draft import Draft
-from tui.form_fields import NotAValueError, facts, rule_of_thumb, show
+from tui.form_fields import NotAValueError, rule_of_thumb, show
+from tui.form_help import FormHelp, suggestion_text
 from tui.form_row import FieldRow
 from tui.form_section import Section, parents, title
 
 _SUGGESTED = "model.hidden"
 _FIRST = 4
 """Sections that are there from the beginning: as many as the smallest screen shows."""
-
-_WIDE = 60
-_LEGEND = "● differs from the preset   ~ may change while training"
 
 
 class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -52,7 +49,7 @@ class Form(Vertical):
     ]
 
     fields = getters.query_one("#form-fields", Fields)
-    help_area = getters.query_one("#form-help", Static)
+    help_area = getters.query_one("#form-help", FormHelp)
 
     @dataclass
     class Changed(Message):
@@ -118,7 +115,7 @@ class Form(Vertical):
     @property
     def sections(self) -> list[Section]:
         """Return the sections, from top to bottom."""
-        return list(self.query(Section))
+        return [child for child in self.fields.children if isinstance(child, Section)]
 
     @property
     def rows(self) -> list[FieldRow]:
@@ -129,7 +126,7 @@ class Form(Vertical):
         """Make a section for each table, and the help below."""
         with Fields(id="form-fields"):
             yield from self._sections(self.draft.groups[:_FIRST])
-        yield Static(_LEGEND, id="form-help", markup=False)
+        yield FormHelp(id="form-help")
 
     def on_mount(self) -> None:
         """Have the rest made once the screen was painted: nobody should wait for what lies below its edge."""
@@ -174,22 +171,17 @@ class Form(Vertical):
 
     def action_take_suggestion(self) -> None:
         """Give every hidden layer the suggested width; their number stays."""
-        row, width = self._focused_row(), self._suggested_width()
-        if row is not None and width is not None:
+        row, n_inputs = self._focused_row(), self._n_inputs()
+        if row is not None and n_inputs is not None:
             n_layers = len(self.draft.value(_SUGGESTED)) or 1
-            row.control.value = show([width] * n_layers)
+            row.control.value = show([rule_of_thumb(n_inputs)] * n_layers)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer the suggestion only at its field."""
         if action != "take_suggestion":
             return True
         row = self._focused_row()
-        return row is not None and row.field.path == _SUGGESTED and self._suggested_width() is not None
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Give the help fewer rows where it has more columns."""
-        # Not a class of the form: that would style every field anew.
-        self.help_area.set_class(event.size.width >= _WIDE, "-wide")
+        return row is not None and row.field.path == _SUGGESTED and self._n_inputs() is not None
 
     @on(FieldRow.Edited)
     async def _take_edit(self, event: FieldRow.Edited) -> None:
@@ -280,33 +272,22 @@ class Form(Vertical):
 
     def _show_help(self) -> None:
         row = self._focused_row()
-        self.help_area.update(Content.styled(_LEGEND, "$foreground 60%") if row is None else self._help(row.field))
+        if row is None:
+            self.help_area.explain_marks()
+            return
+        group = next(group for group in self.draft.groups if group.name == row.field.section)
+        n_inputs = self._n_inputs() if row.field.path == _SUGGESTED else None
+        self.help_area.explain(row.field, group, "" if n_inputs is None else suggestion_text(n_inputs))
 
-    def _help(self, field: Hyperparameter) -> Content:
-        group = next(group for group in self.draft.groups if field in group.fields)
-        told = group.help if field.selects else field.help
-        lines = [Content.assemble((f"{field.name}  ", "bold"), told), Content.styled(facts(field), "$foreground 60%")]
-        if field.path == _SUGGESTED and (suggestion := self._suggestion()):
-            lines.insert(1, Content.styled(suggestion, "$text-success"))
-        return Content("\n").join(lines)
-
-    def _suggestion(self) -> str:
-        width = self._suggested_width()
-        if width is None or self._described is None:
-            return ""
-        rule = f"smallest power of two >= 2 x {self._described[1]} inputs"
-        return f"suggestion: {width} ({rule}); press ctrl+g to take it"
-
-    def _suggested_width(self) -> int | None:
-        """Return the width if the data are known; if not, have them looked at."""
+    def _n_inputs(self) -> int | None:
+        """Return the number of inputs if the data are known; if not, have them looked at."""
         data = self.draft.data
         if data is None:
             return None
         if self._described is None or self._described[0] != data:
             self._described = (data, None)
             self._describe(data, self._file_base)
-        n_inputs = self._described[1]
-        return None if n_inputs is None else rule_of_thumb(n_inputs)
+        return self._described[1]
 
     def _focused_row(self) -> FieldRow | None:
         focused = self.screen.focused

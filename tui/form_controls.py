@@ -37,6 +37,10 @@ class Options(OptionList):
         """Leave without choosing."""
         self.post_message(self.Closed(None, refocus=True))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Allow pages once there are some: before its first layout OptionList fails at them."""
+        return not action.startswith("page_") or bool(self.scrollable_content_region)
+
     def on_blur(self) -> None:
         """Leave when the person goes elsewhere."""
         self.post_message(self.Closed(None, refocus=False))
@@ -96,7 +100,7 @@ class Choice(Widget, can_focus=True):
 
     def action_step(self, by: int) -> None:
         """Take the word `by` places on, without going round."""
-        index = self.choices.index(self.value) + by
+        index = (self.choices.index(self.value) if self.value in self.choices else -1) + by
         if 0 <= index < len(self.choices):
             self.value = self.choices[index]
 
@@ -162,7 +166,8 @@ class Fold(Widget, can_focus=True):
     def render(self) -> Content:
         """Return count and marks."""
         n_fields, n_changed, is_open = self._told
-        line = Content(f"  {'▾' if is_open else '▸'} {n_fields} advanced")
+        pointer = "›" if self.has_focus else " "
+        line = Content(f"{pointer} {'▾' if is_open else '▸'} {n_fields} advanced")
         return line + Content.styled(f"  ● {n_changed} changed", "$text-warning") if n_changed else line
 
     def action_fold(self) -> None:

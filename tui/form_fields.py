@@ -90,7 +90,8 @@ def _integer(text: str) -> int:
 
 def _number(text: str, expected: str = "a number") -> float:
     try:
-        return float(text)
+        # float() reads the digits of every script; the config's files have those of ASCII alone.
+        return float(text if text.isascii() else "")
     except ValueError:
         got = quoted(text) if text else "nothing"
         raise NotAValueError(f"must be {expected}, got {got}.") from None

@@ -18,6 +18,9 @@ from tui.form_fields import parse, show, widget_id
 LABEL_WIDTH = 24
 """Cells before the value: room for the longest usual name, a mark, and a gap."""
 
+_VALUE_WIDTH = 34
+"""Most cells of a value that is no free text: a unit far away from its number is hard to read."""
+
 _PROBLEM_INDENT = 4
 
 Control = Input | Choice | Toggle
@@ -43,7 +46,7 @@ class FieldRow(Widget):
             text: what it holds instead where that means no value.
             heads: name of the section that the field is the heading of, or "".
         """
-        super().__init__(name=field.path, classes="-heading" if heads else None)
+        super().__init__(name=field.path, classes="-heading" if heads and field.selects else None)
         self.field = field
         self._heads = heads
         self._state = ("", False)
@@ -63,7 +66,9 @@ class FieldRow(Widget):
 
     def compose(self) -> ComposeResult:
         """Lay the control over the place that `render` leaves for it."""
-        self.control.styles.margin = (0, len(self.field.unit) + 1, 0, LABEL_WIDTH)
+        self.control.styles.margin = (0, self._unit_width + 1, 0, LABEL_WIDTH)
+        if self.field.type != "text":
+            self.control.styles.max_width = _VALUE_WIDTH
         yield self.control
 
     def read(self) -> Any:
@@ -100,9 +105,9 @@ class FieldRow(Widget):
         width = self.size.width
         label = self._label().truncate(LABEL_WIDTH - 2, ellipsis=True, pad=True)
         mark = Content.styled("●", "$text-warning") if is_changed else Content(" ")
-        unit = Content.styled(self.field.unit, "$foreground 60%")
-        gap = max(0, width - LABEL_WIDTH + 1 - len(self.field.unit))
-        line = (label + mark + Content(" " * gap) + unit).truncate(width)
+        room = min(_VALUE_WIDTH, max(0, width - LABEL_WIDTH - self._unit_width - 1)) + 2
+        unit = Content.styled(f"{' ' * room}{self.field.unit}", "$foreground 60%")
+        line = (label + mark + unit).truncate(width)
         return Content("\n").join([line, *self._problem_lines(problem, width)])
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
@@ -134,6 +139,10 @@ class FieldRow(Widget):
             self._raw = raw
             self.post_message(self.Edited(self))
 
+    @property
+    def _unit_width(self) -> int:
+        return len(self.field.unit) + 1 if self.field.unit else 0
+
     def _make_control(self) -> Control:
         identity = widget_id(self.field.path)
         if self.field.type == "choice":
@@ -150,8 +159,11 @@ class FieldRow(Widget):
         pointer = "›" if self._is_pointed_at else " "
         live = Content.styled(" ~", "$foreground 60%") if self.field.role == "live" else Content("")
         if self._heads:
-            tail = "" if self.field.name == "enabled" else f".{self.field.name}"
-            return Content.assemble(pointer, (self._heads, "bold $text-accent"), (tail, "$foreground 60%"))
+            if self.field.name == "enabled":
+                return Content.assemble(pointer, (self._heads, "$text-accent"))
+            return Content.assemble(
+                pointer, (self._heads, "bold $text-accent"), (f".{self.field.name}", "$foreground 60%")
+            )
         return Content(f"{pointer} {self.field.name}") + live
 
     def _problem_lines(self, problem: str, width: int) -> list[Content]:

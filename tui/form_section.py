@@ -80,7 +80,9 @@ class Section(Vertical):
         seen = [
             field
             for field in self.group.fields
-            if field is heading or field.path in problems or (is_on and (self.is_open or not field.advanced))
+            if field is self.group.fields[0]
+            or field.path in problems
+            or (is_on and (self.is_open or not field.advanced))
         ]
         parts: dict[tuple[Any, ...], Hyperparameter | None] = {row_key(f): f for f in seen if not f.advanced}
         if is_on and _advanced(self.group):
@@ -99,12 +101,13 @@ class Section(Vertical):
         for row in self.rows:
             field = fields[row.field.path]
             problem = problems.get(field.path, "")
-            if not problem and row.has_class("-heading"):
+            if not problem and field is self.group.fields[0]:
                 problem = problems.get(self.group.name, "")
             row.show(field, problem, self._draft.is_changed(field))
-        for fold in self.query(Fold):
-            advanced = _advanced(self.group)
-            fold.show(len(advanced), sum(map(self._draft.is_changed, advanced)), self.is_open)
+        advanced = _advanced(self.group)
+        for child in self.children:
+            if isinstance(child, Fold):
+                child.show(len(advanced), sum(map(self._draft.is_changed, advanced)), self.is_open)
 
 
 def title(name: str, help: str = "") -> Static:  # noqa: A002

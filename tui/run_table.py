@@ -21,6 +21,7 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input
 
 from trainer.callbacks import metric_direction
+from trainer.comparison import damage
 from trainer.runs import LIVE, Run, Shown
 from trainer.text import clean
 from tui.chart_frame import N_RUN_ROLES
@@ -31,6 +32,8 @@ MARKS = "ABCDEFGH"[:N_RUN_ROLES]
 
 _SORTS: dict[str, str] = {"age": "age ▼", "best": "best ★", "name": "name ▲"}
 _WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 22}
+_HEADS = {**{name: name for name in _WIDTHS}, "mark": ""}
+_NUMBERS = ("age", "epochs")
 _ROLES: Mapping[str, str] = MappingProxyType(
     {"finished": "good", "diverged": "bad", "failed": "bad", "crashed": "bad", "damaged": "bad", "stopped": "muted"}
 )
@@ -56,11 +59,12 @@ class CellTable(DataTable[Text]):
         Binding("enter", "select_cursor", "Open", id="table.open", tooltip="Open the run under the cursor"),
     ]
 
+    _filling = False
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._heads: list[tuple[Cell, int]] = []
         self._cells: dict[str, tuple[Cell, ...]] = {}
-        self._filling = False
 
     def fill(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
         """Show exactly these columns, a head and a width in cells each, and these rows by their keys."""
@@ -84,7 +88,9 @@ class CellTable(DataTable[Text]):
         for row, cells in rows.items():
             self.add_row(*(cell.rendered() for cell in cells), key=row)
         if rows:
-            self.move_cursor(row=list(rows).index(key) if key in rows else min(place, len(rows) - 1))
+            self.move_cursor(
+                row=list(rows).index(key) if key is not None and key in rows else min(place, len(rows) - 1)
+            )
 
     def _change(self, rows: Mapping[str, tuple[Cell, ...]]) -> None:
         self._filling = True
@@ -107,7 +113,7 @@ class RunTable(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_mark", "Mark", id="runs.mark", tooltip="Mark or unmark the run under the cursor"),
         Binding("u", "unmark_all", "Unmark all", id="runs.unmark", tooltip="Take all marks away", show=False),
-        Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only runs whose name, id or state holds a text"),
+        Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only what a text is found in"),
         Binding("o", "cycle_sort", "Sort", id="runs.sort", tooltip="Sort by age, best value or name"),
         Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again", show=False),
     ]  # fmt: skip
@@ -190,7 +196,7 @@ class RunTable(Vertical):
         self._palette = palette
         self._fill()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Leave escape to the screen unless a filter is open."""
         return self.filter_input.has_class("-open") if action == "close_filter" else True
 
@@ -255,8 +261,8 @@ class RunTable(Vertical):
         taken = sum(_WIDTHS.values()) - _WIDTHS["name"] + 2 * len(_WIDTHS) + self.rows.styles.scrollbar_size_vertical
         widths = {**_WIDTHS, "name": max(self.size.width - taken, _WIDTHS["name"])}
         heads = [
-            (Cell(_SORTS[name] if name == self._sort else "" if name == "mark" else name), width)
-            for name, width in widths.items()
+            (Cell(_SORTS[name] if name == self._sort else _HEADS[name], right=name in _NUMBERS), widths[name])
+            for name in widths
         ]
         styled = {name: component_style(self, f"run-table--{name}") for name in ("live", "good", "bad", "muted")}
         rows = {
@@ -292,14 +298,15 @@ def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callab
     return (
         mark,
         Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),
-        Cell(_cut(run.name, name_width)),
+        Cell(cut(run.name, name_width)),
         Cell(age(status.created) if status.created else "–", style("muted"), right=True),
         Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
-        Cell(clean(run.damage), style("bad")) if run.damage else Cell(judged),
+        Cell(damage(run), style("bad")) if run.damage else Cell(judged),
     )
 
 
-def _cut(name: str, width: int) -> str:
+def cut(name: str, width: int) -> str:
+    """Return a name in at most `width` cells."""
     return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
 
 

@@ -1,0 +1,122 @@
+"""The app: two screens, train and compare, and what is the same on both."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from trainer.config import Config
+from tui.dialogs import Keys, Question
+from tui.train_screen import TrainScreen
+
+
+class NnTui(App[None]):
+    """Edit hyperparameters, train, watch, compare."""
+
+    TITLE = "nn-tui"
+    # The first screen's styles too: Textual loads a screen's own only when it is pushed.
+    CSS_PATH: ClassVar = ["app.tcss", "train_screen.tcss", "form.tcss"]
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f9,c", "compare", "Compare", id="app.compare", tooltip="Compare the runs of the store"),
+        Binding("f1,question_mark", "keys", "Keys", id="app.keys", tooltip="Show every key"),
+        Binding("f10,q", "leave", "Quit", id="app.quit", tooltip="Quit; a run under way is stopped and saved, after asking"),
+    ]
+
+    def __init__(self, config: Config, base: Path | None, store: Path, compared: Sequence[Path] = ()) -> None:
+        """Make the app.
+
+        Args:
+            config: what the form holds at first.
+            base: folder that its relative paths start from.
+            store: folder of runs.
+            compared: runs to open the compare screen with; none opens the train screen.
+        """
+        super().__init__()
+        self._store = store
+        self._compared = tuple(compared)
+        self.train_screen = TrainScreen(config, base, store)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the train screen."""
+        return self.train_screen
+
+    def on_mount(self) -> None:
+        """Go on to the compare screen, if runs were named."""
+        if self._compared:
+            self._open_compare(self._compared)
+
+    def on_unmount(self) -> None:
+        """Let no training outlive the app unseen: it ends, saved."""
+        self.train_screen.host.cancel()
+
+    def action_compare(self) -> None:
+        """Go to the compare screen; from there, back."""
+        from tui.compare_screen import CompareScreen
+
+        if isinstance(self.screen, CompareScreen):
+            self.screen.dismiss()
+        elif self.screen is self.train_screen:
+            self._open_compare(())
+
+    def action_keys(self) -> None:
+        """Show every key."""
+        if not isinstance(self.screen, Keys):
+            self.push_screen(Keys(_all_bindings()))
+
+    def action_leave(self) -> None:
+        """Quit; ask first while a run is under way."""
+        if not self.train_screen.host.is_busy:
+            self.exit()
+            return
+        question = Question("A run is under way. Stop it, saved, and quit?", "Stop and quit", "Stay")
+        self.push_screen(question, self._leave)
+
+    async def action_quit(self) -> None:
+        """Quit as every other way does."""
+        self.action_leave()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer every key of the screen as a command, and the theme."""
+        for binding in _bindings(type(self)) + _bindings(type(screen)):
+            run = partial(self.run_action, binding.action, screen if binding in _bindings(type(screen)) else self)
+            yield SystemCommand(f"{binding.description} ({_first_key(binding)})", binding.tooltip, run)
+        yield SystemCommand("Theme", "Change the colours; there are light and dark ones", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save a picture of the screen", self.deliver_screenshot)
+
+    def _leave(self, agreed: bool | None) -> None:
+        if agreed:
+            self.exit()
+
+    def _open_compare(self, compared: Sequence[Path]) -> None:
+        from tui.compare_screen import CompareScreen
+
+        self.push_screen(CompareScreen(self._store, compared))
+
+
+def _bindings(widget: type[Any]) -> list[Binding]:
+    return [binding for binding in vars(widget).get("BINDINGS", ()) if isinstance(binding, Binding)]
+
+
+def _first_key(binding: Binding) -> str:
+    return binding.key.split(",")[0]
+
+
+def _all_bindings() -> list[tuple[str, list[Binding]]]:
+    """Return every binding there is, by where it works."""
+    from tui.compare_screen import CompareScreen
+    from tui.form import Form
+    from tui.run_table import CellTable, RunTable
+
+    palette = Binding("ctrl+p", "command_palette", "Commands", tooltip="Find any of these by name")
+    compare = _bindings(CompareScreen) + _bindings(RunTable) + _bindings(CellTable)
+    return [
+        ("Everywhere", [*_bindings(NnTui), palette]),
+        ("Train", _bindings(TrainScreen)),
+        ("Form", _bindings(Form)),
+        ("Compare", compare),
+    ]

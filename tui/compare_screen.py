@@ -1,0 +1,355 @@
+"""Runs side by side: their curves in one chart, what came out of them, and which hyperparameters differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from trainer.comparison import Comparison, Outcome, compare
+from trainer.log import Tail
+from trainer.runs import Run, Shown, is_run, open_run, peek
+from trainer.text import clean
+from tui.chart import Series
+from tui.chart_widget import Chart
+from tui.run_table import MARKS, Cell, CellTable, RunTable, component_style, cut
+from tui.wording import STATE_GLYPHS, count, duration, number
+
+_AXES = ("epochs", "steps", "seconds")
+_TICK = 0.5
+_LISTING_INTERVAL = 2.0
+_BYTES_A_TICK = 1 << 16
+_BYTES_AT_ONCE = 1 << 20
+_COLUMN = 16
+
+
+@dataclass
+class Listing:
+    """The runs of a store, read again only where a trainer wrote since the last look."""
+
+    folder: Path
+    _known: dict[Path, tuple[tuple[int, int, int], Run]] = field(default_factory=dict)
+
+    def read(self, others: Sequence[Path] = ()) -> list[tuple[Run, Shown]]:
+        """Return every run of the folder, newest first, then the others, each with what it shows as.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        here = [path for path in self.folder.iterdir() if is_run(path)] if self.folder.is_dir() else []
+        paths = [
+            *sorted(here, key=lambda path: path.name, reverse=True),
+            *(path for path in others if path not in here),
+        ]
+        known, self._known = self._known, {}
+        for path in paths:
+            stamp = _stamp(path)
+            old = known.get(path)
+            self._known[path] = old if old and old[0] == stamp else (stamp, peek(path))
+        return [(run, run.shown_state) for _, run in self._known.values()]
+
+
+@dataclass
+class Followed:
+    """A marked run and the tail of its records."""
+
+    run: Run
+    tail: Tail
+
+    def poll(self, limit: int) -> bool:
+        """Apply the records in the next `limit` bytes; say whether anything changed."""
+        try:
+            events = self.tail.read(limit)
+        except OSError as error:
+            changed, self.run.damage = not self.run.damage, f"events.jsonl: {error.strerror}"
+            return changed
+        self.run.apply_all(events)
+        return bool(events)
+
+
+class CompareScreen(Screen[None]):
+    """The runs of a store, and those that are marked over each other; live ones move."""
+
+    CSS_PATH = "compare_screen.tcss"
+    AUTO_FOCUS = "#rows"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "next_metric(1)", "Metric", id="compare.next_metric", tooltip="Show the next metric"),
+        Binding(
+            "M", "next_metric(-1)", "Metric before", id="compare.previous_metric", tooltip="Show the metric before",
+            show=False,
+        ),
+        Binding("y", "toggle_log", "Log", id="compare.log", tooltip="Logarithmic or linear y axis"),
+        Binding("x", "cycle_axis", "X axis", id="compare.axis", tooltip="Epochs, steps or seconds on the x axis"),
+        Binding("escape", "dismiss", "Back", id="compare.back", tooltip="Back to the screen before"),
+    ]  # fmt: skip
+
+    runs = getters.query_one("#runs", RunTable)
+    chart = getters.query_one(Chart)
+    curves = getters.query_one("#curves", Vertical)
+    comparison = getters.query_one("#comparison", CellTable)
+
+    @dataclass
+    class Listed(Message):
+        """The store was looked at."""
+
+        found: list[tuple[Run, Shown]]
+        problem: str = ""
+
+    @dataclass
+    class Loaded(Message):
+        """The records of a marked run were read."""
+
+        directory: Path
+        followed: Followed
+
+    def __init__(self, store: Path, marked: Sequence[Path] = ()) -> None:
+        """Compare runs.
+
+        Args:
+            store: folder of runs.
+            marked: folders of runs, of this store or not, that are marked at first.
+        """
+        super().__init__()
+        self._store = store.resolve()
+        self._listing = Listing(self._store)
+        self._others = tuple(path.resolve() for path in marked)
+        self._states: dict[Path, Shown] = {}
+        self._followed: dict[Path, Followed] = {}
+        self._metric, self._axis, self._log = "", _AXES[0], False
+        self._looking = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out runs over curves over their comparison; wide screens have the last two side by side."""
+        yield RunTable(id="runs", classes="panel", marked=self._others)
+        with Container(id="lower"):
+            with Vertical(id="curves", classes="panel -unmarked"):
+                yield Chart()
+                yield Static(Content("Mark runs with space to lay their curves over each other."), classes="hint")
+            yield CellTable(id="comparison", classes="panel", cursor_type="none", fixed_columns=1)
+        yield Static(id="without-runs", classes="hint")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Start looking."""
+        self.runs.border_title = Content(f"runs in {clean(str(self._store))}")
+        self.comparison.border_title = Content("comparison")
+        self.set_interval(_TICK, self._tick)
+        self.set_interval(_LISTING_INTERVAL, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._paint))
+        self.call_after_refresh(self._paint)
+        self._look()
+        self._follow(tuple(self.runs.slots))
+
+    def action_next_metric(self, by: int) -> None:
+        """Show another of the metrics that the marked runs have."""
+        if metrics := self._metrics():
+            place = metrics.index(self._metric) if self._metric in metrics else -by
+            self._metric = metrics[(place + by) % len(metrics)]
+            self._draw()
+
+    def action_toggle_log(self) -> None:
+        """Switch between a logarithmic and a linear y axis."""
+        self._log = not self._log
+        self._draw()
+
+    def action_cycle_axis(self) -> None:
+        """Switch the x axis between epochs, steps and seconds."""
+        self._axis = _AXES[(_AXES.index(self._axis) + 1) % len(_AXES)]
+        self._draw()
+
+    def _look(self) -> None:
+        if self.is_current and not self._looking:
+            self._looking = True
+            self._list()
+
+    @work(thread=True, group="listing", exit_on_error=False)
+    def _list(self) -> None:
+        try:
+            self.post_message(self.Listed(self._listing.read(self._others)))
+        except OSError as error:
+            self.post_message(self.Listed([], f"{self._store} cannot be read: {error.strerror}."))
+
+    @on(Listed)
+    def _show_runs(self, event: Listed) -> None:
+        self._looking = False
+        old, self._states = self._states, {run.directory: state for run, state in event.found}
+        self.set_class(not event.found, "-without-runs")
+        if not event.problem:
+            self.runs.show([run for run, _ in event.found], [state for _, state in event.found])
+        if not event.found:
+            text = event.problem or f"No runs in {self._store} yet."
+            advice = "Train one first, or in a shell: nn-tui train digits-mlp"
+            self.query_one("#without-runs", Static).update(Content(f"{clean(text)}\n{advice}"))
+        elif self.focused is None:
+            self.runs.rows.focus()
+        if any(old.get(path) != self._states.get(path) for path in self._followed):
+            self._draw()
+
+    @on(RunTable.Marked)
+    def _follow_marked(self, event: RunTable.Marked) -> None:
+        self._followed = {path: self._followed[path] for path in event.directories if path in self._followed}
+        self._follow(tuple(path for path in event.directories if path not in self._followed))
+        self._draw()
+
+    def _follow(self, directories: Sequence[Path]) -> None:
+        for path in directories:
+            self._load(path)
+
+    @work(thread=True, group="loading", exit_on_error=False)
+    def _load(self, directory: Path) -> None:
+        followed = Followed(*open_run(directory))
+        try:
+            size = (directory / "events.jsonl").stat().st_size
+        except OSError:
+            size = 0
+        for _ in range(0, size, _BYTES_AT_ONCE):
+            followed.poll(_BYTES_AT_ONCE)
+        self.post_message(self.Loaded(directory, followed))
+
+    @on(Loaded)
+    def _start_following(self, event: Loaded) -> None:
+        if event.directory in self.runs.slots:
+            self._followed[event.directory] = event.followed
+            self._draw()
+
+    def _tick(self) -> None:
+        """Take what live runs wrote; draw if that was anything."""
+        if self.is_current and sum(followed.poll(_BYTES_A_TICK) for followed in self._followed.values()):
+            self._draw()
+
+    def _marked(self) -> dict[Path, Run]:
+        """Return the runs that are marked and read, in the order of marking."""
+        return {path: self._followed[path].run for path in self.runs.slots if path in self._followed}
+
+    def _metrics(self) -> list[str]:
+        return list(dict.fromkeys(name for run in self._marked().values() for name in run.epochs))
+
+    def _paint(self) -> None:
+        self.runs.paint(self._palette())
+        self._draw()
+
+    def _palette(self) -> list[Style]:
+        return [component_style(self.chart, f"chart--run-{slot}") for slot in range(len(MARKS))]
+
+    def _draw(self) -> None:
+        """Show the marked runs; the widgets repaint what differs from before."""
+        marked = self._marked()
+        self.curves.set_class(not self.runs.slots, "-unmarked")
+        metrics = self._metrics()
+        if metrics and self._metric not in metrics:
+            judged = next(iter(marked.values())).judged_by
+            self._metric = judged if judged in metrics else metrics[0]
+        slots = self.runs.slots
+        self.chart.show(
+            [
+                _series(run, self._metric, self._axis, slots[path])
+                for path, run in marked.items()
+                if self._metric in run.epochs
+            ],
+            log_y=self._log,
+            x_label=self._axis,
+        )
+        self._entitle(metrics)
+        self._show_comparison(marked)
+
+    def _entitle(self, metrics: Sequence[str]) -> None:
+        place = f"{metrics.index(self._metric) + 1} of {len(metrics)}" if self._metric in metrics else ""
+        title = Content(f"{clean(self._metric)} over {self._axis}{', log' if self._log else ''}" if place else "curves")
+        if (title.markup, place) != (self.curves.border_title, self.curves.border_subtitle):
+            self.curves.border_title, self.curves.border_subtitle = title, Content(place)
+
+    def _show_comparison(self, marked: Mapping[Path, Run]) -> None:
+        if not marked:
+            self.comparison.fill([], {})
+            return
+        states = [_state(run, self._states.get(path)) for path, run in marked.items()]
+        good, muted = (component_style(self.runs, f"run-table--{role}") for role in ("good", "muted"))
+        rows = comparison_cells(compare(list(marked.values()), states), good + Style(bold=True), muted)
+        palette, slots = self._palette(), self.runs.slots
+        named = [(run.name, MARKS[slots[path]], palette[slots[path]]) for path, run in marked.items()]
+        self.comparison.fill(_heads(rows, named), rows)
+
+
+def comparison_cells(comparison: Comparison, better: Style, muted: Style) -> dict[str, tuple[Cell, ...]]:
+    """Return the rows of a comparison: the best values, what differs, and everything else that came out."""
+    n_runs = len(comparison.columns)
+    rows = {
+        "state": (
+            Cell("state", muted),
+            *(Cell(f"{STATE_GLYPHS[c.state]} {c.state}", right=True) for c in comparison.columns),
+        )
+    }
+    rows |= {row.name: _outcome_cells(row, better, muted) for row in comparison.outcomes if row.epochs}
+    if sum(not column.damage for column in comparison.columns) > 1:
+        title = "what differs" if comparison.differences else "no hyperparameter differs"
+        rows["differs"] = (Cell(f"— {title} —", muted), *[Cell("")] * n_runs)
+    for difference in comparison.differences:
+        label = f"{difference.key} ({difference.unit})" if difference.unit else difference.key
+        rows[f"differs {difference.key}"] = (
+            Cell(label),
+            *(Cell(_setting(value), right=True) for value in difference.values),
+        )
+    rows["last"] = (Cell("— last epoch, totals —", muted), *[Cell("")] * n_runs)
+    return rows | {row.name: _outcome_cells(row, better, muted) for row in comparison.outcomes if not row.epochs}
+
+
+def _heads(rows: Mapping[str, tuple[Cell, ...]], named: Sequence[tuple[str, str, Style]]) -> list[tuple[Cell, int]]:
+    """Return the head and width of each column, which do not change with every new value."""
+    first, *widths = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
+    heads = [(Cell(""), first)]
+    for (name, letter, style), content in zip(named, widths, strict=True):
+        width = max(content, _COLUMN)
+        heads.append((Cell(f"● {letter} {cut(name, width - 4)}", style, right=True), width))
+    return heads
+
+
+def _outcome_cells(row: Outcome, better: Style, muted: Style) -> tuple[Cell, ...]:
+    label = "gap (val_loss - loss)" if row.name == "gap" else row.unit if row.unit not in ("", "s") else clean(row.name)
+    cells = [Cell(label, muted)]
+    for place, value in enumerate(row.values):
+        at = f" @{row.epochs[place]}" if row.epochs and row.epochs[place] is not None else ""
+        star = "★ " if place == row.better else ""
+        cells.append(Cell(f"{star}{_value(row, value)}{at}", better if star else Style.null(), right=True))
+    return tuple(cells)
+
+
+def _value(row: Outcome, value: float | None) -> str:
+    if value is None or not row.unit:
+        return number(value)
+    return duration(value) if row.unit == "s" else count(value)
+
+
+def _setting(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "on", False: "off"}[value]
+    return clean(str(list(value)) if isinstance(value, tuple) else str(value))
+
+
+def _series(run: Run, metric: str, axis: str, slot: int) -> Series:
+    series = run.epochs[metric]
+    return Series(run.name, series.x(axis), series.y, f"run-{slot}", MARKS[slot])
+
+
+def _state(run: Run, shown: Shown | None) -> Shown:
+    """Return what a run shows as; its records know of its end before the next look at the store does."""
+    return "damaged" if run.damage else run.status.state if run.ended or shown is None else shown
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = (path / "run.json").stat()
+    except OSError:
+        return 0, 0, 0
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,0 +1,70 @@
+"""A run that a screen follows: its records as they come, and where its callbacks stand."""
+
+from pathlib import Path
+
+from trainer import callbacks
+from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
+from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
+from trainer.log import Tail
+from trainer.problems import ConfigError
+from trainer.runs import Run, open_run
+
+_RATE = "optimizer.learning_rate"
+
+
+class Followed:
+    """A run and the tail of its records.
+
+    The callbacks are not asked of the trainer: they are played again from the records, as the trainer played them, so
+    that a live run, one of another machine and one of last year are shown alike.
+    """
+
+    def __init__(self, run: Run, tail: Tail) -> None:
+        self.run = run
+        self.tail = tail
+        self._callbacks = _built(run)
+        self._rate = run.config.optimizer.learning_rate if run.config else 0.0
+        self._tell_rate()
+
+    @classmethod
+    def open(cls, directory: Path) -> "Followed":
+        """Follow a run from its first record."""
+        return cls(*open_run(directory))
+
+    def poll(self, limit: int) -> list[Event]:
+        """Apply the records in the next `limit` bytes and return them."""
+        try:
+            events = self.tail.read(limit)
+        except OSError as error:
+            self.run.damage = f"events.jsonl: {error.strerror}"
+            return []
+        for event in events:
+            self.run.apply(event)
+            self._replay(event)
+        return events
+
+    def progress(self) -> list[Progress]:
+        """Return where each callback stands."""
+        return [found for callback in self._callbacks if (found := callback.progress()) is not None]
+
+    def _replay(self, event: Event) -> None:
+        if isinstance(event, Epoch):
+            for callback in self._callbacks:
+                callback.on_epoch_end(EpochEnd(event.epoch, event.metrics, self._rate))
+        elif isinstance(event, LearningRateReduced):
+            self._rate = event.to
+        elif isinstance(event, HyperparameterSet) and event.key == _RATE:
+            self._rate = float(event.to or 0)
+            self._tell_rate()
+
+    def _tell_rate(self) -> None:
+        for callback in self._callbacks:
+            if isinstance(callback, ReduceLROnPlateau):
+                callback.on_learning_rate_set(self._rate)
+
+
+def _built(run: Run) -> tuple[callbacks.Callback, ...]:
+    try:
+        return callbacks.build(run.config.callbacks) if run.config else ()
+    except ConfigError:
+        return ()

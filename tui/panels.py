@@ -1,0 +1,216 @@
+"""The live panels: each shows one side of a run, and does nothing when that side has not changed."""
+
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.content import Content
+from textual.widgets import RichLog, Static
+
+from trainer.callbacks import Progress
+from trainer.events import (
+    CheckpointSaved,
+    Compiled,
+    Diverged,
+    EarlyStopped,
+    Event,
+    Finished,
+    HyperparameterSet,
+    Insight,
+    LearningRateReduced,
+    Paused,
+    Resumed,
+    Started,
+    Tested,
+    Warned,
+    WeightsRestored,
+)
+from trainer.runs import Run, Series as Curve
+from tui.chart import Mark, Series
+from tui.chart_widget import Chart
+from tui.followed import Followed
+from tui.wording import happening, number
+
+AXES = ("epochs", "steps", "seconds")
+
+GLYPHS: dict[type, str] = {
+    LearningRateReduced: "▼",
+    EarlyStopped: "■",
+    CheckpointSaved: "◆",
+    WeightsRestored: "↺",
+    HyperparameterSet: "✎",
+    Diverged: "✗",
+    Insight: "✦",
+    Warned: "!",
+    Paused: "‖",
+    Resumed: "▶",
+    Started: "▶",
+    Compiled: "·",
+    Tested: "=",
+    Finished: "●",
+}
+"""What stands for each kind of event, in the log and on the curves."""
+
+_MARKED = (LearningRateReduced, EarlyStopped, WeightsRestored, HyperparameterSet, Diverged)
+_STYLES: dict[type, str] = {
+    Diverged: "bold",
+    Warned: "bold",
+    Insight: "bold",
+    EarlyStopped: "bold",
+    LearningRateReduced: "bold",
+    Compiled: "dim",
+    Started: "dim",
+    CheckpointSaved: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How curves are shown: logarithmic or not, over which axis."""
+
+    log_y: bool = False
+    axis: str = "epochs"
+
+
+class Panel(Chart):
+    """A chart of one run. `titles` and `curves` say which."""
+
+    def update(self, run: Run, view: View) -> None:
+        """Show the run as far as its records were read."""
+        self.border_title, self.border_subtitle = self.titles(run)
+        self.show(
+            self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view)
+        )
+
+    def titles(self, run: Run) -> tuple[str, str]:
+        """Return the border's words above and below."""
+        raise NotImplementedError
+
+    def curves(self, run: Run, view: View) -> list[Series]:
+        """Return what to draw."""
+        raise NotImplementedError
+
+
+class LossPanel(Panel):
+    """Training and validation loss, and the gap between them."""
+
+    def titles(self, run: Run) -> tuple[str, str]:  # noqa: D102
+        metrics = run.status.metrics
+        gap = f"gap {metrics['val_loss'] - metrics['loss']:+.3g}" if {"loss", "val_loss"} <= metrics.keys() else ""
+        return "loss", gap
+
+    def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
+        return _pair(run, view, "loss")
+
+
+class MetricPanel(Panel):
+    """The task's own metric: accuracy, or mean absolute error."""
+
+    def titles(self, run: Run) -> tuple[str, str]:  # noqa: D102
+        name = _metric(run)
+        r2 = run.status.metrics.get("val_r2", run.status.metrics.get("r2"))
+        return name, "" if r2 is None else f"r2 {number(r2)}"
+
+    def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
+        return _pair(run, view, _metric(run))
+
+
+class RatePanel(Panel):
+    """The learning rate used in each epoch."""
+
+    def titles(self, run: Run) -> tuple[str, str]:  # noqa: ARG002, D102
+        return "learning rate", ""
+
+    def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
+        return _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")
+
+
+PANELS: tuple[type[Panel], ...] = (LossPanel, MetricPanel, RatePanel)
+
+
+class CallbackPanel(Static):
+    """Patience used of patience allowed, best so far, and the epoch at which each callback would act."""
+
+    BORDER_TITLE = "callbacks"
+
+    def update_from(self, followed: Followed) -> None:
+        """Show where the callbacks of the run stand."""
+        ended = followed.run.ended
+        rows = [_callback_row(progress, ended=ended) for progress in followed.progress()]
+        self.show(Content("\n").join(rows) if rows else Content.styled("none enabled", "dim"))
+
+    def show(self, text: Content) -> None:
+        """Repaint only if the words differ."""
+        if text != getattr(self, "_shown", None):
+            self._shown = text
+            self.update(text)
+
+
+class EventLog(RichLog, can_focus=True):
+    """What happened, a line each, with its reason."""
+
+    BORDER_TITLE = "events"
+    _MOST = 2000
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(wrap=True, markup=False, max_lines=self._MOST, min_width=20, **options)  # type: ignore[arg-type]
+
+    def add(self, events: list[Event]) -> None:
+        """Append the lines of those events that are told."""
+        for event in events:
+            if (glyph := GLYPHS.get(type(event))) is not None:
+                self.write(Text.assemble((f"{glyph} ", "bold"), (happening(event), _STYLES.get(type(event), ""))))
+
+
+def marks(run: Run, view: View) -> list[Mark]:
+    """Return a mark for each event that changed the course of the training, where it happened."""
+    return [
+        Mark(_place(event, run, view.axis), GLYPHS[type(event)]) for event in run.happenings if isinstance(event, _MARKED)
+    ]
+
+
+def _place(event: Event, run: Run, axis: str) -> float:
+    if axis == "seconds":
+        return event.elapsed
+    return event.step if axis == "steps" else event.step / run.steps_per_epoch
+
+
+def _metric(run: Run) -> str:
+    return next((name for name in ("accuracy", "mae") if name in run.epochs), "accuracy")
+
+
+def _pair(run: Run, view: View, name: str) -> list[Series]:
+    by_step, by_epoch = run.steps.get(name), run.epochs.get(name)
+    fine = by_step if by_step is not None and len(by_step) > len(by_epoch or ()) else by_epoch
+    return [*_one(fine, view, name, "train"), *_one(run.epochs.get(f"val_{name}"), view, f"val_{name}", "validation")]
+
+
+def _one(curve: Curve | None, view: View, label: str, role: str) -> list[Series]:
+    return [Series(label, curve.x(view.axis), curve.y, role=role)] if curve is not None else []
+
+
+def _planned(run: Run, view: View) -> float | None:
+    """Return where the axis will end, so that it need not move while training; unknown in seconds or once ended."""
+    if run.ended or view.axis == "seconds" or run.config is None:
+        return None
+    epochs = run.status.epochs_planned or run.config.training.epochs
+    return epochs * (run.steps_per_epoch if view.axis == "steps" else 1)
+
+
+def _callback_row(progress: Progress, *, ended: bool) -> Content:
+    at = "" if progress.best_epoch is None else f" @{progress.best_epoch + 1}"
+    best = "no best yet" if progress.best is None else f"best {number(progress.best)}{at}"
+    patience = "" if progress.patience is None else _patience(progress.wait, progress.patience)
+    act = ""
+    if not ended and progress.acts_at_epoch is not None:
+        act = f"  would {progress.action} at epoch {progress.acts_at_epoch + 1}"
+    return Content.assemble(
+        (progress.name, "bold"), (f"  {progress.monitor} ", "dim"), best, "\n  ", patience, (act, "dim")
+    )
+
+
+def _patience(wait: int, patience: int) -> Content:
+    """Return the patience used as a row of small squares, at most ten."""
+    width = min(max(patience, 1), 10)
+    used = min(width, round(width * wait / max(patience, 1)))
+    style = "bold $text-warning" if wait and wait * 2 >= patience else ""
+    return Content.assemble(("▰" * used + "▱" * (width - used), style), f" {wait}/{patience}")

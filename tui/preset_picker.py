@@ -1,0 +1,114 @@
+"""The preset picker: every preset, and what each would change in the form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+import presets
+from trainer.config import Config, values
+from trainer.problems import ConfigError
+from trainer.schema import HEADING
+from trainer.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A preset that was chosen: its config, and the folder that its relative paths start from."""
+
+    config: Config
+    base: Path | None
+
+
+class PresetPicker(ModalScreen[Picked | None]):
+    """Choose a preset from the list, or type the path of a file."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Close", id="picker.close", tooltip="Close and leave the form as it is"),
+    ]
+
+    options = getters.query_one(OptionList)
+    path = getters.query_one(Input)
+    preview = getters.query_one("#preview", Static)
+
+    def __init__(self, current: Config) -> None:
+        super().__init__(classes="dialog")
+        self._current = current
+        self._presets = presets.available()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the list beside the preview, over a line for a path."""
+        with Vertical(classes="box -tall -wide"):
+            yield Label("Open a preset", markup=False)
+            with Horizontal():
+                yield OptionList(*(Option(Text(preset.name)) for preset in self._presets))
+                with VerticalScroll(can_focus=False):
+                    yield Static(id="preview", markup=False)
+            yield Input(placeholder="or the path of a TOML file, then enter", compact=True)
+            yield Static("enter opens   tab goes to the path   escape closes", classes="hint", markup=False)
+
+    @on(OptionList.OptionHighlighted)
+    def _preview_option(self, event: OptionList.OptionHighlighted) -> None:
+        self._preview(self._presets[event.option_index].name)
+
+    @on(Input.Changed)
+    def _preview_path(self, event: Input.Changed) -> None:
+        if event.value:
+            self._preview(event.value)
+
+    @on(OptionList.OptionSelected)
+    def _choose_option(self, event: OptionList.OptionSelected) -> None:
+        self._choose(self._presets[event.option_index].name)
+
+    @on(Input.Submitted)
+    def _choose_path(self, event: Input.Submitted) -> None:
+        if event.value:
+            self._choose(event.value)
+
+    def _preview(self, word: str) -> None:
+        try:
+            text = describe(presets.load(word), self._current)
+        except ConfigError as error:
+            text = problems_text(error)
+        self.preview.update(text)
+
+    def _choose(self, word: str) -> None:
+        try:
+            self.dismiss(Picked(presets.load(word), presets.base_of(word)))
+        except ConfigError as error:
+            self.preview.update(problems_text(error))
+
+
+def describe(preset: Config, current: Config) -> Text:
+    """Return a preset's description and what it would change."""
+    changes = list(_changes(preset, current))
+    text = Text(f"{clean(preset.description)}\n\n")
+    text.append(f"would change {len(changes)} values\n" if changes else "is what the form holds\n", "bold")
+    for key, before, after in changes:
+        text.append_text(Text.assemble((f"{key}  ", ""), (f"{before}", "dim"), " → ", (f"{after}\n", "bold")))
+    return text
+
+
+def problems_text(error: ConfigError) -> Text:
+    """Return the problems of a file, a line each."""
+    return Text("\n".join(f"✗ {problem}" for problem in error.problems))
+
+
+def _changes(preset: Config, current: Config) -> Iterator[tuple[str, str, str]]:
+    before, after = values(current), values(preset)
+    for key in dict.fromkeys([*after, *before]):
+        if key not in HEADING and before.get(key, "–") != after.get(key, "–"):
+            yield key, _word(before.get(key, "–")), _word(after.get(key, "–"))
+
+
+def _word(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else clean(str(value))

@@ -1,0 +1,77 @@
+"""The status line: state, epoch and step, progress and time left, speed, device, what compiling cost."""
+
+from textual.content import Content
+from textual.widgets import Static
+
+from trainer.runs import LIVE, Run
+from trainer.text import clipped
+from tui.wording import STATE_GLYPHS, count, duration, number
+
+_STYLES = {
+    "running": "bold $text-success", "paused": "bold $text-warning", "diverged": "bold $text-error", "failed": "bold $text-error",
+    "crashed": "bold $text-error", "finished": "bold $text-success",
+}  # fmt: skip
+
+
+class StatusLine(Static):
+    """Two lines about the run on the panels."""
+
+    def show(self, run: Run | None, waiting: str = "") -> None:
+        """Show the run; without one, what to do first. Repaints only if the words differ.
+
+        Args:
+            run: the run, or None.
+            waiting: what is going on before there is a first record, such as loading JAX.
+        """
+        text = _idle(waiting) if run is None else _lines(run, self.size.width, waiting)
+        if text != getattr(self, "_shown", None):
+            self._shown = text
+            self.update(text)
+
+
+def _idle(waiting: str) -> Content:
+    return Content.styled(waiting or "no run yet: ctrl+r trains what the form says", "dim")
+
+
+def _lines(run: Run, width: int, waiting: str) -> Content:
+    return Content("\n").join([_progress(run, width), _facts(run, waiting)])
+
+
+def _progress(run: Run, width: int) -> Content:
+    status = run.status
+    state = run.shown_state if status.state in LIVE else status.state
+    total = max(1, status.epochs_planned)
+    line = Content.assemble(
+        (f"{STATE_GLYPHS[state]} {state} ", _STYLES.get(state, "bold")),
+        (clipped(run.name, 24), "bold"),
+        f"  epoch {status.epochs}/{total}  step {status.steps}  ",
+    )
+    share = min(1.0, status.steps / (total * run.steps_per_epoch))
+    left = _time_left(run, share)
+    room = width - line.cell_length - len(left) - 6
+    return Content.assemble(line, _bar(share, min(room, 40)), f" {share:4.0%}{left}") if room >= 6 else line
+
+
+def _facts(run: Run, waiting: str) -> Content:
+    status = run.status
+    parts = [waiting] if waiting and not status.device else []
+    if status.device:
+        parts += [f"{count(status.examples_per_second)} examples/s", status.device]
+    if status.best:
+        parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
+    if status.seconds:
+        parts.append(f"trained {duration(status.seconds)}")
+    if status.compile_seconds:
+        parts.append(f"compiled in {duration(status.compile_seconds)}")
+    return Content.styled(" · ".join(parts), "dim")
+
+
+def _time_left(run: Run, share: float) -> str:
+    if run.ended or not 0 < share < 1:
+        return ""
+    return f" {duration(run.status.seconds * (1 - share) / share)} left"
+
+
+def _bar(share: float, width: int) -> Content:
+    done = round(share * width)
+    return Content.assemble(("━" * done, "$text-success"), ("─" * (width - done), "dim"))

@@ -1,0 +1,84 @@
+"""Where a training lives while a screen shows it: a thread of its own, which knows nothing of the screen.
+
+The thread writes the run directory; the screen follows it like any other. All that passes between them directly is a
+wish to end, and the news that a run could not begin.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import commands
+from trainer.config import Config
+from trainer.preparation import prepare
+from trainer.problems import Problem, ProblemsError
+from trainer.training import start, train
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a start went: the run's folder, or why there is none."""
+
+    directory: Path | None
+    problems: Sequence[Problem] = ()
+
+
+class TrainingHost:
+    """At most one training at a time. All methods but the thread's own are for the screen's thread."""
+
+    def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
+        """Make an idle host.
+
+        Args:
+            store: folder of runs.
+            started: called in the training's thread once a run has begun, or could not; must be thread safe.
+        """
+        self._store = store
+        self._started = started
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._directory: Path | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a training is being started or under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, config: Config, base: Path | None) -> None:
+        """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
+        self._cancelled = threading.Event()
+        self._directory = None
+        # Not a daemon: when the app ends, the run is ended, saved and waited for.
+        self._thread = threading.Thread(target=self._train, args=(config, base, self._cancelled), name="training")
+        self._thread.start()
+
+    def send(self, command: commands.Command) -> bool:
+        """Send a command to the run under way; say whether there is one."""
+        if not self.is_busy or self._directory is None:
+            return False
+        commands.send(self._directory, command)
+        return True
+
+    def cancel(self) -> None:
+        """Have the run end, saved, at the next opportunity."""
+        self._cancelled.set()
+
+    def wait(self) -> None:
+        """Wait for the thread to end."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
+        try:
+            prepared = prepare(config, base)
+            directory = start(prepared, self._store)
+        except ProblemsError as error:
+            self._started(Outcome(None, error.problems))
+            return
+        except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
+            self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
+            return
+        self._directory = directory.path
+        self._started(Outcome(directory.path))
+        train(prepared, directory, cancelled)
