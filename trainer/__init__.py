@@ -1,0 +1,1 @@
+"""Train neural networks from a config, into a directory that anything can follow. Knows no screen."""

@@ -35,7 +35,9 @@ class Regularization(Section):
 class Training(Section):
     """`training`: how long, in which portions, from which seed."""
 
-    epochs: int = live(30, "Passes over the training data; callbacks may end it sooner.", unit="epochs", ge=1, le=1_000_000)
+    epochs: int = live(
+        30, "Passes over the training data; callbacks may end it sooner.", unit="epochs", ge=1, le=1_000_000
+    )
     batch_size: int = structural(
         64, "Examples in each update; larger is faster per example and takes fewer, smoother steps.",
         unit="examples", ge=1, le=1 << 24,

@@ -18,12 +18,16 @@ Role = Literal["structural", "live", "fixed"]
 class Section(BaseModel):
     """A table of the config: unknown keys are errors, values are not converted, infinities and NaN are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=False
+    )
 
 
 def _field(role: Role, default: Any, help: str, unit: str, advanced: bool, source: str, bounds: dict[str, Any]) -> Any:
-    notes = {"role": role, "unit": unit, "advanced": advanced, "source": source}
-    return Field(default, description=help, json_schema_extra={key: value for key, value in notes.items() if value}, **bounds)
+    notes: dict[str, Any] = {"role": role, "unit": unit, "advanced": advanced, "source": source}
+    return Field(
+        default, description=help, json_schema_extra={key: value for key, value in notes.items() if value}, **bounds
+    )
 
 
 def structural(

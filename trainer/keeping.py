@@ -54,9 +54,7 @@ class Keeper:
             self._submit("best", self._wanted.pop("best"), state, callback_states, numbers)
             self._best_saved = time.monotonic()
 
-    def at_the_end(
-        self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]
-    ) -> None:
+    def at_the_end(self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]) -> None:
         """Save what is still to be saved, and the last state."""
         if not self._section.enabled:
             return
@@ -109,7 +107,7 @@ class Keeper:
             monitor=wanted.action.monitor or None,
             value=wanted.action.value,
             versions=versions(),
-            callbacks=dict(callback_states),
+            callbacks={name: dict(memory) for name, memory in callback_states.items()},
             numbers=dict(numbers),
             events_offset=self._directory.log.offset,
             extra=self._extra,
@@ -127,7 +125,9 @@ def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
     # On the CPU what comes from the device is a view of memory that the next call overwrites.
-    return {name: np.array(leaf) for name, leaf in zip(names, jax.device_get([leaf for _, leaf in leaves]), strict=True)}
+    return {
+        name: np.array(leaf) for name, leaf in zip(names, jax.device_get([leaf for _, leaf in leaves]), strict=True)
+    }
 
 
 def _about_data(prepared: Prepared) -> dict[str, Any]:

@@ -35,26 +35,20 @@ from trainer.devices import device_words
 from trainer.events import (
     Compiled,
     Diverged,
-    EarlyStopped,
-    Epoch,
     HyperparameterSet,
-    Insight,
-    LearningRateReduced,
     Paused,
     Reason,
     Record,
     Resumed,
     Started,
-    Steps,
     Tested,
     Warned,
     WeightsRestored,
 )
-from trainer.events import Spread as SpreadRecord
-from trainer.insights import Insights
 from trainer.keeping import Keeper
 from trainer.preparation import Prepared
 from trainer.problems import ConfigError
+from trainer.recording import EpochOutcome, Recorder, shortest
 from trainer.run_directory import RunDirectory
 from trainer.runs import judge
 from trainer.schema import hyperparameters, value_at
@@ -66,8 +60,6 @@ _CALL_SECONDS: Final = 0.1
 _GROWTH: Final = 8
 """At most how many times longer than the last one a call may be: the first ones measure the speed."""
 
-_STEPS_INTERVAL: Final = 0.1
-_STEPS_SHARE: Final = 5000
 _POLL_SECONDS: Final = 0.05
 
 
@@ -81,15 +73,6 @@ class _Call:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _EpochOutcome:
-    """An epoch that ended, what its callbacks said, and when it ended, in seconds trained."""
-
-    end: EpochEnd
-    actions: tuple[Action, ...]
-    elapsed: float
-
-
 class Loop:
     """One training, from compiling to the last checkpoint."""
 
@@ -101,12 +84,11 @@ class Loop:
         self._inbox = Inbox(directory.path)
         self._callbacks = callbacks.build(self.config.callbacks)
         self._tell_learning_rate(self.config.optimizer.learning_rate)
-        self._insights = Insights(self.config)
         self._shape = shape_of(prepared)
         self._vector = numbers.pack(self.config)
         self._names = numbers.names(self.config)
         self._keeper = Keeper(prepared, directory, self._shape)
-        self._board: callbacks.TensorBoard | None = None
+        self._recorder = Recorder(self.config, directory, self._shape)
         self._happened: list[Record] = []
         self._reason: Reason | None = None
         self._keeps_best = False
@@ -114,9 +96,6 @@ class Loop:
         self._step = 0
         self._seconds_per_update = 0.0
         self._last_count = 0
-        self._epoch_began = 0.0
-        self._spread: list[tuple[int, np.ndarray[Any, Any]]] = []
-        self._spread_written = 0.0
         self._in_trouble = False
 
     def run(self) -> tuple[Reason, str]:
@@ -130,7 +109,9 @@ class Loop:
             self._keeper.before_next_call(self._state, self._callback_states(), self._numbers())
             waits = self._paused
             call = None if waits else self._next_call()
-            self._write_down(report, outcomes)
+            self._recorder.epochs(outcomes)
+            self._recorder.steps()
+            self._flush()
             if waits:
                 self._wait()
                 call = self._next_call()
@@ -139,8 +120,7 @@ class Loop:
     def close(self) -> None:
         """Let go of files and threads."""
         self._keeper.close()
-        if self._board:
-            self._board.close(failed=self._reason is None)
+        self._recorder.close(failed=self._reason is None)
 
     def _begin(self) -> None:
         splits, directory = self._prepared.splits, self._directory
@@ -161,13 +141,6 @@ class Loop:
         )
         for warning in splits.warnings:
             directory.record(Warned(message=warning))
-        if self.config.callbacks.tensorboard.enabled:
-            from trainer.config import values
-
-            plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(self.config).items()}
-            self._board = callbacks.TensorBoard(
-                self.config.callbacks.tensorboard, directory.path / "tensorboard", plain
-            )
 
     def _next_call(self) -> _Call | None:
         """Send the next call off, or return None if the training is over."""
@@ -202,10 +175,10 @@ class Loop:
         self._last_count = call.count
         self._directory.seconds += seconds
         self._step = self._directory.step = report.step
-        self._spread.append((done, report.spread))
+        self._recorder.updates(done, report.spread)
         return report, seconds
 
-    def _decide(self, call: _Call, report: Report, seconds: float) -> list[_EpochOutcome]:
+    def _decide(self, call: _Call, report: Report, seconds: float) -> list[EpochOutcome]:
         """Play the call's epochs through the callbacks and act on what they say."""
         outcomes = []
         spe = self._shape.steps_per_epoch
@@ -213,11 +186,11 @@ class Loop:
             epoch = self._directory.epoch
             share = ((epoch + 1) * spe - call.first_step) / max(1, report.step - call.first_step)
             elapsed = self._directory.seconds - seconds * (1 - share)
-            metrics = dict(zip(self._shape.row_names, map(_shortest, row), strict=True))
+            metrics = dict(zip(self._shape.row_names, map(shortest, row), strict=True))
             end = EpochEnd(epoch, metrics, float(self._numbers()["optimizer.learning_rate"]))
             actions = tuple(action for callback in self._callbacks for action in callback.on_epoch_end(end))
             self._directory.epoch = epoch + 1
-            outcomes.append(_EpochOutcome(end, actions, elapsed))
+            outcomes.append(EpochOutcome(end, actions, elapsed))
             for action in actions:
                 self._act(action, end)
         if report.trouble_step >= 0:
@@ -247,8 +220,8 @@ class Loop:
         self._in_trouble = True
         rate, norm = report.trouble_learning_rate, report.trouble_grad_norm
         message = (
-            f"the loss is no longer a number since step {report.trouble_step}; one update before, the learning rate was "
-            f"{rate:.3g} and the gradient norm {norm:.3g}."
+            f"the loss is no longer a number since step {report.trouble_step}; one update before, the learning rate "
+            f"was {rate:.3g} and the gradient norm {norm:.3g}."
         )
         evidence = {"step": report.trouble_step, "learning_rate": rate, "grad_norm": norm}
         if self.config.callbacks.terminate_on_nan.enabled:
@@ -291,7 +264,9 @@ class Loop:
         except ConfigError as error:
             return Warned(message=str(error.problems[0]))
         if field is None or field.role != "live":
-            return Warned(message=f"{command.key} cannot change while training: it is compiled in or read at the start.")
+            return Warned(
+                message=f"{command.key} cannot change while training: it is compiled in or read at the start."
+            )
         before, after = value_at(self.config, command.key), value_at(changed, command.key)
         if command.key == "optimizer.learning_rate":
             before = self._numbers()[command.key]
@@ -322,61 +297,6 @@ class Loop:
                 self._paused, self._reason = False, self._reason or "interrupted"
             self._flush()
 
-    def _write_down(self, report: Report, outcomes: list[_EpochOutcome]) -> None:
-        """Record the epochs of a call, what their callbacks did, and what else happened."""
-        directory, now = self._directory, self._directory.epoch
-        spe = self._shape.steps_per_epoch
-        for outcome in outcomes:
-            epoch = outcome.end.epoch
-            at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
-            seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
-            self._epoch_began = outcome.elapsed
-            speed = min(self._shape.n_train, spe * self.config.training.batch_size) / seconds
-            directory.record(Epoch(metrics=dict(outcome.end.metrics), examples_per_second=round(speed, 1)), **at)
-            for event in self._records_of(outcome):
-                directory.record(event, **at)
-            if self._board:
-                self._board.on_epoch_end(outcome.end, spe / seconds)
-        directory.epoch = now
-        self._write_steps()
-        self._flush()
-
-    def _records_of(self, outcome: _EpochOutcome) -> Iterator[Record]:
-        for action in outcome.actions:
-            match action:
-                case ReduceLearningRate():
-                    yield LearningRateReduced(
-                        from_=_shortest(action.from_), to=_shortest(action.to), monitor=action.monitor, best=action.best, wait=action.wait
-                    )
-                case Stop():
-                    yield EarlyStopped(
-                        monitor=action.monitor, best=action.best, best_epoch=action.best_epoch, wait=action.wait
-                    )
-                case Warn():
-                    yield Warned(message=action.message)
-                case Save():
-                    pass
-        for seen in self._insights.on_epoch_end(outcome.end.metrics):
-            yield Insight(message=seen.message, evidence=seen.evidence)
-
-    def _write_steps(self, *, at_end: bool = False) -> None:
-        """Record the updates since the last such record, thinned so that a run of any length stays small."""
-        elapsed = self._directory.seconds
-        due = elapsed - self._spread_written >= max(_STEPS_INTERVAL, elapsed / _STEPS_SHARE)
-        if not self._spread or not (due or at_end):
-            return
-        count = sum(done for done, _ in self._spread)
-        spreads = np.stack([spread for _, spread in self._spread])
-        columns = (spreads[:, 0].sum(0) / count, spreads[:, 1].min(0), spreads[:, 2].max(0), spreads[-1, 3])
-        metrics = {
-            name: SpreadRecord(mean=_shortest(mean), min=_shortest(low), max=_shortest(high), last=_shortest(last))
-            for name, mean, low, high, last in zip(self._shape.step_names, *columns, strict=True)
-        }
-        self._directory.record(Steps(metrics=metrics))
-        if self._board:
-            self._board.on_steps(self._step, {name: spread.last for name, spread in metrics.items()})
-        self._spread, self._spread_written = [], elapsed
-
     def _flush(self) -> None:
         self._happened.extend(self._keeper.news())
         for event in self._happened:
@@ -387,7 +307,7 @@ class Loop:
     def _end(self) -> tuple[Reason, str]:
         """Save, restore the best weights, look at the test split; return why the training ended."""
         assert self._reason is not None
-        self._write_steps(at_end=True)
+        self._recorder.steps(at_end=True)
         if self._reason != "diverged":
             self._keeper.at_the_end(self._state, self._callback_states(), self._numbers())
             self._restore_best()
@@ -411,7 +331,7 @@ class Loop:
                     WeightsRestored(
                         reason="early_stopping" if restores else "stopped",
                         monitor=watch.metric,
-                        value=_shortest(np.float32(slot.value)),
+                        value=shortest(np.float32(slot.value)),
                         epoch=epoch,
                         step=(epoch + 1) * self._shape.steps_per_epoch,
                     )
@@ -420,7 +340,7 @@ class Loop:
 
     def _look_at_test(self) -> None:
         measured = np.asarray(self._program.evaluate(self._state.parameters, self._vector, self._data, self._test))
-        metrics = {f"test_{name}": _shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
+        metrics = {f"test_{name}": shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
         self._happened.append(Tested(metrics=metrics))
 
     def _last_words(self) -> str:
@@ -430,7 +350,7 @@ class Loop:
         return f"{words.get(self._reason or '', self._reason)}; {found}"
 
     def _numbers(self) -> dict[str, float]:
-        return dict(zip(self._names, map(_shortest, self._vector), strict=True))
+        return dict(zip(self._names, map(shortest, self._vector), strict=True))
 
     def _callback_states(self) -> dict[str, callbacks.State]:
         return {callback.name: callback.state() for callback in self._callbacks}
@@ -457,8 +377,3 @@ def _watches(prepared: Prepared) -> Iterator[Watch]:
             yield Watch(
                 callback.section.monitor, callback.monitor.direction, 0, callback.section.initial_value_threshold
             )
-
-
-def _shortest(value: Any) -> float:
-    """Return the float with the fewest digits that is this single-precision number: records are read by people too."""
-    return float(str(np.float32(value)))

@@ -48,6 +48,8 @@ class Metrics:
         if self.task == "classification":
             rows.append((outputs.argmax(axis=-1) == targets.argmax(axis=-1)).astype(losses.dtype))
         else:
+            assert self.target_scale is not None
+            assert self.target_mean is not None
             difference, centred = outputs - targets, targets - self.target_mean
             rows.append((jnp.abs(difference) * self.target_scale).mean(axis=-1))
             rows.append((difference**2).sum(axis=-1))
@@ -70,5 +72,3 @@ class Metrics:
     def n_sums(self) -> int:
         """Return the length of `sums`."""
         return 3 if self.target_mean is None else 5 + len(self.target_mean)
-
-

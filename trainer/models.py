@@ -7,6 +7,7 @@ they are traced, so that changing one recompiles nothing.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.fields import Section, Sizes, live, structural
@@ -57,7 +58,7 @@ class MLP(Section):
                 eqx.nn.Linear(n_in, n_out, key=key),
                 (self._weights(key, n_out, n_in), jax.numpy.zeros(n_out)),
             )
-            for n_in, n_out, key in zip(sizes[:-1], sizes[1:], keys, strict=True)
+            for (n_in, n_out), key in zip(itertools.pairwise(sizes), keys, strict=True)
         )
 
     def apply(
@@ -76,7 +77,7 @@ class MLP(Section):
     def n_parameters(self, inputs: int, outputs: int) -> int:
         """Return how many numbers the layers hold."""
         sizes = (inputs, *self.hidden, outputs)
-        return sum((n_in + 1) * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True))
+        return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
 
     def _weights(self, key: PRNGKeyArray, n_out: int, n_in: int) -> Array:
         import jax

@@ -1,5 +1,6 @@
 """Before a run exists: read the data, check that config and data fit. What fails here has created nothing."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
     Raises:
         ConfigError: everything that is wrong.
     """
-    problems = []
+    problems: list[Problem] = []
     try:
         callbacks.build(config.callbacks)
     except ConfigError as error:
@@ -73,15 +74,13 @@ def _misfits(prepared: Prepared) -> Iterator[Problem]:
     needed, free = prepared.n_parameters * _BYTES * _COPIES, _installed_memory()
     if free is not None and needed > free:
         message = (
-            f"must fit into memory: {prepared.n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train, "
-            f"this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
+            f"must fit into memory: {prepared.n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to "
+            f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")
 
 
 def _installed_memory() -> int | None:
-    import os
-
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):

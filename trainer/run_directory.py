@@ -97,7 +97,9 @@ class RunDirectory:
 
     def write_status(self) -> None:
         """Replace `run.json`. Raises OSError."""
-        files.replace_atomically(self.path / "run.json", self.run.status.model_dump_json(indent=1).encode(), durable=False)
+        files.replace_atomically(
+            self.path / "run.json", self.run.status.model_dump_json(indent=1).encode(), durable=False
+        )
         self._status_written = time.monotonic()
 
     def note(self, text: str) -> None:

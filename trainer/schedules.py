@@ -31,7 +31,7 @@ class Constant(Schedule):
 
     kind: Literal["constant"] = "constant"
 
-    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: D102
+    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         import jax.numpy as jnp
 
         return jnp.ones(())
@@ -45,9 +45,7 @@ class Cosine(Schedule):
         0.0, "Epochs over which the rate rises from 0; 1 to 5 % of the training helps Adam and large batches.",
         unit="epochs", ge=0,
     )  # fmt: skip
-    alpha: float = live(
-        0.0, "Share of the base rate left at the end.", ge=0, le=1, source="Loshchilov and Hutter 2017"
-    )
+    alpha: float = live(0.0, "Share of the base rate left at the end.", ge=0, le=1, source="Loshchilov and Hutter 2017")
 
     def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: D102
         import jax.numpy as jnp
@@ -65,7 +63,7 @@ class Exponential(Schedule):
     decay_rate: float = live(0.9, "What the rate is multiplied by over `transition_epochs`.", gt=0, le=1)
     transition_epochs: float = live(1.0, "Epochs in which the rate falls by `decay_rate` once.", unit="epochs", gt=0)
 
-    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: D102
+    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         return self.decay_rate ** (epoch / self.transition_epochs)
 
 
@@ -76,7 +74,7 @@ class Step(Schedule):
     decay_rate: float = live(0.1, "What each cut multiplies the rate by.", gt=0, le=1)
     transition_epochs: float = live(10.0, "Epochs between two cuts.", unit="epochs", gt=0)
 
-    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: D102
+    def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         import jax.numpy as jnp
 
         # A float32 division such as 2.1 / 0.7 may fall a hair short of the whole number that is meant.

@@ -1,4 +1,4 @@
-"""The hyperparameters of a config, described: what forms, tables, searches and the engine derive from the declarations."""
+"""The hyperparameters of a config, described: what forms, tables and the engine derive from the declarations."""
 
 import types
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from trainer.fields import Role, Section
 from trainer.validation import discriminator, members
 
 Type = Literal["integer", "number", "switch", "choice", "text", "sizes"]
+End = Literal["low", "high"]
 
 HEADING = ("schema", "name", "description")
 """What names a config and is no hyperparameter."""
@@ -44,7 +45,7 @@ class Hyperparameter:
     choices: tuple[str, ...]
     lowest: float | None
     highest: float | None
-    exclusive: frozenset[str]
+    exclusive: frozenset[End]
     optional: bool
     unit: str
     help: str
@@ -159,9 +160,10 @@ def _type(annotation: Any) -> Type:
     return simple[annotation]
 
 
-def _bounds(field: FieldInfo) -> tuple[float | None, float | None, frozenset[str]]:
-    lowest = highest = None
-    exclusive = set()
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None, frozenset[End]]:
+    lowest: Any = None
+    highest: Any = None
+    exclusive: set[End] = set()
     for rule in field.metadata:
         match rule:
             case annotated_types.Gt(gt=bound):
@@ -174,4 +176,4 @@ def _bounds(field: FieldInfo) -> tuple[float | None, float | None, frozenset[str
                 exclusive.add("high")
             case annotated_types.Le(le=bound):
                 highest = bound
-    return lowest, highest, frozenset(exclusive)  # type: ignore[return-value]
+    return lowest, highest, frozenset(exclusive)

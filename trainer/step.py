@@ -164,7 +164,7 @@ def blocks(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> Blocks:
     n_blocks = -(-len(x) // size)
     pad = n_blocks * size - len(x)
 
-    def cut(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def cut(array: np.ndarray[Any, Any]) -> Any:
         padded = np.concatenate([array, np.zeros((pad, *array.shape[1:]), array.dtype)])
         return padded.reshape(n_blocks, size, *array.shape[1:])
 
@@ -300,12 +300,14 @@ def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> 
 
 def _report(state: State, rows: Array, n_rows: Array, spread: Spread) -> Float[Array, " report"]:
     integers = jnp.stack([state.step, n_rows, state.trouble.step, *(slot.epoch for slot in state.slots)])
-    return jnp.concatenate([
-        lax.bitcast_convert_type(integers, jnp.float32),
-        jnp.stack([state.trouble.learning_rate, state.trouble.grad_norm, *(slot.value for slot in state.slots)]),
-        *spread,
-        rows.ravel(),
-    ])
+    return jnp.concatenate(
+        [
+            lax.bitcast_convert_type(integers, jnp.float32),
+            jnp.stack([state.trouble.learning_rate, state.trouble.grad_norm, *(slot.value for slot in state.slots)]),
+            *spread,
+            rows.ravel(),
+        ]
+    )
 
 
 def _key(seed: UInt32[Array, ""], purpose: int, index: Int[Array, ""]) -> PRNGKeyArray:

@@ -5,7 +5,7 @@ line: the parser gives none for keys that are valid, so a small scanner finds wh
 """
 
 import codecs
-import datetime
+import datetime as dt
 import os
 import re
 import sys
@@ -151,7 +151,7 @@ def _meaningless(value: Any, places: Mapping[str, int], file: str, key: tuple[st
     elif isinstance(value, list):
         for item in value:
             yield from _meaningless(item, places, file, key)
-    elif isinstance(value, datetime.date | datetime.time):
+    elif isinstance(value, dt.date | dt.time):
         message = f'cannot be a date, got {value}. If a word is meant, quote it: "{value}".'
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         message = "must be a number of at most 64 bits"

@@ -1,7 +1,7 @@
 """Train: the one way from a config to a run, with or without a screen.
 
-    prepared = prepare(load(Path("preset.toml")))
-    run = train(prepared, start(prepared, Path("runs")))
+prepared = prepare(load(Path("preset.toml")))
+run = train(prepared, start(prepared, Path("runs")))
 """
 
 import threading

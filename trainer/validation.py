@@ -35,7 +35,9 @@ def discriminator(field: FieldInfo) -> str:
     """Return the key that tells the kinds of a section apart: "kind", "source", or "" where there are none."""
     if field.discriminator:
         return str(field.discriminator)
-    return "kind" if isinstance(field.annotation, type) and "kind" in getattr(field.annotation, "model_fields", {}) else ""
+    return (
+        "kind" if isinstance(field.annotation, type) and "kind" in getattr(field.annotation, "model_fields", {}) else ""
+    )
 
 
 def members(field: FieldInfo) -> dict[str, type[BaseModel]]:
@@ -97,8 +99,8 @@ def _message(details: ErrorDetails, model: type[BaseModel], field: FieldInfo | N
         return "", f"is not known.{near or ' Known here: ' + ', '.join(known) + '.'}"
     if kind == "union_tag_invalid" and field is not None:
         got, tag = str(context["tag"]), discriminator(field)
-        expected = list(members(field))
-        return tag, f"must be one of {', '.join(expected)}, got {_shown(got)}.{nearest(got, expected)}"
+        kinds = list(members(field))
+        return tag, f"must be one of {', '.join(kinds)}, got {_shown(got)}.{nearest(got, kinds)}"
     if kind == "union_tag_not_found" or kind in _TABLE_ERRORS:
         return "", f"must be a table, got {_shown(given)}."
     if kind == "value_error":

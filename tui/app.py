@@ -24,7 +24,9 @@ class NnTui(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f9,c", "compare", "Compare", id="app.compare", tooltip="Compare the runs of the store"),
         Binding("f1,question_mark", "keys", "Keys", id="app.keys", tooltip="Show every key"),
-        Binding("f10,q", "leave", "Quit", id="app.quit", tooltip="Quit; a run under way is stopped and saved, after asking"),
+        Binding(
+            "f10,q", "leave", "Quit", id="app.quit", tooltip="Quit; a run under way is stopped and saved, after asking"
+        ),
     ]
 
     def __init__(self, config: Config, base: Path | None, store: Path, compared: Sequence[Path] = ()) -> None:

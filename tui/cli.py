@@ -159,5 +159,3 @@ def doctor(runs: Runs = None, as_json: Json = False) -> None:
     from tui.doctor import examine
 
     raise typer.Exit(examine(runs, as_json))
-
-

@@ -66,6 +66,18 @@ class Followed:
     run: Run
     tail: Tail
 
+    @classmethod
+    def load(cls, directory: Path) -> "Followed":
+        """Read all that a run has written by now."""
+        followed = cls(*open_run(directory))
+        try:
+            size = (directory / "events.jsonl").stat().st_size
+        except OSError:
+            size = 0
+        for _ in range(0, size, _BYTES_AT_ONCE):
+            followed.poll(_BYTES_AT_ONCE)
+        return followed
+
     def poll(self, limit: int) -> bool:
         """Apply the records in the next `limit` bytes; say whether anything changed."""
         try:
@@ -150,7 +162,7 @@ class CompareScreen(Screen[None]):
         self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._paint))
         self.call_after_refresh(self._paint)
         self._look()
-        self._follow(tuple(self.runs.slots))
+        self._load(tuple(self.runs.slots))
 
     def action_next_metric(self, by: int) -> None:
         """Show another of the metrics that the marked runs have."""
@@ -200,23 +212,14 @@ class CompareScreen(Screen[None]):
     @on(RunTable.Marked)
     def _follow_marked(self, event: RunTable.Marked) -> None:
         self._followed = {path: self._followed[path] for path in event.directories if path in self._followed}
-        self._follow(tuple(path for path in event.directories if path not in self._followed))
+        self._load(tuple(path for path in event.directories if path not in self._followed))
         self._draw()
 
-    def _follow(self, directories: Sequence[Path]) -> None:
-        for path in directories:
-            self._load(path)
-
     @work(thread=True, group="loading", exit_on_error=False)
-    def _load(self, directory: Path) -> None:
-        followed = Followed(*open_run(directory))
-        try:
-            size = (directory / "events.jsonl").stat().st_size
-        except OSError:
-            size = 0
-        for _ in range(0, size, _BYTES_AT_ONCE):
-            followed.poll(_BYTES_AT_ONCE)
-        self.post_message(self.Loaded(directory, followed))
+    def _load(self, directories: Sequence[Path]) -> None:
+        """Read runs one after the other: many threads at once would starve the screen."""
+        for directory in directories:
+            self.post_message(self.Loaded(directory, Followed.load(directory)))
 
     @on(Loaded)
     def _start_following(self, event: Loaded) -> None:
@@ -279,7 +282,9 @@ class CompareScreen(Screen[None]):
         rows = comparison_cells(compare(list(marked.values()), states), good + Style(bold=True), muted)
         palette, slots = self._palette(), self.runs.slots
         named = [(run.name, MARKS[slots[path]], palette[slots[path]]) for path, run in marked.items()]
-        self.comparison.fill(_heads(rows, named), rows)
+        heads = _heads(rows, named)
+        self.comparison.fixed_columns = int(self.comparison.size.width > 2 * heads[0][1])
+        self.comparison.fill(heads, rows)
 
 
 def comparison_cells(comparison: Comparison, better: Style, muted: Style) -> dict[str, tuple[Cell, ...]]:

@@ -122,14 +122,18 @@ class Keys(ModalScreen[None]):
                 yield Label(Text(title, "bold"))
                 for binding in bindings:
                     yield Static(_key_words(binding))
-            yield Static("Letters are keys outside of fields; inside a field they are text.", classes="hint", markup=False)
+            yield Static(
+                "Letters are keys outside of fields; inside a field they are text.", classes="hint", markup=False
+            )
 
 
 def _run_words(run: Run) -> Text:
     best = run.status.best
     words = f"{best.metric} {number(best.value)} @{best.epoch + 1}" if best else "–"
     state = run.status.state
-    return Text.assemble(f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (run.id[:15], "dim"))
+    return Text.assemble(
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (run.id[:15], "dim")
+    )
 
 
 def _key_words(binding: Binding) -> Text:

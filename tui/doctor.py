@@ -80,7 +80,9 @@ def _terminal() -> Iterator[Finding]:
     yield Finding("size", f"{columns}x{lines}{wanted}", "note" if small else "ok")
     encoding = (sys.stdout.encoding or "").lower()
     unicode = encoding.replace("-", "") == "utf8"
-    yield Finding("encoding", encoding if unicode else f"{encoding}: set LANG to a UTF-8 one", "ok" if unicode else "problem")
+    yield Finding(
+        "encoding", encoding if unicode else f"{encoding}: set LANG to a UTF-8 one", "ok" if unicode else "problem"
+    )
 
 
 def _store(folder: Path) -> Iterator[Finding]:

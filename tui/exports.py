@@ -42,7 +42,9 @@ def _as_csv(runs: list[Run]) -> str:
     writer.writerow(["run", "name", *_AXES, *metrics])
     for run in runs:
         for row in _epochs(run):
-            writer.writerow([run.id, safe_cell(run.name), *(row[axis] for axis in _AXES), *(row.get(m, "") for m in metrics)])
+            writer.writerow(
+                [run.id, safe_cell(run.name), *(row[axis] for axis in _AXES), *(row.get(m, "") for m in metrics)]
+            )
     return text.getvalue()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, getters, on, work
+from textual import events, getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -14,8 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from trainer.config import Config
-from trainer.data import Data, describe
-from trainer.problems import ConfigError, Problem
+from trainer.problems import Problem
 from trainer.schema import Group, Hyperparameter
 from tui.form_controls import Fold
 from tui.form_draft import Draft
@@ -26,7 +25,7 @@ from tui.form_section import Section, parents, title
 
 _SUGGESTED = "model.hidden"
 _FIRST = 4
-"""Sections that are there from the beginning: as many as the smallest screen shows."""
+"""Sections that are there from the beginning: about what the smallest screen shows."""
 
 
 class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -76,13 +75,6 @@ class Form(Vertical):
             """Return the form, for `on` with a selector."""
             return self.form
 
-    @dataclass
-    class _Described(Message):
-        """The data were looked at; `n_inputs` is None where they cannot be read."""
-
-        data: Data
-        n_inputs: int | None
-
     def __init__(
         self,
         config: Config,
@@ -105,7 +97,6 @@ class Form(Vertical):
         self.draft = Draft(config, preset or config)
         self._file_base = file_base
         self._is_loading = False
-        self._described: tuple[Data, int | None] | None = None
 
     @property
     def config(self) -> Config | None:
@@ -126,7 +117,7 @@ class Form(Vertical):
         """Make a section for each table, and the help below."""
         with Fields(id="form-fields"):
             yield from self._sections(self.draft.groups[:_FIRST])
-        yield FormHelp(id="form-help")
+        yield FormHelp(self._file_base, id="form-help")
 
     def on_mount(self) -> None:
         """Have the rest made once the screen was painted: nobody should wait for what lies below its edge."""
@@ -136,7 +127,6 @@ class Form(Vertical):
         """Replace the content; arguments as at the beginning. Posts no `Changed`."""
         self.draft = Draft(config, preset)
         self._file_base = file_base
-        self._described = None
         # Edits that are still on their way belong to the old content.
         self._is_loading = True
         self.call_next(self._load)
@@ -144,11 +134,13 @@ class Form(Vertical):
     def show_problems(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """Put problems that were found elsewhere under their fields and go to the first.
 
+        Each stays until its field is edited, or until this is called again, perhaps with none.
+
         Returns:
             Those that belong to no field; the caller has to show them.
         """
         self.draft.tell(problems)
-        self.call_next(self._go_to_problem)
+        self.call_next(self._go_to_problem if problems else self._sync)
         paths = {field.path for group in self.draft.groups for field in group.fields}
         places = paths | {group.name for group in self.draft.groups}
         return tuple(problem for problem in problems if problem.key not in places)
@@ -196,7 +188,9 @@ class Form(Vertical):
         else:
             self.draft.edit(field, value)
         await self._sync()
-        self.post_message(self.Changed(self, self.config, len(self.draft.problems)))
+        if event.row.problem:
+            self.call_after_refresh(event.row.scroll_visible, animate=False)
+        self.post_message(self.Changed(self, self.config, self.draft.n_problems))
 
     @on(Fold.Toggled)
     async def _toggle_fold(self, event: Fold.Toggled) -> None:
@@ -222,27 +216,18 @@ class Form(Vertical):
     def _explain_no_longer(self) -> None:
         self.call_after_refresh(self._show_help)
 
-    @on(_Described)
-    def _suggest(self, event: _Described) -> None:
-        if event.data == self.draft.data:
-            self._described = (event.data, event.n_inputs)
-            self._show_help()
-            self.refresh_bindings()
-
-    @work(thread=True, group="describe", exclusive=True, exit_on_error=False)
-    def _describe(self, data: Data, file_base: Path | None) -> None:
-        """Count the inputs, off the event loop: a file may be large."""
-        try:
-            n_inputs = describe(data, file_base).n_features
-        except ConfigError:
-            n_inputs = None
-        self.post_message(self._Described(data, n_inputs))
+    @on(FormHelp.Described)
+    def _suggest(self, event: FormHelp.Described) -> None:
+        event.stop()
+        self._show_help()
+        self.refresh_bindings()
 
     async def _load(self) -> None:
         await self._sync()
         for section in self.sections:
             section.load()
         self._is_loading = False
+        self.help_area.forget(self._file_base)
         self._show_help()
 
     def _sections(self, groups: Sequence[Group]) -> Iterator[Widget]:
@@ -280,14 +265,7 @@ class Form(Vertical):
         self.help_area.explain(row.field, group, "" if n_inputs is None else suggestion_text(n_inputs))
 
     def _n_inputs(self) -> int | None:
-        """Return the number of inputs if the data are known; if not, have them looked at."""
-        data = self.draft.data
-        if data is None:
-            return None
-        if self._described is None or self._described[0] != data:
-            self._described = (data, None)
-            self._describe(data, self._file_base)
-        return self._described[1]
+        return self.help_area.n_inputs(self.draft.data)
 
     def _focused_row(self) -> FieldRow | None:
         focused = self.screen.focused

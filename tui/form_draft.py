@@ -39,6 +39,11 @@ class Draft:
         return {**self._told, **self._refused, **{path: message for path, (_, message) in self._unread.items()}}
 
     @property
+    def n_problems(self) -> int:
+        """Return how many problems keep it from being a config; those that `tell` was given do not."""
+        return len(self._refused.keys() | self._unread.keys())
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """Return the sections and fields that there are with the kinds chosen."""
         return groups(self._base)

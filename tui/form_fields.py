@@ -6,6 +6,8 @@ Everything here follows from the declarations in `trainer.schema`; nothing knows
 import re
 from typing import Any
 
+from pydantic_core import PydanticUndefined
+
 from trainer.schema import Hyperparameter
 from trainer.text import clean, quoted
 
@@ -66,6 +68,11 @@ def facts(field: Hyperparameter) -> str:
     return " · ".join(fact for fact in [*told, field.source] if fact)
 
 
+def is_required(field: Hyperparameter) -> bool:
+    """Return whether a config must name it."""
+    return field.default is PydanticUndefined
+
+
 def rule_of_thumb(n_inputs: int) -> int:
     """Return a width to begin with: the smallest power of two that is at least twice the number of inputs.
 
@@ -107,8 +114,3 @@ def _default(field: Hyperparameter) -> str:
     if is_required(field):
         return "required"
     return f"default {show(field.default) or 'empty'}"
-
-
-def is_required(field: Hyperparameter) -> bool:
-    """Return whether a config must name it."""
-    return type(field.default).__name__ == "PydanticUndefinedType"

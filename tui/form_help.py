@@ -1,9 +1,15 @@
 """The lines below the form: what the field in focus is, and what may be written in it."""
 
-from textual import events
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual import events, on, work
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
+from trainer.data import Data, describe
+from trainer.problems import ConfigError
 from trainer.schema import Group, Hyperparameter
 from tui.form_fields import facts, rule_of_thumb
 
@@ -12,11 +18,34 @@ _LEGEND = Content.styled("● differs from the preset   ~ may change while train
 
 
 class FormHelp(Static):
-    """Explains a field; with none, the marks."""
+    """Explains a field; with none, the marks. Knows how many inputs the data have, once it was asked."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        """Begin with the marks."""
+    @dataclass
+    class Described(Message):
+        """The data were looked at; `n_inputs` is None where they cannot be read."""
+
+        data: Data
+        n_inputs: int | None
+
+    def __init__(self, file_base: Path | None, *, id: str | None = None) -> None:  # noqa: A002
+        """Begin with the marks; a relative path of the data starts from `file_base`."""
         super().__init__(_LEGEND, id=id)
+        self._file_base = file_base
+        self._described: tuple[Data, int | None] | None = None
+
+    def forget(self, file_base: Path | None) -> None:
+        """Look at the data again when next asked."""
+        self._file_base = file_base
+        self._described = None
+
+    def n_inputs(self, data: Data | None) -> int | None:
+        """Return the number of inputs if the data are known; if not, look at them and post `Described` later."""
+        if data is None:
+            return None
+        if self._described is None or self._described[0] != data:
+            self._described = (data, None)
+            self._describe(data, self._file_base)
+        return self._described[1]
 
     def explain(self, field: Hyperparameter, group: Group, suggestion: str = "") -> None:
         """Show what a field of a section is, with its bounds, default and source."""
@@ -36,6 +65,20 @@ class FormHelp(Static):
     def on_resize(self, event: events.Resize) -> None:
         """Take fewer rows where there are more columns."""
         self.set_class(event.size.width >= _WIDE, "-wide")
+
+    @on(Described)
+    def _remember(self, event: Described) -> None:
+        if self._described is not None and self._described[0] == event.data:
+            self._described = (event.data, event.n_inputs)
+
+    @work(thread=True, group="describe", exclusive=True, exit_on_error=False)
+    def _describe(self, data: Data, file_base: Path | None) -> None:
+        """Count the inputs, off the event loop: a file may be large."""
+        try:
+            n_inputs = describe(data, file_base).n_features
+        except ConfigError:
+            n_inputs = None
+        self.post_message(self.Described(data, n_inputs))
 
 
 def suggestion_text(n_inputs: int) -> str:

@@ -1,4 +1,4 @@
-"""Training without a screen: a progress bar on a terminal, plain lines elsewhere. It follows the run as any other would."""
+"""Training without a screen: a progress bar on a terminal, plain lines elsewhere. Follows the run as anybody would."""
 
 import json
 import signal

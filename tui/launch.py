@@ -41,4 +41,6 @@ def _require_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError("the app needs a terminal. Train without a screen: nn-tui train PRESET")
     if os.environ.get("TERM", "dumb") in ("dumb", ""):
-        raise ConfigError(f"TERM is {clean(os.environ.get('TERM', 'not set'))}: no screens here. Use: nn-tui train PRESET")
+        raise ConfigError(
+            f"TERM is {clean(os.environ.get('TERM', 'not set'))}: no screens here. Use: nn-tui train PRESET"
+        )

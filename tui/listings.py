@@ -1,30 +1,33 @@
 """What the commands print: presets, schema, runs, comparisons."""
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.style import Style
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 import presets
 from trainer import runs as stored
-from trainer.comparison import as_csv, as_json, compare
+from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
 from trainer.runs import Run, all_runs, find, read, store
 from trainer.text import clean
 from tui.wording import STATE_GLYPHS, age, number
+
+_PIPED_WIDTH = 1000
 
 
 def print_presets(as_json_text: bool) -> None:
     """Print the name and description of every preset; one that cannot be read says why."""
     rows = [(preset, *_described(preset)) for preset in presets.available()]
     if as_json_text:
-        print(json.dumps([
-            {"name": preset.name, "description": text, "path": str(preset.path), "built_in": preset.built_in, "good": good}
-            for preset, text, good in rows
-        ]))  # fmt: skip
+        known = ((preset.name, text, str(preset.path), preset.built_in, good) for preset, text, good in rows)
+        keys = ("name", "description", "path", "built_in", "good")
+        print(json.dumps([dict(zip(keys, row, strict=True)) for row in known]))
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for preset, text, _ in rows:
@@ -53,10 +56,16 @@ def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
     where = store(folder)
     found = [run for run in all_runs(where) if _matches(run, query)]
     if as_json_text:
-        print(json.dumps([{"id": run.id, "name": run.name, **stored.result(run), "state": run.shown_state} for run in found]))
+        print(
+            json.dumps(
+                [{"id": run.id, "name": run.name, **stored.result(run), "state": run.shown_state} for run in found]
+            )
+        )
         return
     if not found:
-        print(f"no runs in {where}. Start one: nn-tui train {presets.DEFAULT}" if not query else f"no run matches {query}")
+        print(
+            f"no runs in {where}. Start one: nn-tui train {presets.DEFAULT}" if not query else f"no run matches {query}"
+        )
         return
     table = Table("run", "state", "age", "epochs", "best", box=None, pad_edge=False, header_style="dim")
     for run in found:
@@ -74,6 +83,16 @@ def print_comparison(words: list[str], folder: Path | None, form: str) -> None:
         print(as_csv(comparison), end="")
     else:
         _console().print(comparison_table(comparison))
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return a comparison as a table: best values, the hyperparameters that differ, last values and totals."""
+    from tui.compare_screen import comparison_cells
+
+    table = Table("", *(column.id for column in comparison.columns), box=None, header_style="bold")
+    for cells in comparison_cells(comparison, Style(bold=True), Style(dim=True)).values():
+        table.add_row(*(cell.rendered() for cell in cells))
+    return table
 
 
 def _described(preset: presets.Preset) -> tuple[str, bool]:
@@ -99,4 +118,5 @@ def _row(run: Run) -> tuple[str, str, str, str, str]:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    # What is read by a program must not be folded at 80 columns.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPED_WIDTH)

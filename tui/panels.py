@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from rich.text import Text
 from textual.content import Content
 from textual.widgets import RichLog, Static
@@ -24,7 +25,8 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
-from trainer.runs import Run, Series as Curve
+from trainer.runs import Run
+from trainer.runs import Series as Curve
 from tui.chart import Mark, Series
 from tui.chart_widget import Chart
 from tui.followed import Followed
@@ -121,7 +123,7 @@ class RatePanel(Panel):
         return "learning rate", ""
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
-        return _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")
+        return [_as_steps(curve) for curve in _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")]
 
 
 PANELS: tuple[type[Panel], ...] = (LossPanel, MetricPanel, RatePanel)
@@ -163,9 +165,8 @@ class EventLog(RichLog, can_focus=True):
 
 def marks(run: Run, view: View) -> list[Mark]:
     """Return a mark for each event that changed the course of the training, where it happened."""
-    return [
-        Mark(_place(event, run, view.axis), GLYPHS[type(event)]) for event in run.happenings if isinstance(event, _MARKED)
-    ]
+    marked = (event for event in run.happenings if isinstance(event, _MARKED))
+    return [Mark(_place(event, run, view.axis), GLYPHS[type(event)]) for event in marked]
 
 
 def _place(event: Event, run: Run, axis: str) -> float:
@@ -188,6 +189,12 @@ def _one(curve: Curve | None, view: View, label: str, role: str) -> list[Series]
     return [Series(label, curve.x(view.axis), curve.y, role=role)] if curve is not None else []
 
 
+def _as_steps(curve: Series) -> Series:
+    """Return the curve with every value held until the next: a rate jumps, it does not slide."""
+    x, y = np.repeat(curve.x, 2)[1:], np.repeat(curve.y, 2)[:-1]
+    return Series(curve.label, x, y, role=curve.role)
+
+
 def _planned(run: Run, view: View) -> float | None:
     """Return where the axis will end, so that it need not move while training; unknown in seconds or once ended."""
     if run.ended or view.axis == "seconds" or run.config is None:
@@ -203,9 +210,8 @@ def _callback_row(progress: Progress, *, ended: bool) -> Content:
     act = ""
     if not ended and progress.acts_at_epoch is not None:
         act = f"  would {progress.action} at epoch {progress.acts_at_epoch + 1}"
-    return Content.assemble(
-        (progress.name, "bold"), (f"  {progress.monitor} ", "dim"), best, "\n  ", patience, (act, "dim")
-    )
+    head = Content.assemble((progress.name, "bold"), (f"  {progress.monitor} ", "dim"), best)
+    return Content.assemble(head, "\n  ", patience, (act, "dim")) if patience or act else head
 
 
 def _patience(wait: int, patience: int) -> Content:

@@ -8,9 +8,10 @@ from trainer.text import clipped
 from tui.wording import STATE_GLYPHS, count, duration, number
 
 _STYLES = {
-    "running": "bold $text-success", "paused": "bold $text-warning", "diverged": "bold $text-error", "failed": "bold $text-error",
-    "crashed": "bold $text-error", "finished": "bold $text-success",
-}  # fmt: skip
+    **dict.fromkeys(("running", "finished"), "bold $text-success"),
+    **dict.fromkeys(("diverged", "failed", "crashed"), "bold $text-error"),
+    "paused": "bold $text-warning",
+}
 
 
 class StatusLine(Static):

@@ -36,7 +36,7 @@ class TrainScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
-    # Control keys that neither fields (ctrl+a, c, d, e, k, u, v, w, x) take, nor tmux (ctrl+b), nor flow and job control
+    # Control keys that no field takes (ctrl+a, c, d, e, k, u, v, w, x), nor tmux (ctrl+b), nor the terminal itself
     # (ctrl+q, s, z). The function keys work everywhere; the letters beside them wherever no field has the focus.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "run", "Run", id="train.run", tooltip="Train what the form says"),
@@ -45,8 +45,11 @@ class TrainScreen(Screen[None]):
         Binding("f2", "save", "Save as", id="train.save", tooltip="Save the form as a preset of your own", show=False),
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
         Binding("f5,p", "pause", "Pause", id="train.pause", tooltip="Pause the run, or go on"),
-        Binding("f6,y", "toggle_log", "Log y", id="train.log", tooltip="Logarithmic or linear y axis"),
-        Binding("f7,x", "cycle_axis", "X axis", id="train.axis", tooltip="Epochs, steps or seconds on the x axis"),
+        Binding("f6,y", "toggle_log", "Log y", id="train.log", tooltip="Logarithmic or linear y axis", show=False),
+        Binding(
+            "f7,x", "cycle_axis", "X axis", id="train.axis", show=False,
+            tooltip="Epochs, steps or seconds on the x axis",
+        ),
         Binding(
             "m", "next_panel", "Next chart", id="train.panel", show=False,
             tooltip="The next chart, where the screen has room for one only",

@@ -84,8 +84,10 @@ def happening(event: Event) -> str:
 
 
 def _where(event: Event) -> str:
-    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested):
+    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged):
         return ""
+    if isinstance(event, CheckpointSaved) and event.reason != "best":
+        return f"update {event.step}: "
     return f"epoch {event.epoch + 1}: "
 
 
@@ -113,10 +115,12 @@ def _what(event: Event) -> str:
         case Tested():
             return f"test: {metrics_line(event.metrics)}"
         case Finished():
-            return f"finished: {event.message or event.reason}"
+            return event.message or event.reason
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
-        case Steps() | Epoch():
-            return metrics_line({name: getattr(value, "mean", value) for name, value in event.metrics.items()})
+        case Epoch():
+            return metrics_line(event.metrics)
+        case Steps():
+            return metrics_line({name: spread.mean for name, spread in event.metrics.items()})
         case _:
             assert_never(event)

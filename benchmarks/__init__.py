@@ -1,0 +1,1 @@
+"""Measurements against references taken in the same run: `python -m benchmarks`."""

@@ -1,0 +1,118 @@
+"""Recording: from what a call did to the lines of `events.jsonl`, thinned where a line an update would be too many."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from trainer.callbacks import Action, EpochEnd, ReduceLearningRate, Save, Stop, TensorBoard, Warn
+from trainer.config import Config, values
+from trainer.events import (
+    EarlyStopped,
+    Epoch,
+    Insight,
+    LearningRateReduced,
+    Record,
+    Spread,
+    Steps,
+    Warned,
+)
+from trainer.insights import Insights
+from trainer.run_directory import RunDirectory
+from trainer.step import Shape
+
+_STEPS_INTERVAL: Final = 0.1
+_STEPS_SHARE: Final = 5000
+"""Seconds between two `steps` records: at least the first, and so many that a run of any length stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochOutcome:
+    """An epoch that ended, what its callbacks said, and when it ended, in seconds trained."""
+
+    end: EpochEnd
+    actions: tuple[Action, ...]
+    elapsed: float
+
+
+class Recorder:
+    """Writes what happened in a run: its records, and the event files of TensorBoard if they are wanted."""
+
+    def __init__(self, config: Config, directory: RunDirectory, shape: Shape) -> None:
+        self._directory = directory
+        self._shape = shape
+        self._insights = Insights(config)
+        self._epoch_began = 0.0
+        self._spreads: list[tuple[int, np.ndarray[Any, Any]]] = []
+        self._steps_written = 0.0
+        self._board: TensorBoard | None = None
+        if config.callbacks.tensorboard.enabled:
+            plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(config).items()}
+            self._board = TensorBoard(config.callbacks.tensorboard, directory.path / "tensorboard", plain)
+
+    def epochs(self, outcomes: Iterable[EpochOutcome]) -> None:
+        """Record epochs, each followed by what its callbacks did."""
+        directory, now = self._directory, self._directory.epoch
+        spe = self._shape.steps_per_epoch
+        n_examples = min(self._shape.n_train, spe * self._shape.config.training.batch_size)
+        for outcome in outcomes:
+            epoch = outcome.end.epoch
+            at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
+            seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
+            self._epoch_began = outcome.elapsed
+            metrics = dict(outcome.end.metrics)
+            directory.record(Epoch(metrics=metrics, examples_per_second=round(n_examples / seconds, 1)), **at)
+            for event in self._records_of(outcome):
+                directory.record(event, **at)
+            if self._board:
+                self._board.on_epoch_end(outcome.end, spe / seconds)
+        directory.epoch = now
+
+    def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
+        """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""
+        self._spreads.append((count, spread))
+
+    def steps(self, *, at_end: bool = False) -> None:
+        """Record the updates since the last such record, if it is time or the end."""
+        elapsed = self._directory.seconds
+        due = elapsed - self._steps_written >= max(_STEPS_INTERVAL, elapsed / _STEPS_SHARE)
+        if not self._spreads or not (due or at_end):
+            return
+        count = sum(done for done, _ in self._spreads)
+        stacked = np.stack([spread for _, spread in self._spreads])
+        columns = (stacked[:, 0].sum(0) / count, stacked[:, 1].min(0), stacked[:, 2].max(0), stacked[-1, 3])
+        metrics = {
+            name: Spread(mean=shortest(mean), min=shortest(low), max=shortest(high), last=shortest(last))
+            for name, mean, low, high, last in zip(self._shape.step_names, *columns, strict=True)
+        }
+        self._directory.record(Steps(metrics=metrics))
+        if self._board:
+            self._board.on_steps(self._directory.step, {name: spread.last for name, spread in metrics.items()})
+        self._spreads, self._steps_written = [], elapsed
+
+    def close(self, *, failed: bool) -> None:
+        """Close the event files."""
+        if self._board:
+            self._board.close(failed=failed)
+
+    def _records_of(self, outcome: EpochOutcome) -> Iterator[Record]:
+        for action in outcome.actions:
+            match action:
+                case ReduceLearningRate(from_=before, to=to, monitor=monitor, best=best, wait=wait):
+                    yield LearningRateReduced(
+                        from_=shortest(before), to=shortest(to), monitor=monitor, best=best, wait=wait
+                    )
+                case Stop(monitor=monitor, best=best, best_epoch=best_epoch, wait=wait):
+                    yield EarlyStopped(monitor=monitor, best=best, best_epoch=best_epoch, wait=wait)
+                case Warn(message=message):
+                    yield Warned(message=message)
+                case Save():  # recorded once it is on disk
+                    pass
+        for seen in self._insights.on_epoch_end(outcome.end.metrics):
+            yield Insight(message=seen.message, evidence=seen.evidence)
+
+
+def shortest(value: Any) -> float:
+    """Return the float with the fewest digits that is this single-precision number: people read records too."""
+    return float(str(np.float32(value)))
