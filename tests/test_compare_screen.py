@@ -198,7 +198,7 @@ async def test_nothing_is_repainted_while_nothing_changes(store: Store):
         assert repainted == []
 
 
-async def test_only_the_row_that_changed_is_repainted():
+async def test_only_the_cell_that_changed_is_repainted():
     class TableApp(App[None]):
         def compose(self) -> Any:
             yield RunTable()
@@ -215,7 +215,7 @@ async def test_only_the_row_that_changed_is_repainted():
         table.rows._refresh_region = lambda region: (regions.append(region), refresh(region))  # type: ignore
         table.show([at(1, "a"), at(3, "b")])
         await pilot.pause()
-        assert [region.height for region in regions] == [1]
+        assert [region.size for region in regions] == [(11, 1)]
         assert "3/0" in row_of(screen_text(pilot.app), "b ")
         table.show([at(1, "c"), at(1, "a"), at(3, "b")])
         await pilot.pause()
@@ -305,6 +305,13 @@ async def test_a_ninth_mark_is_refused_with_a_reason(store: Store):
         await pilot.press(*["space", "down"] * 9)
         await shown(pilot, "8 runs are marked")
         assert len(app.compare.runs.slots) == 8
+
+
+async def test_too_many_runs_to_begin_with_are_refused_likewise(store: Store):
+    paths = [store.add(f"run-{index}", 0.5).path for index in range(9)]
+    app = CompareApp(store.folder, *paths)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shown(pilot, "8 runs are marked", "9 · 8 marked")
 
 
 async def test_a_damaged_run_is_shown_as_such_beside_the_others(store: Store):

@@ -22,9 +22,8 @@ from trainer.data import (
     Spirals,
     Wine,
     Xor,
-    describe,
-    load,
 )  # fmt: skip
+from trainer.data.loading import describe, load
 from trainer.data.scaling import fit
 from trainer.data.split import split
 
@@ -143,7 +142,7 @@ def test_a_setting_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_data_is_read_without_jax_and_polars() -> None:
-    code = "import sys; from trainer.data import *; load(Digits()); print({'jax', 'polars'} & set(sys.modules))"
+    code = "import sys; from trainer.data import Digits; from trainer.data.loading import load; load(Digits()); print({'jax', 'polars'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trainer.data import Files, Splits, content, csv_file, describe, load
+from trainer.data import Files, content, csv_file
+from trainer.data.loading import describe, load
+from trainer.data.splits import Splits
 from trainer.data.target import task_of_numbers
 from trainer.problems import ConfigError
 from trainer.text import clean
@@ -375,7 +377,7 @@ def test_a_file_that_does_not_fit_into_memory_is_refused(tmp_path: Path, monkeyp
         raise MemoryError
 
     (tmp_path / "a.csv").write_text(PLAIN)
-    monkeypatch.setattr("trainer.data.files.read_csv", exhausted)
+    monkeypatch.setattr("trainer.data.csv_file.read_csv", exhausted)
     assert "must fit into memory" in refused_path("a.csv", tmp_path)
 
 

@@ -12,7 +12,7 @@ _LIMIT = 1 << 16
 
 
 class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     by: str = "unknown"
     time: float = 0.0
@@ -52,7 +52,7 @@ class Set(_Command):
 
 
 Command = Annotated[Pause | Resume | Stop | Save | Set, Field(discriminator="kind")]
-_COMMANDS: TypeAdapter[Command] = TypeAdapter(Command)
+_COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
 
 
 def send(directory: Path, command: Command) -> None:

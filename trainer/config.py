@@ -107,11 +107,10 @@ class Config(Section):
             ConfigError: everything that is wrong with the keys and values.
         """
         table = self.table()
-        kinds = {key: value for key, value in values.items() if key.split(".")[1:] in (["kind"], ["source"])}
+        kinds = {key: value for key, value in values.items() if _chooses_kind(key, table)}
         for key, kind in kinds.items():
             section, tag = key.split(".")
-            if isinstance(table.get(section), dict):
-                table[section] = _swapped(table[section], section, tag, kind)
+            table[section] = _swapped(table[section], section, tag, kind)
         for key, value in values.items():
             if key not in kinds:
                 _put(table, key.split("."), value)
@@ -172,9 +171,14 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     return found
 
 
+def _chooses_kind(key: str, table: Mapping[str, Any]) -> bool:
+    section, _, name = key.partition(".")
+    return name in ("kind", "source") and isinstance(table.get(section), dict)
+
+
 def _swapped(section: Mapping[str, Any], name: str, tag: str, kind: Any) -> dict[str, Any]:
     """Return the section of another kind, with what both kinds have; checked later."""
-    member = members(Config.model_fields[name]).get(kind) if name in Config.model_fields else None
+    member = members(Config.model_fields[name]).get(kind) if isinstance(kind, str) else None
     kept = {key: value for key, value in section.items() if member is None or key in member.model_fields}
     return {**kept, tag: kind}
 

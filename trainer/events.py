@@ -21,7 +21,9 @@ class Record(BaseModel):
         step: updates done.
     """
 
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings", serialize_by_alias=True, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, ser_json_inf_nan="strings", serialize_by_alias=True, populate_by_name=True
+    )
 
     seq: int = 0
     time: float = 0.0
@@ -53,7 +55,7 @@ class Compiled(Record):
 class Spread(BaseModel):
     """One metric over several updates."""
 
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(defer_build=True, frozen=True, ser_json_inf_nan="strings")
 
     mean: float
     min: float
@@ -184,7 +186,7 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]  # fmt: skip
 
-_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
 
 
 def decode(line: bytes) -> Event:

@@ -18,9 +18,7 @@ Role = Literal["structural", "live", "fixed"]
 class Section(BaseModel):
     """A table of the config: unknown keys are errors, values are not converted, infinities and NaN are refused."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 def _field(role: Role, default: Any, help: str, unit: str, advanced: bool, source: str, bounds: dict[str, Any]) -> Any:

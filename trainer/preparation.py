@@ -7,7 +7,9 @@ from pathlib import Path
 
 from trainer import callbacks, losses
 from trainer.config import Config
-from trainer.data import Files, Splits, load
+from trainer.data import Files
+from trainer.data.loading import load
+from trainer.data.splits import Splits
 from trainer.problems import ConfigError, Problem
 
 _BYTES = 4

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from trainer import numbers, step
-from trainer.data import Part, Splits
+from trainer.data.splits import Part, Splits
 from trainer.step import Blocks, Data, Shape, State
 
 _KEPT = 8

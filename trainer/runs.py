@@ -4,6 +4,8 @@
 that lists of runs need not read every log, and nothing in `run.json` is more than `events.jsonl` says.
 """
 
+from __future__ import annotations
+
 import fcntl
 import math
 import os
@@ -11,10 +13,8 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer import config as configs
@@ -41,9 +41,13 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
+from trainer.lazy import np
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError, nearest
 from trainer.text import clean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 State = Literal["starting", "compiling", "running", "paused", "finished", "stopped", "diverged", "failed"]
 Shown = State | Literal["crashed", "damaged"]

@@ -25,7 +25,7 @@ from tui.chart_canvas import (
     stamp,
     stamp_along,
 )
-from tui.chart_frame import PLAIN, Frame, Mark, Series
+from tui.chart_frame import PLAIN, WAITING, Frame, Mark, Series, notice
 from tui.chart_legend import Entry, legend_strip
 from tui.chart_ticks import reading
 
@@ -67,14 +67,10 @@ def _curve(series: Series, columns: int, log_y: bool) -> Points:
 
 
 def _message(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:
-    text = "waiting for the first epoch"
+    text = WAITING
     if any(len(x) for x, _ in curves):
         text = "no positive value to show on a log axis" if frame.log_y else "no finite value to show"
-    lines = [Strip.blank(frame.width, PLAIN)] * rows
-    left = " " * max((frame.width - len(text)) // 2, 0)
-    line = Strip([Segment(left, PLAIN), Segment(text, frame.style("muted"))])
-    lines[(rows - 1) // 2] = line.adjust_cell_length(frame.width, PLAIN)
-    return lines
+    return notice(frame, text, rows)
 
 
 def _canvas(frame: Frame, curves: list[Points], axes: Axes) -> Cells:

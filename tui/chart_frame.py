@@ -1,18 +1,27 @@
 """What a chart shows: curves, events and how to draw them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PLAIN = Style.null()
 """The style of cells without one: Textual's filters want a style in every segment."""
 
 N_RUN_ROLES = 8
 """Curves of runs side by side have the roles "run-0" to "run-7"."""
+
+WAITING = "waiting for the first epoch"
 
 _LINE_STYLES = ("solid", "dotted", *"●▲■◆○△□◇")
 _ASCII_LINE_STYLES = "*o+x#@%&"
@@ -93,3 +102,13 @@ class Frame:
             own = len(series.marker) == 1 and series.marker.isascii()
             return series.marker if own else _ASCII_LINE_STYLES[place % len(_ASCII_LINE_STYLES)]
         return series.marker or _LINE_STYLES[place % len(_LINE_STYLES)]
+
+
+def notice(frame: Frame, text: str, rows: int) -> list[Strip]:
+    """Return rows with a line of text in their middle, in place of a picture."""
+    lines = [Strip.blank(frame.width, PLAIN)] * rows
+    if rows:
+        left = " " * max((frame.width - len(text)) // 2, 0)
+        line = Strip([Segment(left, PLAIN), Segment(text, frame.style("muted"))])
+        lines[(rows - 1) // 2] = line.adjust_cell_length(frame.width, PLAIN)
+    return lines

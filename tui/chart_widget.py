@@ -9,8 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.chart import Frame, Mark, Series, draw
-from tui.chart_frame import N_RUN_ROLES
+from tui.chart_frame import N_RUN_ROLES, WAITING, Frame, Mark, Series, notice
 
 _PREFIX = "chart--"
 _ROLES = (
@@ -121,7 +120,7 @@ class Chart(Widget):
             self._styles = {role: self._style(role) for role in _ROLES}
         width, height = self.size
         background = Style(bgcolor=self.rich_style.bgcolor)
-        picture = draw(replace(self._frame, width=width, height=height, styles=self._styles))
+        picture = _picture(replace(self._frame, width=width, height=height, styles=self._styles))
         old, self._strips = self._strips, [strip.apply_style(background) for strip in picture]
         changed = [row for row, strip in enumerate(self._strips) if row >= len(old) or strip != old[row]]
         if changed:
@@ -132,3 +131,12 @@ class Chart(Widget):
         styles = self.get_component_styles(f"{_PREFIX}{role}")
         color = self.background_colors[1] + styles.color
         return styles.text_style + Style(color=color.rich_color)
+
+
+def _picture(frame: Frame) -> list[Strip]:
+    """Draw; an empty chart needs no NumPy, which would hold up the first screen."""
+    if not frame.series:
+        return notice(frame, WAITING, frame.height)
+    from tui.chart import draw
+
+    return draw(frame)

@@ -140,7 +140,8 @@ class CompareScreen(Screen[None]):
         self._states: dict[Path, Shown] = {}
         self._followed: dict[Path, Followed] = {}
         self._metric, self._axis, self._log = "", _AXES[0], False
-        self._looking = False
+        self._looking = self._behind = False
+        self._ticks = 0
 
     def compose(self) -> ComposeResult:
         """Lay out runs over curves over their comparison; wide screens have the last two side by side."""
@@ -228,9 +229,15 @@ class CompareScreen(Screen[None]):
             self._draw()
 
     def _tick(self) -> None:
-        """Take what live runs wrote; draw if that was anything."""
-        if self.is_current and sum(followed.poll(_BYTES_A_TICK) for followed in self._followed.values()):
-            self._draw()
+        """Take what live runs wrote and move their curves; their numbers follow at half the pace, to be readable."""
+        if not self.is_current:
+            return
+        self._ticks += 1
+        if sum(followed.poll(_BYTES_A_TICK) for followed in self._followed.values()):
+            self._draw_curves()
+            self._behind = True
+        if self._behind and self._ticks % 2 == 0:
+            self._show_comparison()
 
     def _marked(self) -> dict[Path, Run]:
         """Return the runs that are marked and read, in the order of marking."""
@@ -248,24 +255,19 @@ class CompareScreen(Screen[None]):
 
     def _draw(self) -> None:
         """Show the marked runs; the widgets repaint what differs from before."""
-        marked = self._marked()
         self.curves.set_class(not self.runs.slots, "-unmarked")
-        metrics = self._metrics()
+        self._draw_curves()
+        self._show_comparison()
+
+    def _draw_curves(self) -> None:
+        marked, metrics, slots = self._marked(), self._metrics(), self.runs.slots
         if metrics and self._metric not in metrics:
             judged = next(iter(marked.values())).judged_by
             self._metric = judged if judged in metrics else metrics[0]
-        slots = self.runs.slots
-        self.chart.show(
-            [
-                _series(run, self._metric, self._axis, slots[path])
-                for path, run in marked.items()
-                if self._metric in run.epochs
-            ],
-            log_y=self._log,
-            x_label=self._axis,
-        )
+        shown = [(run, slots[path]) for path, run in marked.items() if self._metric in run.epochs]
+        series = [_series(run, self._metric, self._axis, slot) for run, slot in shown]
+        self.chart.show(series, log_y=self._log, x_label=self._axis)
         self._entitle(metrics)
-        self._show_comparison(marked)
 
     def _entitle(self, metrics: Sequence[str]) -> None:
         place = f"{metrics.index(self._metric) + 1} of {len(metrics)}" if self._metric in metrics else ""
@@ -273,8 +275,9 @@ class CompareScreen(Screen[None]):
         if (title.markup, place) != (self.curves.border_title, self.curves.border_subtitle):
             self.curves.border_title, self.curves.border_subtitle = title, Content(place)
 
-    def _show_comparison(self, marked: Mapping[Path, Run]) -> None:
-        if not marked:
+    def _show_comparison(self) -> None:
+        self._behind = False
+        if not (marked := self._marked()):
             self.comparison.fill([], {})
             return
         states = [_state(run, self._states.get(path)) for path, run in marked.items()]

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from trainer.data import Data, describe
+from trainer.data import Data
 from trainer.problems import ConfigError
 from trainer.schema import Group, Hyperparameter
 from tui.form_fields import facts, rule_of_thumb
@@ -75,6 +75,8 @@ class FormHelp(Static):
     def _describe(self, data: Data, file_base: Path | None) -> None:
         """Count the inputs, off the event loop: a file may be large."""
         try:
+            from trainer.data.loading import describe
+
             n_inputs = describe(data, file_base).n_features
         except ConfigError:
             n_inputs = None

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from rich.text import Text
 from textual.content import Content
 from textual.widgets import RichLog, Static
@@ -25,9 +24,10 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
+from trainer.lazy import np
 from trainer.runs import Run
 from trainer.runs import Series as Curve
-from tui.chart import Mark, Series
+from tui.chart_frame import Mark, Series
 from tui.chart_widget import Chart
 from tui.followed import Followed
 from tui.wording import happening, number

@@ -16,6 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.coordinate import Coordinate
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import DataTable, Input
@@ -53,7 +54,7 @@ class Cell(NamedTuple):
 
 
 class CellTable(DataTable[Text]):
-    """A table that is told all of its cells each time, and repaints the rows in which one differs."""
+    """A table that is told all of its cells each time, and repaints those that differ."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open", id="table.open", tooltip="Open the run under the cursor"),
@@ -93,14 +94,17 @@ class CellTable(DataTable[Text]):
             )
 
     def _change(self, rows: Mapping[str, tuple[Cell, ...]]) -> None:
+        changed = []
         self._filling = True
         for key, cells in rows.items():
             for index, (cell, old) in enumerate(zip(cells, self._cells[key], strict=True)):
                 if cell != old:
                     self.update_cell(key, str(index), cell.rendered())
+                    changed.append(Coordinate(self.get_row_index(key), index))
         self._filling = False
-        for key in rows:
-            self.refresh_row(self.get_row_index(key))
+        for place in changed:
+            # A fixed column is not where its place in the table says once the rest is scrolled.
+            self.refresh_row(place.row) if place.column < self.fixed_columns else self.refresh_coordinate(place)
 
     def refresh(self, *regions: Any, **options: Any) -> "CellTable":
         """Repaint as usual, but not the whole table for a cell of it."""
@@ -154,6 +158,7 @@ class RunTable(Vertical):
     def __init__(self, *, marked: Sequence[Path] = (), **options: Any) -> None:
         super().__init__(**options)
         self._slots = {path: slot for slot, path in enumerate(dict.fromkeys(marked)) if slot < len(MARKS)}
+        self._refused = len(set(marked)) > len(self._slots)
         self._runs: dict[Path, tuple[Run, Shown]] = {}
         self._palette: Sequence[Style] = ()
         self._sort, self._query, self._subtitle = next(iter(_SORTS)), "", ""
@@ -165,6 +170,8 @@ class RunTable(Vertical):
 
     def on_mount(self) -> None:
         """Keep ages true while nothing else happens."""
+        if self._refused:
+            self._refuse()
         self.set_interval(_AGE_INTERVAL, self._fill)
 
     def on_resize(self) -> None:
@@ -210,8 +217,7 @@ class RunTable(Vertical):
         elif free := sorted(set(range(len(MARKS))) - set(self._slots.values())):
             self._mark({**self._slots, path: free[0]})
         else:
-            text = f"{len(MARKS)} runs are marked, which is all a chart can tell apart. Unmark one first."
-            self.notify(text, severity="warning", markup=False)
+            self._refuse()
 
     def action_unmark_all(self) -> None:
         """Take all marks away."""
@@ -253,6 +259,10 @@ class RunTable(Vertical):
         self._slots = slots
         self._fill()
         self.post_message(self.Marked(self, tuple(slots)))
+
+    def _refuse(self) -> None:
+        text = f"{len(MARKS)} runs are marked, which is all a chart can tell apart. Unmark one for another."
+        self.notify(text, severity="warning", markup=False)
 
     def _fill(self) -> None:
         if not self.is_mounted or not self.size.width:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from trainer import commands
 from trainer.config import Config
-from trainer.preparation import prepare
 from trainer.problems import Problem, ProblemsError
-from trainer.training import start, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,10 @@ class TrainingHost:
             self._thread.join()
 
     def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
+        # Here and not above: they load NumPy, which the first screen does without.
+        from trainer.preparation import prepare
+        from trainer.training import start, train
+
         try:
             prepared = prepare(config, base)
             directory = start(prepared, self._store)

@@ -5,12 +5,11 @@ sides are compared in single precision, where a subnormal number counts as zero.
 that is not finite never improves on anything and never becomes a reference.
 """
 
+import ctypes
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
-
-import numpy as np
 
 from trainer.callbacks.actions import EpochEnd, Warn
 from trainer.problems import ConfigError, Problem
@@ -30,7 +29,7 @@ METRIC_DIRECTIONS: Final[Mapping[str, Direction]] = MappingProxyType(
 )
 """Which way each metric improves, without the prefix `val_`: the one table that callbacks and screens use."""
 
-_TINY = float(np.finfo(np.float32).tiny)
+_TINY = 2.0**-126
 
 
 def metric_direction(metric: str) -> Direction | None:
@@ -47,8 +46,7 @@ def is_better(value: float, reference: float | None, direction: Direction) -> bo
 
 def single(value: float) -> float:
     """Round to single precision; beyond its range the result is infinite."""
-    with np.errstate(over="ignore"):
-        return float(np.float32(value))
+    return ctypes.c_float(value).value
 
 
 def _compared(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Examples to train on: where they come from (`Data`), and how they arrive (`load`).
+"""Examples to train on: where they come from. How they arrive is in `trainer.data.loading`.
 
 A new source is a file with a section class that has a `read`, and its name in the union on the last line.
 """
@@ -9,9 +9,7 @@ from pydantic import Field
 
 from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
-from trainer.data.loading import describe, load
 from trainer.data.section import DataSection, Standardize, Task
-from trainer.data.splits import Part, Splits, Summary
 from trainer.data.synthetic import Circles, Moons, Spirals, Xor
 
 __all__ = [
@@ -24,16 +22,11 @@ __all__ = [
     "Files",
     "Iris",
     "Moons",
-    "Part",
     "Spirals",
-    "Splits",
     "Standardize",
-    "Summary",
     "Task",
     "Wine",
     "Xor",
-    "describe",
-    "load",
 ]
 
 Data = Annotated[

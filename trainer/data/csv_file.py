@@ -11,8 +11,8 @@ from trainer.data.cells import BadCellError, features_in, is_numeric, is_words, 
 from trainer.data.csv_lines import MOST_COLUMNS, Lines, read_lines
 from trainer.data.missing import Gaps
 from trainer.data.refusal import refused
-from trainer.data.section import Table, Task
-from trainer.data.target import AskedTask, classes_of, task_of_numbers
+from trainer.data.section import AskedTask, Table, Task
+from trainer.data.target import classes_of, task_of_numbers
 from trainer.problems import nearest
 from trainer.text import clean, clipped, quoted
 

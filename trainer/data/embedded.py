@@ -4,9 +4,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from trainer.data.section import DataSection, NumericTargetSection, Table, Task
+from trainer.lazy import np
 
 
 class Digits(DataSection):

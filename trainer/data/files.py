@@ -4,11 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from trainer.data.content import is_archive, read_content, resolved, stamp
-from trainer.data.csv_file import read_csv
-from trainer.data.npz_file import read_npz
 from trainer.data.refusal import refused
-from trainer.data.section import NumericTargetSection, Table
-from trainer.data.target import AskedTask
+from trainer.data.section import AskedTask, NumericTargetSection, Table
 from trainer.fields import fixed, structural
 
 
@@ -45,5 +42,9 @@ class Files(NumericTargetSection):
 
     def _parsed(self, content: bytes, path: Path) -> Table:
         if is_archive(content, path):
+            from trainer.data.npz_file import read_npz
+
             return read_npz(content, path, self.features, self.target or "y", self.task, self.missing == "drop")
+        from trainer.data.csv_file import read_csv
+
         return read_csv(content, path, self.target, self.task, self.missing == "drop")

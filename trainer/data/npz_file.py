@@ -10,8 +10,8 @@ from trainer.data.missing import Gaps
 from trainer.data.npz_archive import read_pair
 from trainer.data.refusal import refused
 from trainer.data.scaling import LARGEST
-from trainer.data.section import Table, Task
-from trainer.data.target import AskedTask, classes_of, task_of_numbers
+from trainer.data.section import AskedTask, Table, Task
+from trainer.data.target import classes_of, task_of_numbers
 from trainer.text import clean
 
 MOST_FEATURES = 100_000

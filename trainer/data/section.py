@@ -1,16 +1,21 @@
 """What every data source has in common: its settings, and what its `read` gives."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from numpy.typing import NDArray
 from pydantic import ValidationInfo, field_validator
 
 from trainer.fields import Section, fixed, structural
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Task = Literal["classification", "regression"]
+AskedTask = Literal["auto", "classification", "regression"]
 Standardize = Literal["none", "standard", "minmax"]
 
 

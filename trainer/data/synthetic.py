@@ -1,13 +1,16 @@
 """Points in the plane, drawn from a seed: tasks whose difficulty is one number and whose answer can be seen."""
 
-from pathlib import Path
-from typing import Literal
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from trainer.data.section import DataSection, Table
 from trainer.fields import fixed, structural
+from trainer.lazy import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class _Plane(DataSection):

@@ -1,6 +1,6 @@
 """What a column of a file asks for: classes or numbers."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from trainer.data.refusal import refused
 from trainer.data.section import Task
 from trainer.text import clean
-
-AskedTask = Literal["auto", "classification", "regression"]
 
 _FEW = 20
 _MOST_INDICES = 1_000

@@ -1,0 +1,39 @@
+"""What every test stands on: the CPU, a cache of compiled programs outside the user's home, and folders of its own."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# One folder for all workers and all sessions: most of the time of a first run is spent compiling.
+os.environ["NN_TUI_CACHE"] = str(Path(tempfile.gettempdir()) / f"nn-tui-test-cache-{os.getuid()}")
+
+# The shapes in the annotations are checked while the program is traced.
+install_import_hook(["trainer.step", "trainer.program"], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's runs and presets out of the tests, and the tests out of those."""
+    monkeypatch.setenv("NN_TUI_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Callable[..., Any]:
+    """Return the function that trains a config, or a table of settings over the default one, and returns the run."""
+
+    def train_it(config: Any, cancelled: Any = None) -> Any:
+        from trainer.config import Config
+        from trainer.preparation import prepare
+        from trainer.training import start, train
+
+        prepared = prepare(config if isinstance(config, Config) else Config().changed(config))
+        return train(prepared, start(prepared, tmp_path / "runs"), cancelled)
+
+    return train_it
