@@ -76,6 +76,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
         os.close(lock)
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.compare_screen._TICK", 0.1)
+    monkeypatch.setattr("tui.compare_screen._LISTING_INTERVAL", 0.2)
+
+
 class CompareApp(App[None]):
     def __init__(self, store: Path, *marked: Path) -> None:
         super().__init__()
@@ -260,7 +266,7 @@ async def test_slash_filters_by_name_id_and_state_and_escape_ends_that_first(sto
         await shown(pilot, "apple", "pear")
         await pilot.press("down", "space", "slash", *"STOP")
         await until(pilot, lambda: "apple" not in panel(app, "#rows"))
-        await shown(pilot, "1 of 2 · 1 marked", "■ stopped", "─A apple")
+        await shown(pilot, "1 of 2 · 1 marked", "■ stopped", "─A apple", "esc All runs")
         await pilot.press("enter", "escape")
         await until(pilot, lambda: "apple" in panel(app, "#rows"))
         assert isinstance(app.screen, CompareScreen)

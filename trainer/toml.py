@@ -120,22 +120,23 @@ def _refused(path: Path, message: str) -> ConfigError:
 
 def _misspelt(text: str, file: str, message: str) -> Problem:
     """Return the problem of a text that the parser refused, with the line and what stands there."""
-    if "overwrite" in message and (twice := _first_double(text)):
-        key, first, second = twice
-        return Problem(f"stands twice, in lines {first} and {second}. Remove one.", clean(key), file, second)
     place = _PLACE.search(message)
     number, column = (int(place[1]), int(place[2])) if place else (text.rstrip().count("\n") + 1, 0)
+    if ("overwrite" in message or "twice" in message) and (double := _double(text, number)):
+        key, first = double
+        return Problem(f"stands twice, in lines {first} and {number}. Remove one.", clean(key), file, number)
     line = "".join(text.split("\n")[number - 1 : number]).strip()
     where = f" in column {column}: {clean(line)[:80]}" if column and line else ""
     what = _PLACE.sub("", message).replace("(at end of document)", "before the end of the file").strip()
     return Problem(f"is not TOML: {clean(what)}{where}", file=file, line=number)
 
 
-def _first_double(text: str) -> tuple[str, int, int] | None:
+def _double(text: str, line: int) -> tuple[str, int] | None:
+    """Return the key in this line and the line it stood in before, if it did."""
     seen: dict[str, int] = {}
     for key, number in _standing(text):
-        if key in seen:
-            return key, seen[key], number
+        if number == line and key in seen:
+            return key, seen[key]
         seen[key] = number
     return None
 

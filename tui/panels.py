@@ -52,6 +52,9 @@ GLYPHS: dict[type, str] = {
 }
 """What stands for each kind of event, in the log and on the curves."""
 
+_FAR_ENOUGH = 0.25
+"""Share of the training from which on the axis shows all that is planned."""
+
 _MARKED = (LearningRateReduced, EarlyStopped, WeightsRestored, HyperparameterSet, Diverged)
 _STYLES: dict[type, str] = {
     Diverged: "bold",
@@ -196,10 +199,10 @@ def _as_steps(curve: Series) -> Series:
 
 
 def _planned(run: Run, view: View) -> float | None:
-    """Return where the axis will end, so that it need not move while training; unknown in seconds or once ended."""
-    if run.ended or view.axis == "seconds" or run.config is None:
+    """Return where the axis will end, so that it need not move; None early on, when the curve would be a speck."""
+    epochs = run.status.epochs_planned
+    if run.ended or view.axis == "seconds" or run.status.epochs < _FAR_ENOUGH * epochs:
         return None
-    epochs = run.status.epochs_planned or run.config.training.epochs
     return epochs * (run.steps_per_epoch if view.axis == "steps" else 1)
 
 
@@ -209,9 +212,10 @@ def _callback_row(progress: Progress, *, ended: bool) -> Content:
     patience = "" if progress.patience is None else _patience(progress.wait, progress.patience)
     act = ""
     if not ended and progress.acts_at_epoch is not None:
-        act = f"  would {progress.action} at epoch {progress.acts_at_epoch + 1}"
-    head = Content.assemble((progress.name, "bold"), (f"  {progress.monitor} ", "dim"), best)
-    return Content.assemble(head, "\n  ", patience, (act, "dim")) if patience or act else head
+        act = f", would {progress.action.split()[0]} @{progress.acts_at_epoch + 1}"
+    return Content.assemble(
+        (progress.name, "bold"), "  ", patience, "\n  ", (f"{progress.monitor} ", "dim"), best, (act, "dim")
+    )
 
 
 def _patience(wait: int, patience: int) -> Content:

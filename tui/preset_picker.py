@@ -19,6 +19,7 @@ from trainer.config import Config, values
 from trainer.problems import ConfigError
 from trainer.schema import HEADING
 from trainer.text import clean
+from tui.form_fields import show
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +112,4 @@ def _changes(preset: Config, current: Config) -> Iterator[tuple[str, str, str]]:
 
 
 def _word(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else clean(str(value))
+    return clean(str(value)) if value == "–" else show(value)

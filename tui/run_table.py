@@ -119,7 +119,7 @@ class RunTable(Vertical):
         Binding("u", "unmark_all", "Unmark all", id="runs.unmark", tooltip="Take all marks away", show=False),
         Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only what a text is found in"),
         Binding("o", "cycle_sort", "Sort", id="runs.sort", tooltip="Sort by age, best value or name"),
-        Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again", show=False),
+        Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again"),
     ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{role}" for role in ("live", "good", "bad", "muted")}
     DEFAULT_CSS = """

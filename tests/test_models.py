@@ -1,0 +1,170 @@
+import math
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from trainer import devices
+from trainer.models import MLP, Activation, Initializer
+
+devices.prepare_jax()
+
+KEY = jax.random.key(7)
+
+
+def acts_elementwise_and_is_finite(function: Any) -> bool:
+    """Whether values, and slopes, are finite up to 1e12, and each depends on one number only."""
+    x = jnp.array([-1e12, -1e3, -60.0, -3.0, -1.0, -0.5, 0.0, 0.3, 1.0, 2.0, 60.0, 1e3, 1e12])
+    try:
+        y = function(x)
+        alone = jnp.stack([function(number) for number in x])
+        slopes = jax.vmap(jax.grad(function))(x)
+    except (TypeError, ValueError, AssertionError, IndexError):
+        return False
+    return y.shape == x.shape and bool(jnp.isfinite(y).all() & jnp.isfinite(slopes).all() & (y == alone).all())
+
+
+def test_the_activations_are_all_elementwise_finite_functions_of_jax() -> None:
+    functions = {name: getattr(jax.nn, name) for name in dir(jax.nn) if not name.startswith("_")}
+    fitting = {id(f): name for name, f in functions.items() if callable(f) and acts_elementwise_and_is_finite(f)}
+    ours = get_args(Activation)
+    assert {id(functions[name]) for name in ours} == fitting.keys(), fitting
+    assert len(set(ours)) == len(ours)
+
+
+def test_the_initializers_are_in_jax() -> None:
+    assert all(callable(getattr(jax.nn.initializers, name)) for name in get_args(Initializer))
+
+
+FANS = {"glorot": lambda n_in, n_out: 2 / (n_in + n_out), "he": lambda n_in, n_out: 2 / n_in, "lecun": lambda n_in, n_out: 1 / n_in}  # fmt: skip
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(400, 100), (100, 400)])
+@pytest.mark.parametrize("name", [name for name in get_args(Initializer) if "_" in name])
+def test_weights_have_the_variance_of_their_paper(name: Initializer, n_in: int, n_out: int) -> None:
+    """The fan of the inputs, and not of the outputs, counts for He and LeCun."""
+    family, distribution = name.split("_")
+    (layer,) = MLP(hidden=(), initializer=name).init(n_in, n_out, KEY)
+    weights = np.asarray(layer.weight, np.float64)
+    variance = FANS[family](n_in, n_out)
+    assert weights.shape == (n_out, n_in)
+    assert abs(weights.mean()) < 5 * math.sqrt(variance / weights.size)
+    assert weights.var() == pytest.approx(variance, rel=0.03)
+    largest = math.sqrt(3 * variance) if distribution == "uniform" else 2 * math.sqrt(variance) / 0.87962566103423978
+    assert np.abs(weights).max() <= largest * (1 + 1e-5)
+    assert np.abs(weights).max() > 0.98 * largest
+
+
+@pytest.mark.parametrize(("name", "value"), [("zeros", 0.0), ("ones", 1.0)])
+def test_weights_may_all_be_one_value(name: Initializer, value: float) -> None:
+    layers = MLP(hidden=(5,), initializer=name).init(3, 2, KEY)
+    assert all((layer.weight == value).all() for layer in layers)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(8, 8), (8, 3), (3, 8)])
+def test_orthogonal_weights_are_orthonormal_along_the_shorter_side(n_in: int, n_out: int) -> None:
+    (layer,) = MLP(hidden=(), initializer="orthogonal").init(n_in, n_out, KEY)
+    weights = np.asarray(layer.weight)
+    product = weights @ weights.T if n_out <= n_in else weights.T @ weights
+    np.testing.assert_allclose(product, np.eye(min(n_in, n_out)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", get_args(Initializer))
+def test_layers_have_their_shapes_zero_biases_and_weights_of_their_own(name: Initializer) -> None:
+    model = MLP(hidden=(6, 6), initializer=name)
+    layers = model.init(6, 6, KEY)
+    assert [layer.weight.shape for layer in layers] == [(6, 6)] * 3
+    assert all((layer.bias == 0).all() for layer in layers)
+    assert sum(leaf.size for leaf in jax.tree.leaves(layers)) == model.n_parameters(6, 6) == 126
+    if name not in ("zeros", "ones"):
+        assert not (layers[0].weight == layers[1].weight).any()
+
+
+@pytest.mark.parametrize(("hidden", "count"), [((), 5 * 3), ((7,), 5 * 7 + 8 * 3), ((2, 9), 5 * 2 + 3 * 9 + 10 * 3)])
+def test_the_parameters_are_counted(hidden: tuple[int, ...], count: int) -> None:
+    model = MLP(hidden=hidden)
+    assert model.n_parameters(4, 3) == count
+    assert sum(leaf.size for leaf in jax.tree.leaves(model.init(4, 3, KEY))) == count
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (5, 6)])
+def test_a_network_is_the_formula_in_numpy(hidden: tuple[int, ...]) -> None:
+    model = MLP(hidden=hidden, activation="tanh")
+    layers = [layer for layer in model.init(4, 3, KEY)]
+    x = np.random.default_rng(0).standard_normal((10, 4)).astype(np.float32)
+    expected = x
+    for index, layer in enumerate(layers):
+        expected = expected @ np.asarray(layer.weight).T + np.asarray(layer.bias)
+        expected = np.tanh(expected) if index < len(layers) - 1 else expected
+    np.testing.assert_allclose(model.apply(tuple(layers), x, None), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "silu", "mish"])
+def test_the_gradient_is_the_finite_difference(activation: Activation) -> None:
+    with jax.enable_x64(True):
+        model = MLP(hidden=(5, 4), activation=activation)
+        layers = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), model.init(3, 2, KEY))
+        x, y = (jnp.asarray(np.random.default_rng(1).standard_normal(shape)) for shape in [(6, 3), (6, 2)])
+        flat, tree = jax.flatten_util.ravel_pytree(layers)
+
+        def loss(flat: Any) -> Any:
+            return ((model.apply(tree(flat), x, None) - y) ** 2).mean()
+
+        gradient = np.asarray(jax.grad(loss)(flat))
+        steps = np.eye(flat.size) * 1e-6
+        both = jax.jit(jax.vmap(lambda step: (loss(flat + step) - loss(flat - step)) / 2e-6))
+        assert gradient.dtype == np.float64
+        np.testing.assert_allclose(gradient, both(steps), rtol=1e-5, atol=1e-8)
+
+
+WIDE = MLP(hidden=(2000,), initializer="ones", activation="identity")
+
+
+def dropped(rate: float, key: Any) -> np.ndarray[Any, Any]:
+    """What one input of 1 is in each of the 2000 hidden neurons after dropout at this rate."""
+    first, _ = WIDE.init(1, 1, KEY)
+    last = first.__class__(2000, 2000, key=KEY)
+    last = jax.tree.map(lambda leaf: jnp.eye(2000) if leaf.ndim == 2 else jnp.zeros(2000), last)
+    model = MLP(hidden=(2000,), activation="identity", dropout=rate)
+    return np.asarray(model.apply((first, last), jnp.ones((1, 1)), key))[0]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_switches_its_share_off_and_keeps_the_mean(rate: float) -> None:
+    out = dropped(rate, jax.random.key(3))
+    deviation = math.sqrt(rate * (1 - rate) / len(out))
+    assert abs((out == 0).mean() - rate) < 5 * deviation
+    assert np.unique(out).tolist() == pytest.approx([0, 1 / (1 - rate)])
+    assert abs(out.mean() - 1) < 5 * deviation / (1 - rate)
+
+
+def test_dropout_of_nothing_is_no_dropout() -> None:
+    assert (dropped(0.0, jax.random.key(3)) == dropped(0.0, None)).all()
+
+
+def test_an_evaluation_has_no_dropout() -> None:
+    assert (dropped(0.9, None) == 1).all()
+
+
+def test_dropout_differs_with_the_key_and_between_layers_and_examples() -> None:
+    assert (dropped(0.5, jax.random.key(3)) == dropped(0.5, jax.random.key(3))).all()
+    assert (dropped(0.5, jax.random.key(3)) != dropped(0.5, jax.random.key(4))).any()
+    model = MLP(hidden=(50, 50), activation="identity", dropout=0.5)
+    eye = jax.tree.map(lambda leaf: jnp.eye(50) if leaf.ndim == 2 else jnp.zeros(50), model.init(50, 50, KEY))
+    one, two = np.asarray(model.apply(eye, jnp.ones((2, 50)), jax.random.key(5)))
+    assert (one != two).any()
+    assert {0.0, 4.0} == set(one), "two layers with one mask would never let a factor of 4 and a 0 differ by layer"
+    assert 0.05 < (one == 4).mean() < 0.45, "a quarter passes two independent masks"
+
+
+def test_the_rate_of_dropout_may_be_traced() -> None:
+    first, last = MLP(hidden=(40,)).init(4, 4, KEY)
+    x = jnp.ones((3, 4))
+
+    def out(rate: Any) -> Any:
+        return MLP(hidden=(40,)).model_copy(update={"dropout": rate}).apply((first, last), x, KEY)
+
+    for rate in (0.0, 0.5):
+        np.testing.assert_allclose(jax.jit(out)(jnp.float32(rate)), out(rate), rtol=1e-5, atol=1e-6)
