@@ -14,9 +14,10 @@ from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, Reason, Started
 from trainer.log import Log
 from trainer.runs import Run, Status
+from tui.cell_table import CellTable
 from tui.chart_widget import Chart
 from tui.compare_screen import CompareScreen
-from tui.run_table import CellTable, RunTable
+from tui.run_table import RunTable
 
 
 class Written:

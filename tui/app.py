@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -12,6 +12,9 @@ from textual.screen import Screen
 from trainer.config import Config
 from tui.dialogs import Keys, Question
 from tui.train_screen import TrainScreen
+
+if TYPE_CHECKING:
+    from tui.run_table import RunTable
 
 
 class NnTui(App[None]):
@@ -90,6 +93,12 @@ class NnTui(App[None]):
         yield SystemCommand("Theme", "Change the colours; there are light and dark ones", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save a picture of the screen", self.deliver_screenshot)
 
+    def on_run_table_opened(self, event: "RunTable.Opened") -> None:
+        """Bring a run of the compare screen onto the panels. Not by `on`: its class would load NumPy at the start."""
+        if self.screen is not self.train_screen:
+            self.pop_screen()
+        self.train_screen.show_run(event.directory)
+
     def _leave(self, agreed: bool | None) -> None:
         if agreed:
             self.exit()
@@ -110,9 +119,10 @@ def _first_key(binding: Binding) -> str:
 
 def _all_bindings() -> list[tuple[str, list[Binding]]]:
     """Return every binding there is, by where it works."""
+    from tui.cell_table import CellTable
     from tui.compare_screen import CompareScreen
     from tui.form import Form
-    from tui.run_table import CellTable, RunTable
+    from tui.run_table import RunTable
 
     palette = Binding("ctrl+p", "command_palette", "Commands", tooltip="Find any of these by name")
     compare = _bindings(CompareScreen) + _bindings(RunTable) + _bindings(CellTable)

@@ -1,11 +1,10 @@
 """Runs side by side: their curves in one chart, what came out of them, and which hyperparameters differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -16,21 +15,21 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from trainer.comparison import Comparison, Outcome, compare
-from trainer.log import Tail
-from trainer.runs import Run, Shown, is_run, open_run, peek
+from trainer.comparison import compare
+from trainer.runs import Run, Shown, is_run, peek
 from trainer.text import clean
+from tui.cell_table import CellTable, component_style
 from tui.chart import Series
 from tui.chart_widget import Chart
-from tui.run_table import MARKS, Cell, CellTable, RunTable, component_style, cut
-from tui.wording import STATE_GLYPHS, count, duration, number
+from tui.comparison_cells import comparison_cells, heads
+from tui.followed import Followed
+from tui.run_table import MARKS, RunTable
 
 _AXES = ("epochs", "steps", "seconds")
 _TICK = 0.5
 _LISTING_INTERVAL = 2.0
 _BYTES_A_TICK = 1 << 16
 _BYTES_AT_ONCE = 1 << 20
-_COLUMN = 16
 
 
 @dataclass
@@ -57,36 +56,6 @@ class Listing:
             old = known.get(path)
             self._known[path] = old if old and old[0] == stamp else (stamp, peek(path))
         return [(run, run.shown_state) for _, run in self._known.values()]
-
-
-@dataclass
-class Followed:
-    """A marked run and the tail of its records."""
-
-    run: Run
-    tail: Tail
-
-    @classmethod
-    def load(cls, directory: Path) -> "Followed":
-        """Read all that a run has written by now."""
-        followed = cls(*open_run(directory))
-        try:
-            size = (directory / "events.jsonl").stat().st_size
-        except OSError:
-            size = 0
-        for _ in range(0, size, _BYTES_AT_ONCE):
-            followed.poll(_BYTES_AT_ONCE)
-        return followed
-
-    def poll(self, limit: int) -> bool:
-        """Apply the records in the next `limit` bytes; say whether anything changed."""
-        try:
-            events = self.tail.read(limit)
-        except OSError as error:
-            changed, self.run.damage = not self.run.damage, f"events.jsonl: {error.strerror}"
-            return changed
-        self.run.apply_all(events)
-        return bool(events)
 
 
 class CompareScreen(Screen[None]):
@@ -220,7 +189,7 @@ class CompareScreen(Screen[None]):
     def _load(self, directories: Sequence[Path]) -> None:
         """Read runs one after the other: many threads at once would starve the screen."""
         for directory in directories:
-            self.post_message(self.Loaded(directory, Followed.load(directory)))
+            self.post_message(self.Loaded(directory, Followed.read(directory)))
 
     @on(Loaded)
     def _start_following(self, event: Loaded) -> None:
@@ -233,7 +202,8 @@ class CompareScreen(Screen[None]):
         if not self.is_current:
             return
         self._ticks += 1
-        if sum(followed.poll(_BYTES_A_TICK) for followed in self._followed.values()):
+        changes = [followed.poll(_BYTES_A_TICK) for followed in self._followed.values()]
+        if any(changes):
             self._draw_curves()
             self._behind = True
         if self._behind and self._ticks % 2 == 0:
@@ -285,64 +255,9 @@ class CompareScreen(Screen[None]):
         rows = comparison_cells(compare(list(marked.values()), states), good + Style(bold=True), muted)
         palette, slots = self._palette(), self.runs.slots
         named = [(run.name, MARKS[slots[path]], palette[slots[path]]) for path, run in marked.items()]
-        heads = _heads(rows, named)
-        self.comparison.fixed_columns = int(self.comparison.size.width > 2 * heads[0][1])
-        self.comparison.fill(heads, rows)
-
-
-def comparison_cells(comparison: Comparison, better: Style, muted: Style) -> dict[str, tuple[Cell, ...]]:
-    """Return the rows of a comparison: the best values, what differs, and everything else that came out."""
-    n_runs = len(comparison.columns)
-    rows = {
-        "state": (
-            Cell("state", muted),
-            *(Cell(f"{STATE_GLYPHS[c.state]} {c.state}", right=True) for c in comparison.columns),
-        )
-    }
-    rows |= {row.name: _outcome_cells(row, better, muted) for row in comparison.outcomes if row.epochs}
-    if sum(not column.damage for column in comparison.columns) > 1:
-        title = "what differs" if comparison.differences else "no hyperparameter differs"
-        rows["differs"] = (Cell(f"— {title} —", muted), *[Cell("")] * n_runs)
-    for difference in comparison.differences:
-        label = f"{difference.key} ({difference.unit})" if difference.unit else difference.key
-        rows[f"differs {difference.key}"] = (
-            Cell(label),
-            *(Cell(_setting(value), right=True) for value in difference.values),
-        )
-    rows["last"] = (Cell("— last epoch, totals —", muted), *[Cell("")] * n_runs)
-    return rows | {row.name: _outcome_cells(row, better, muted) for row in comparison.outcomes if not row.epochs}
-
-
-def _heads(rows: Mapping[str, tuple[Cell, ...]], named: Sequence[tuple[str, str, Style]]) -> list[tuple[Cell, int]]:
-    """Return the head and width of each column, which do not change with every new value."""
-    first, *widths = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
-    heads = [(Cell(""), first)]
-    for (name, letter, style), content in zip(named, widths, strict=True):
-        width = max(content, _COLUMN)
-        heads.append((Cell(f"● {letter} {cut(name, width - 4)}", style, right=True), width))
-    return heads
-
-
-def _outcome_cells(row: Outcome, better: Style, muted: Style) -> tuple[Cell, ...]:
-    label = "gap (val_loss - loss)" if row.name == "gap" else row.unit if row.unit not in ("", "s") else clean(row.name)
-    cells = [Cell(label, muted)]
-    for place, value in enumerate(row.values):
-        at = f" @{row.epochs[place]}" if row.epochs and row.epochs[place] is not None else ""
-        star = "★ " if place == row.better else ""
-        cells.append(Cell(f"{star}{_value(row, value)}{at}", better if star else Style.null(), right=True))
-    return tuple(cells)
-
-
-def _value(row: Outcome, value: float | None) -> str:
-    if value is None or not row.unit:
-        return number(value)
-    return duration(value) if row.unit == "s" else count(value)
-
-
-def _setting(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "on", False: "off"}[value]
-    return clean(str(list(value)) if isinstance(value, tuple) else str(value))
+        columns = heads(rows, named)
+        self.comparison.fixed_columns = int(self.comparison.size.width > 2 * columns[0][1])
+        self.comparison.fill(columns, rows)
 
 
 def _series(run: Run, metric: str, axis: str, slot: int) -> Series:

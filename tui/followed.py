@@ -1,5 +1,6 @@
 """A run that a screen follows: its records as they come, and where its callbacks stand."""
 
+import contextlib
 from pathlib import Path
 
 from trainer import callbacks
@@ -9,6 +10,7 @@ from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.runs import Run, open_run
 
+_BYTES_AT_ONCE = 1 << 20
 _RATE = "optimizer.learning_rate"
 
 
@@ -30,6 +32,15 @@ class Followed:
     def open(cls, directory: Path) -> "Followed":
         """Follow a run from its first record."""
         return cls(*open_run(directory))
+
+    @classmethod
+    def read(cls, directory: Path) -> "Followed":
+        """Follow a run from all that it has written by now."""
+        followed = cls.open(directory)
+        with contextlib.suppress(OSError):
+            for _ in range(0, (directory / "events.jsonl").stat().st_size, _BYTES_AT_ONCE):
+                followed.poll(_BYTES_AT_ONCE)
+        return followed
 
     def poll(self, limit: int) -> list[Event]:
         """Apply the records in the next `limit` bytes and return them."""

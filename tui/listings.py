@@ -87,7 +87,7 @@ def print_comparison(words: list[str], folder: Path | None, form: str) -> None:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Return a comparison as a table: best values, the hyperparameters that differ, last values and totals."""
-    from tui.compare_screen import comparison_cells
+    from tui.comparison_cells import comparison_cells
 
     table = Table("", *(column.id for column in comparison.columns), box=None, header_style="bold")
     for cells in comparison_cells(comparison, Style(bold=True), Style(dim=True)).values():

@@ -6,25 +6,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from rich.text import Text
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.coordinate import Coordinate
 from textual.message import Message
-from textual.widget import Widget
 from textual.widgets import DataTable, Input
 
 from trainer.callbacks import metric_direction
 from trainer.comparison import damage
 from trainer.runs import LIVE, Run, Shown
 from trainer.text import clean
+from tui.cell_table import Cell, CellTable, component_style, cut
 from tui.chart_frame import N_RUN_ROLES
 from tui.wording import STATE_GLYPHS, age, number
 
@@ -39,76 +36,6 @@ _ROLES: Mapping[str, str] = MappingProxyType(
     {"finished": "good", "diverged": "bad", "failed": "bad", "crashed": "bad", "damaged": "bad", "stopped": "muted"}
 )
 _AGE_INTERVAL = 10.0
-
-
-class Cell(NamedTuple):
-    """What one cell of a table shows: a line of safe text, its style, and whether it stands at the right."""
-
-    text: str
-    style: Style = Style.null()
-    right: bool = False
-
-    def rendered(self) -> Text:
-        """Return it as the table takes it; never through markup."""
-        return Text(self.text, self.style, justify="right" if self.right else "left", no_wrap=True, overflow="ellipsis")
-
-
-class CellTable(DataTable[Text]):
-    """A table that is told all of its cells each time, and repaints those that differ."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Open", id="table.open", tooltip="Open the run under the cursor"),
-    ]
-
-    _filling = False
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._heads: list[tuple[Cell, int]] = []
-        self._cells: dict[str, tuple[Cell, ...]] = {}
-
-    def fill(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
-        """Show exactly these columns, a head and a width in cells each, and these rows by their keys."""
-        if list(heads) != self._heads or list(rows) != list(self._cells):
-            self._rebuild(heads, rows)
-        else:
-            self._change({key: cells for key, cells in rows.items() if cells != self._cells[key]})
-        self._heads, self._cells = list(heads), dict(rows)
-
-    @property
-    def cursor_key(self) -> str | None:
-        """Return the key of the row under the cursor."""
-        keys = list(self._cells)
-        return keys[self.cursor_row] if 0 <= self.cursor_row < len(keys) else None
-
-    def _rebuild(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
-        key, place = self.cursor_key, self.cursor_row
-        self.clear(columns=True)
-        for index, (head, width) in enumerate(heads):
-            self.add_column(head.rendered(), width=width, key=str(index))
-        for row, cells in rows.items():
-            self.add_row(*(cell.rendered() for cell in cells), key=row)
-        if rows:
-            self.move_cursor(
-                row=list(rows).index(key) if key is not None and key in rows else min(place, len(rows) - 1)
-            )
-
-    def _change(self, rows: Mapping[str, tuple[Cell, ...]]) -> None:
-        changed = []
-        self._filling = True
-        for key, cells in rows.items():
-            for index, (cell, old) in enumerate(zip(cells, self._cells[key], strict=True)):
-                if cell != old:
-                    self.update_cell(key, str(index), cell.rendered())
-                    changed.append(Coordinate(self.get_row_index(key), index))
-        self._filling = False
-        for place in changed:
-            # A fixed column is not where its place in the table says once the rest is scrolled.
-            self.refresh_row(place.row) if place.column < self.fixed_columns else self.refresh_coordinate(place)
-
-    def refresh(self, *regions: Any, **options: Any) -> "CellTable":
-        """Repaint as usual, but not the whole table for a cell of it."""
-        return self if self._filling else super().refresh(*regions, **options)
 
 
 class RunTable(Vertical):
@@ -294,12 +221,6 @@ class RunTable(Vertical):
         return Cell(f"● {MARKS[slot]}", self._palette[slot] if slot < len(self._palette) else Style.null())
 
 
-def component_style(widget: Widget, name: str) -> Style:
-    """Return a component's style with its opacity mixed into the background, as cells want it."""
-    styles = widget.get_component_styles(name)
-    return styles.text_style + Style(color=(widget.background_colors[1] + styles.color).rich_color)
-
-
 def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callable[[str], Style]) -> tuple[Cell, ...]:
     """Return the row of a run; `style` gives that of "live", "good", "bad" and "muted"."""
     status, best = run.status, run.status.best
@@ -313,11 +234,6 @@ def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callab
         Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
         Cell(damage(run), style("bad")) if run.damage else Cell(judged),
     )
-
-
-def cut(name: str, width: int) -> str:
-    """Return a name in at most `width` cells."""
-    return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
 
 
 def _matches(run: Run, state: Shown, query: str) -> bool:

@@ -25,7 +25,7 @@ from tui.status_line import StatusLine
 from tui.training_host import Outcome, TrainingHost
 
 _TICK_SECONDS = 0.15
-_BYTES_A_TICK = 1 << 18
+_BYTES_A_TICK = 1 << 20
 _BY = "the app"
 
 

@@ -18,7 +18,7 @@ Direction = Literal["min", "max"]
 Mode = Literal["auto", "min", "max"]
 
 _LOWER: Final = (
-    "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error grad_norm seconds"
+    "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error seconds"
 )
 _HIGHER: Final = (
     "accuracy balanced_accuracy top_5_accuracy precision recall f1 auc r2 explained_variance examples_per_second"

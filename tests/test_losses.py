@@ -1,0 +1,189 @@
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer import devices, step
+from trainer.config import Config
+from trainer.losses import (
+    Auto,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    resolve,
+)
+from trainer.metrics import Metrics
+from trainer.validation import members
+
+devices.prepare_jax()
+
+RNG = np.random.default_rng(0)
+LOGITS = (3 * RNG.standard_normal((40, 5))).astype(np.float32)
+CLASSES = RNG.integers(0, 5, 40)
+ONE_HOT = np.eye(5, dtype=np.float32)[CLASSES]
+OUTPUTS = (2 * RNG.standard_normal((40, 3))).astype(np.float32)
+TARGETS = (2 * RNG.standard_normal((40, 3)) + [0, 5, -3]).astype(np.float32)
+
+
+def log_softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def sigmoid_cross_entropy(smoothing: float) -> np.ndarray[Any, Any]:
+    logits, targets = LOGITS.astype(np.float64), ONE_HOT * (1 - smoothing) + smoothing / 2
+    return (np.log1p(np.exp(logits)) - targets * logits).mean(axis=-1)
+
+
+def huber(delta: float) -> np.ndarray[Any, Any]:
+    error = np.abs(OUTPUTS.astype(np.float64) - TARGETS)
+    return np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)).mean(axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "targets", "expected"),
+    [
+        (SoftmaxCrossEntropy(), LOGITS, ONE_HOT, -(ONE_HOT * log_softmax(LOGITS)).sum(axis=-1)),
+        (
+            SoftmaxCrossEntropy(label_smoothing=0.1), LOGITS, ONE_HOT,
+            -((0.9 * ONE_HOT + 0.1 / 5) * log_softmax(LOGITS)).sum(axis=-1),
+        ),
+        (SigmoidCrossEntropy(), LOGITS, ONE_HOT, sigmoid_cross_entropy(0.0)),
+        (SigmoidCrossEntropy(label_smoothing=0.2), LOGITS, ONE_HOT, sigmoid_cross_entropy(0.2)),
+        (MeanSquaredError(), OUTPUTS, TARGETS, ((OUTPUTS - TARGETS) ** 2).mean(axis=-1)),
+        (MeanAbsoluteError(), OUTPUTS, TARGETS, np.abs(OUTPUTS - TARGETS).mean(axis=-1)),
+        (Huber(), OUTPUTS, TARGETS, huber(1.0)),
+        (Huber(delta=0.3), OUTPUTS, TARGETS, huber(0.3)),
+        (Huber(delta=1e6), OUTPUTS, TARGETS, ((OUTPUTS - TARGETS) ** 2).mean(axis=-1) / 2),
+    ],
+)  # fmt: skip
+def test_a_loss_is_its_formula(loss: Loss, outputs: Any, targets: Any, expected: Any) -> None:
+    found = loss.per_example(outputs, targets)
+    assert found.shape == (40,)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_a_loss_is_that_of_optax() -> None:
+    labels = optax.softmax_cross_entropy_with_integer_labels(LOGITS, CLASSES)
+    np.testing.assert_allclose(SoftmaxCrossEntropy().per_example(LOGITS, ONE_HOT), labels, rtol=1e-5)
+    np.testing.assert_allclose(
+        Huber(delta=0.7).per_example(OUTPUTS, TARGETS), optax.huber_loss(OUTPUTS, TARGETS, 0.7).mean(-1), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(label_smoothing=0.3), SigmoidCrossEntropy(label_smoothing=0.3)])
+def test_label_smoothing_makes_the_best_answer_unsure(loss: Loss) -> None:
+    sure, unsure = ONE_HOT[:1] * 40, ONE_HOT[:1] * 4
+    plain = type(loss)()
+    assert plain.per_example(sure, ONE_HOT[:1]) < plain.per_example(unsure, ONE_HOT[:1])
+    assert loss.per_example(sure, ONE_HOT[:1]) > loss.per_example(unsure, ONE_HOT[:1])
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidCrossEntropy()])
+def test_an_output_far_off_has_a_large_loss_and_a_finite_gradient(loss: Loss) -> None:
+    def total(outputs: Any) -> Any:
+        return loss.per_example(outputs, ONE_HOT).sum()
+
+    value, gradient = jax.value_and_grad(total)(-1e4 * ONE_HOT)
+    assert np.isfinite(value)
+    assert value > 1e4
+    assert np.isfinite(gradient).all()
+
+
+def test_auto_is_the_loss_of_the_task() -> None:
+    assert resolve(Auto(), "classification") == SoftmaxCrossEntropy()
+    assert resolve(Auto(), "regression") == MeanSquaredError()
+    assert resolve(Huber(delta=3.0), "regression") == Huber(delta=3.0)
+
+
+@pytest.mark.parametrize("kind", members(Config.model_fields["loss"]))
+def test_every_loss_gives_a_number_an_example_for_each_of_its_tasks(kind: str) -> None:
+    chosen = Config().changed({"loss.kind": kind}).loss
+    for task in chosen.tasks:
+        loss = resolve(chosen, task)
+        outputs, targets = (LOGITS, ONE_HOT) if task == "classification" else (OUTPUTS, TARGETS)
+        assert loss.per_example(outputs, targets).shape == (40,)
+        assert (loss.per_example(outputs, targets) > 0).all()
+
+
+SCALE, MEAN = np.float32([1.0, 20.0, 0.5]), np.float32([0.1, 4.0, -2.0])
+
+
+def summed(metrics: Metrics, batches: list[tuple[Any, Any, Any, Any]]) -> np.ndarray[Any, Any]:
+    sums = sum((metrics.sums(*map(jnp.asarray, batch)) for batch in batches), jnp.zeros(metrics.n_sums))
+    return np.asarray(metrics.values(sums))
+
+
+def cut(arrays: tuple[np.ndarray[Any, Any], ...], size: int, filler: float) -> list[tuple[Any, Any, Any, Any]]:
+    """Batches of one size; the last one filled up with rows of weight 0."""
+    n = len(arrays[0])
+    pad = -n % size
+    padded = [np.concatenate([array, np.full((pad, *array.shape[1:]), filler, np.float32)]) for array in arrays]
+    weights = np.r_[np.ones(n, np.float32), np.zeros(pad, np.float32)]
+    return [tuple(array[at : at + size] for array in (*padded, weights)) for at in range(0, n, size)]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("filler", [0.0, 7.0, np.inf, np.nan])
+@pytest.mark.parametrize("size", [40, 16, 7, 1, 64])
+def test_the_metrics_of_classes_are_those_of_scikit_learn_whatever_the_batches(size: int, filler: float) -> None:
+    losses = RNG.random(40).astype(np.float32)
+    loss, accuracy = summed(Metrics("classification"), cut((losses, LOGITS, ONE_HOT), size, filler))
+    assert loss == pytest.approx(losses.mean(), rel=1e-5)
+    assert accuracy == pytest.approx(sklearn.metrics.accuracy_score(CLASSES, LOGITS.argmax(-1)), rel=1e-6)
+
+
+@pytest.mark.parametrize("filler", [0.0, 7.0, np.inf, np.nan])
+@pytest.mark.parametrize("size", [40, 16, 7, 1, 64])
+def test_the_metrics_of_numbers_are_those_of_scikit_learn_whatever_the_batches(size: int, filler: float) -> None:
+    metrics = Metrics("regression", jnp.asarray(SCALE), jnp.asarray(MEAN))
+    losses = RNG.random(40).astype(np.float32)
+    outputs = TARGETS + 0.5 * OUTPUTS
+    loss, mae, r2 = summed(metrics, cut((losses, outputs, TARGETS), size, filler))
+    assert loss == pytest.approx(losses.mean(), rel=1e-5)
+    assert mae == pytest.approx(sklearn.metrics.mean_absolute_error(TARGETS * SCALE, outputs * SCALE), rel=1e-5)
+    assert r2 == pytest.approx(sklearn.metrics.r2_score(TARGETS, outputs, multioutput="variance_weighted"), rel=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(2, 30), offset=st.sampled_from([0.0, 1.0, 100.0]), noise=st.floats(0.01, 3), seed=st.integers(0, 99))
+def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    targets = (offset + rng.standard_normal((n, 1))).astype(np.float32)
+    outputs = (targets + noise * rng.standard_normal((n, 1))).astype(np.float32)
+    metrics = Metrics("regression", jnp.ones(1), jnp.full(1, offset + 0.1))
+    weights = np.ones(n, np.float32)
+    found = summed(metrics, [(weights, outputs, targets, weights)])[2]
+    assert found == pytest.approx(sklearn.metrics.r2_score(targets, outputs), rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_metrics_have_a_name_and_a_sum_each(task: Any) -> None:
+    metrics = Metrics("classification") if task == "classification" else Metrics(task, jnp.asarray(SCALE), jnp.asarray(MEAN))
+    batch = (np.ones(40), LOGITS, ONE_HOT) if task == "classification" else (np.ones(40), OUTPUTS, TARGETS)
+    sums = metrics.sums(*map(jnp.float32, batch), jnp.ones(40))
+    assert sums.shape == (metrics.n_sums,)
+    assert metrics.values(sums).shape == (len(metrics.names),)
+
+
+def test_the_metrics_of_no_example_are_finite() -> None:
+    for metrics in (Metrics("classification"), Metrics("regression", jnp.ones(2), jnp.zeros(2))):
+        assert np.isfinite(metrics.values(jnp.zeros(metrics.n_sums))).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2047, 2048, 2049, 4097])
+def test_blocks_hold_every_example_once_and_the_rest_weighs_nothing(n: int) -> None:
+    x = np.arange(1, 3 * n + 1, dtype=np.float32).reshape(n, 3)
+    blocks = step.blocks(x, np.arange(n, dtype=np.int32))
+    weights = np.asarray(blocks.weights).ravel() > 0
+    assert weights.sum() == n
+    np.testing.assert_array_equal(np.asarray(blocks.x).reshape(-1, 3)[weights], x)
+    np.testing.assert_array_equal(np.asarray(blocks.y).ravel()[weights], np.arange(n))
