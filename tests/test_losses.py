@@ -76,7 +76,7 @@ def test_a_loss_is_that_of_optax() -> None:
     labels = optax.softmax_cross_entropy_with_integer_labels(LOGITS, CLASSES)
     np.testing.assert_allclose(SoftmaxCrossEntropy().per_example(LOGITS, ONE_HOT), labels, rtol=1e-5)
     np.testing.assert_allclose(
-        Huber(delta=0.7).per_example(OUTPUTS, TARGETS), optax.huber_loss(OUTPUTS, TARGETS, 0.7).mean(-1), rtol=1e-6
+        Huber(delta=0.7).per_example(OUTPUTS, TARGETS), optax.huber_loss(OUTPUTS, TARGETS, delta=0.7).mean(-1), rtol=1e-6
     )
 
 
@@ -154,7 +154,7 @@ def test_the_metrics_of_numbers_are_those_of_scikit_learn_whatever_the_batches(s
 
 
 @settings(max_examples=50, deadline=None)
-@given(n=st.integers(2, 30), offset=st.sampled_from([0.0, 1.0, 100.0]), noise=st.floats(0.01, 3), seed=st.integers(0, 99))
+@given(n=st.sampled_from([2, 7, 30]), offset=st.sampled_from([0.0, 1.0, 100.0]), noise=st.floats(0.01, 3), seed=st.integers(0, 99))
 def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     targets = (offset + rng.standard_normal((n, 1))).astype(np.float32)

@@ -1,7 +1,7 @@
 """Keeping weights: which checkpoints are due, copied off the device between two calls, written by another thread."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,14 @@ class _Wanted:
     end: EpochEnd | None
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the host remembers beside the device's state: each callback's memory, and the live numbers by key."""
+
+    callbacks: Mapping[str, callbacks.State]
+    numbers: Mapping[str, float]
+
+
 class Keeper:
     """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older."""
 
@@ -44,23 +52,21 @@ class Keeper:
         """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
         self._wanted["best" if action.reason == "best" else "last"] = _Wanted(action, end)
 
-    def before_next_call(
-        self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]
-    ) -> None:
+    def before_next_call(self, state: State, memory: Callable[[], Memory]) -> None:
         """Copy what is to be saved, since the next call takes the state's memory over."""
         if wanted := self._wanted.pop("last", None):
-            self._submit("last", wanted, state, callback_states, numbers)
+            self._submit("last", wanted, state, memory())
         if "best" in self._wanted and time.monotonic() - self._best_saved >= _BEST_INTERVAL:
-            self._submit("best", self._wanted.pop("best"), state, callback_states, numbers)
+            self._submit("best", self._wanted.pop("best"), state, memory())
             self._best_saved = time.monotonic()
 
-    def at_the_end(self, state: State, callback_states: dict[str, callbacks.State], numbers: dict[str, float]) -> None:
+    def at_the_end(self, state: State, memory: Callable[[], Memory]) -> None:
         """Save what is still to be saved, and the last state."""
         if not self._section.enabled:
             return
         self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
         self._best_saved = -_BEST_INTERVAL
-        self.before_next_call(state, callback_states, numbers)
+        self.before_next_call(state, memory)
 
     def finish(self) -> None:
         """Wait until everything is on disk."""
@@ -87,15 +93,9 @@ class Keeper:
                 case Failed(message=message):
                     yield Warned(message=message)
 
-    def _submit(
-        self,
-        kind: Kind,
-        wanted: _Wanted,
-        state: State,
-        callback_states: Mapping[str, callbacks.State],
-        numbers: Mapping[str, float],
-    ) -> None:
-        end = wanted.end
+    def _submit(self, kind: Kind, wanted: _Wanted, state: State, memory: Memory) -> None:
+        # The last state is where the call ended, perhaps within an epoch; only the best is the one of an epoch's end.
+        end = wanted.end if kind == "best" else None
         spe = self._shape.steps_per_epoch
         step = (end.epoch + 1) * spe if end else int(state.step)
         manifest = Manifest(
@@ -107,8 +107,8 @@ class Keeper:
             monitor=wanted.action.monitor or None,
             value=wanted.action.value,
             versions=versions(),
-            callbacks={name: dict(memory) for name, memory in callback_states.items()},
-            numbers=dict(numbers),
+            callbacks={name: dict(state) for name, state in memory.callbacks.items()},
+            numbers=dict(memory.numbers),
             events_offset=self._directory.log.offset,
             extra=self._extra,
         )
@@ -116,8 +116,9 @@ class Keeper:
         self._writer.submit(named_arrays(tree), manifest)
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
-        watches = zip(self._shape.watches, state.slots, strict=True)
-        return next(slot.parameters for watch, slot in watches if watch.metric == wanted.action.monitor)
+        # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
+        assert wanted.end is not None
+        return next(slot.parameters for slot in state.slots if int(slot.epoch) == wanted.end.epoch)
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:

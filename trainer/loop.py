@@ -45,7 +45,7 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
-from trainer.keeping import Keeper
+from trainer.keeping import Keeper, Memory
 from trainer.preparation import Prepared
 from trainer.problems import ConfigError
 from trainer.recording import EpochOutcome, Recorder, shortest
@@ -106,7 +106,7 @@ class Loop:
             report, seconds = self._arrived(call)
             outcomes = self._decide(call, report, seconds)
             self._obey()
-            self._keeper.before_next_call(self._state, self._callback_states(), self._numbers())
+            self._keeper.before_next_call(self._state, self._memory)
             waits = self._paused
             call = None if waits else self._next_call()
             self._recorder.epochs(outcomes)
@@ -187,7 +187,7 @@ class Loop:
             share = ((epoch + 1) * spe - call.first_step) / max(1, report.step - call.first_step)
             elapsed = self._directory.seconds - seconds * (1 - share)
             metrics = dict(zip(self._shape.row_names, map(shortest, row), strict=True))
-            end = EpochEnd(epoch, metrics, float(self._numbers()["optimizer.learning_rate"]))
+            end = EpochEnd(epoch, metrics, self._number("optimizer.learning_rate"))
             actions = tuple(action for callback in self._callbacks for action in callback.on_epoch_end(end))
             self._directory.epoch = epoch + 1
             outcomes.append(EpochOutcome(end, actions, elapsed))
@@ -269,7 +269,7 @@ class Loop:
             )
         before, after = value_at(self.config, command.key), value_at(changed, command.key)
         if command.key == "optimizer.learning_rate":
-            before = self._numbers()[command.key]
+            before = self._number(command.key)
             self._tell_learning_rate(after)
         self.config = changed
         self._set_number(command.key, after)
@@ -309,7 +309,7 @@ class Loop:
         assert self._reason is not None
         self._recorder.steps(at_end=True)
         if self._reason != "diverged":
-            self._keeper.at_the_end(self._state, self._callback_states(), self._numbers())
+            self._keeper.at_the_end(self._state, self._memory)
             self._restore_best()
             if self._test is not None:
                 self._look_at_test()
@@ -349,11 +349,14 @@ class Loop:
         words = {"completed": "all epochs done", "early_stopped": "stopped early", "stopped": "stopped on command"}
         return f"{words.get(self._reason or '', self._reason)}; {found}"
 
-    def _numbers(self) -> dict[str, float]:
-        return dict(zip(self._names, map(shortest, self._vector), strict=True))
+    def _number(self, key: str) -> float:
+        return shortest(self._vector[self._names.index(key)])
 
-    def _callback_states(self) -> dict[str, callbacks.State]:
-        return {callback.name: callback.state() for callback in self._callbacks}
+    def _memory(self) -> Memory:
+        return Memory(
+            {callback.name: callback.state() for callback in self._callbacks},
+            dict(zip(self._names, map(shortest, self._vector), strict=True)),
+        )
 
 
 def shape_of(prepared: Prepared) -> Shape:

@@ -111,7 +111,7 @@ class Huber(Loss):
     ) -> Float[Array, " batch"]:
         import optax
 
-        return optax.huber_loss(outputs, targets, self.delta).mean(axis=-1)
+        return optax.huber_loss(outputs, targets, delta=self.delta).mean(axis=-1)
 
 
 def resolve(loss: Loss, task: Task) -> Loss:

@@ -89,7 +89,7 @@ class RmsProp(Optimizer):
     decay: float = live(0.9, "Decay of the running mean of the squared gradient.", ge=0, lt=1, advanced=True)
     momentum: float = live(0.0, "Share of the last step that is kept.", ge=0, lt=1)
     eps: float = live(
-        1e-8, "Added to the root of the mean square.", gt=0, advanced=True, source="Tieleman and Hinton 2012"
+        1e-8, "Added to the mean square, under the root.", gt=0, advanced=True, source="Tieleman and Hinton 2012"
     )
 
     def build(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102

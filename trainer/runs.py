@@ -302,7 +302,7 @@ def open_run(directory: Path) -> tuple[Run, Tail]:
     """Return a run with nothing applied yet, and the tail that gives its records."""
     known = peek(directory)
     run = Run(directory, config=known.config, damage=known.damage)
-    kept = {"name", "pid", "host", "boot_id", "versions", "created", "data_fingerprint", "epochs_planned"}
+    kept = {"name", "pid", "host", "boot_id", "versions", "created", "n_parameters", "data_fingerprint", "epochs_planned"}
     run.status = Status(**known.status.model_dump(include=kept))
     return run, Tail(directory / "events.jsonl")
 

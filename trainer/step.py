@@ -158,13 +158,13 @@ class Spread(NamedTuple):
     last: Float[Array, " metrics"]
 
 
-def blocks(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> Blocks:
+def blocks(x: np.ndarray[Any, np.dtype[Any]], y: np.ndarray[Any, np.dtype[Any]]) -> Blocks:
     """Return examples cut into blocks of one size; the last one is filled up with examples of weight 0."""
     size = max(1, min(len(x), _EVALUATED_AT_ONCE))
     n_blocks = -(-len(x) // size)
     pad = n_blocks * size - len(x)
 
-    def cut(array: np.ndarray[Any, Any]) -> Any:
+    def cut(array: np.ndarray[Any, np.dtype[Any]]) -> Any:
         padded = np.concatenate([array, np.zeros((pad, *array.shape[1:]), array.dtype)])
         return padded.reshape(n_blocks, size, *array.shape[1:])
 
@@ -349,7 +349,7 @@ def _update(
 
     (loss, (per_example, outputs)), gradients = jax.value_and_grad(objective, has_aux=True)(state.parameters)
     gradients = _with_penalties(config, state.parameters, gradients)
-    grad_norm = optax.global_norm(gradients)
+    grad_norm = optax.tree.norm(gradients)
     rate = config.optimizer.learning_rate * config.schedule.factor(
         state.step / shape.steps_per_epoch, config.training.epochs
     )

@@ -4,6 +4,7 @@ prepared = prepare(load(Path("preset.toml")))
 run = train(prepared, start(prepared, Path("runs")))
 """
 
+import os
 import threading
 import traceback
 from pathlib import Path
@@ -33,7 +34,9 @@ def train(prepared: Prepared, directory: RunDirectory, cancelled: threading.Even
         cancelled: set by another thread to have the run end, saved, at the next call's end.
     """
     try:
+        directory.note(f"training {prepared.config.name!r} in process {os.getpid()}")
         reason, message = _train(prepared, directory, cancelled or threading.Event())
+        directory.note(f"{reason}: {message}")
         directory.record(Finished(reason=reason, message=message))
     except Exception as error:  # noqa: BLE001 the one place: whatever fails in a run is told by the run
         _tell(directory, error)
@@ -61,10 +64,10 @@ def _tell(directory: RunDirectory, error: Exception) -> None:
     message = clean(lines[0])[:300] if lines else type(error).__name__
     if "RESOURCE_EXHAUSTED" in message:
         message = f"out of memory on the device: {message} Try half the batch size."
-    directory.run.apply(Finished(reason="failed", message=message))
     try:
         directory.note("".join(traceback.format_exception(error)))
         directory.record(Finished(reason="failed", message=f"{message} (log.txt has the traceback)"))
         directory.write_status()
     except OSError:
-        return
+        if not directory.run.ended:
+            directory.run.apply(Finished(reason="failed", message=message))

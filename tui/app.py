@@ -85,6 +85,10 @@ class NnTui(App[None]):
         """Quit as every other way does."""
         self.action_leave()
 
+    def action_help_quit(self) -> None:
+        """Say which key quits, to those who press ctrl+c."""
+        self.notify("f10 quits; outside of fields q does too.")
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key of the screen as a command, and the theme."""
         for binding in _bindings(type(self)) + _bindings(type(screen)):

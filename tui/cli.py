@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from trainer.problems import ProblemsError
+from trainer.text import clean
 
 _FAILED, _USAGE = 1, 2
 
@@ -47,7 +48,10 @@ Words = Annotated[list[str], typer.Argument(metavar="RUN...", help="Path, id, st
 def main() -> None:
     """Run the command line; the one place where problems become lines and exit codes."""
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
+    except typer.TyperException as error:
+        print(f"nn-tui: {clean(error.format_message()).rstrip('.')}. Try: nn-tui --help", file=sys.stderr)
+        sys.exit(error.exit_code)
     except ProblemsError as error:
         for problem in error.problems:
             print(f"nn-tui: {problem}", file=sys.stderr)
@@ -58,7 +62,7 @@ def main() -> None:
         sys.exit(_FAILED)
 
 
-@cli.callback()
+@cli.callback(invoke_without_command=True)
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:

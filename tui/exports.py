@@ -34,6 +34,12 @@ def export(words: list[str], to: str, out: Path | None, folder: Path | None) -> 
         raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error
 
 
+def outcome(run: Run) -> dict[str, Any]:
+    """Return what a run came to as strict JSON has it: what is not finite as a string."""
+    plain: dict[str, Any] = json.loads(json.dumps(result(run)), parse_constant=str)
+    return plain
+
+
 def _as_csv(runs: list[Run]) -> str:
     """Return a line for each epoch of each run; a metric that a run lacks is an empty cell."""
     metrics = list(dict.fromkeys(name for run in runs for name in run.epochs))
@@ -51,7 +57,7 @@ def _as_csv(runs: list[Run]) -> str:
 def _as_json(run: Run) -> dict[str, Any]:
     config = run.config.table() if run.config else None
     history = [{name: _plain(value) for name, value in row.items()} for row in _epochs(run)]
-    return {**json.loads(json.dumps(result(run)), parse_constant=str), "config": config, "history": history}
+    return {**outcome(run), "config": config, "history": history}
 
 
 def _epochs(run: Run) -> Iterator[dict[str, float]]:

@@ -150,7 +150,10 @@ class FieldRow(Widget):
         if self.field.type == "switch":
             return Toggle(bool(self._raw), id=identity)
         with self.prevent(Input.Changed):
-            return Input(str(self._raw), compact=True, validate_on=(), id=identity)
+            line = Input(str(self._raw), compact=True, validate_on=(), id=identity)
+        # An idle screen sends nothing over the wire, not even a blink.
+        line.cursor_blink = False
+        return line
 
     def _raw_of(self, value: Any) -> Any:
         return bool(value) if self.field.type == "switch" else show(value)

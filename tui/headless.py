@@ -16,9 +16,10 @@ from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
-from trainer.runs import Run, result, store
+from trainer.runs import Run, store
 from trainer.training import start
 from trainer.training import train as train_run
+from tui.exports import outcome
 from tui.wording import happening, metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
@@ -40,9 +41,8 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
         worker.start()
         _watch(worker, directory.path, config.training.epochs)
     run = ended[0]
-    outcome = result(run)
     if as_json:
-        print(json.dumps(outcome), flush=True)
+        print(json.dumps(outcome(run), allow_nan=False), flush=True)
     else:
         print(f"{run.status.state}: {run.status.message}")
         print(f"{run.directory}")

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 import presets
-from trainer import runs as stored
 from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
 from trainer.runs import Run, all_runs, find, read, store
 from trainer.text import clean
+from tui.exports import outcome
 from tui.wording import STATE_GLYPHS, age, number
 
 _PIPED_WIDTH = 1000
@@ -31,7 +31,7 @@ def print_presets(as_json_text: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for preset, text, _ in rows:
-        table.add_row(Text(preset.name, "bold"), Text(text))
+        table.add_row(Text(clean(preset.name), "bold"), Text(text))
     _console().print(table)
 
 
@@ -56,11 +56,8 @@ def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
     where = store(folder)
     found = [run for run in all_runs(where) if _matches(run, query)]
     if as_json_text:
-        print(
-            json.dumps(
-                [{"id": run.id, "name": run.name, **stored.result(run), "state": run.shown_state} for run in found]
-            )
-        )
+        known = [{"id": run.id, "name": run.name, **outcome(run), "state": run.shown_state} for run in found]
+        print(json.dumps(known, allow_nan=False))
         return
     if not found:
         print(
@@ -89,7 +86,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """Return a comparison as a table: best values, the hyperparameters that differ, last values and totals."""
     from tui.comparison_cells import comparison_cells
 
-    table = Table("", *(column.id for column in comparison.columns), box=None, header_style="bold")
+    table = Table("", *(Text(clean(column.id)) for column in comparison.columns), box=None, header_style="bold")
     for cells in comparison_cells(comparison, Style(bold=True), Style(dim=True)).values():
         table.add_row(*(cell.rendered() for cell in cells))
     return table
@@ -113,7 +110,7 @@ def _row(run: Run) -> tuple[str, str, str, str, str]:
     best = f"{status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
     words = clean(run.damage) if run.damage else best
     return (
-        run.id, f"{STATE_GLYPHS[state]} {state}", age(status.created), f"{status.epochs}/{status.epochs_planned}", words
+        clean(run.id), f"{STATE_GLYPHS[state]} {state}", age(status.created), f"{status.epochs}/{status.epochs_planned}", words
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class PresetPicker(ModalScreen[Picked | None]):
         with Vertical(classes="box -tall -wide"):
             yield Label("Open a preset", markup=False)
             with Horizontal():
-                yield OptionList(*(Option(Text(preset.name)) for preset in self._presets))
+                yield OptionList(*(Option(Text(clean(preset.name))) for preset in self._presets))
                 with VerticalScroll(can_focus=False):
                     yield Static(id="preview", markup=False)
             yield Input(placeholder="or the path of a TOML file, then enter", compact=True)

@@ -41,6 +41,7 @@ class TrainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "run", "Run", id="train.run", tooltip="Train what the form says"),
         Binding("f3,f", "flip", "Form", id="train.flip", tooltip="Go to the form, or from it to the panels"),
+        Binding("down", "enter_form", "Into the form", show=False, id="train.enter", tooltip="Go into the form's fields"),
         Binding("ctrl+o", "open", "Open", id="train.open", tooltip="Open a preset; shows what it would change"),
         Binding("f2", "save", "Save as", id="train.save", tooltip="Save the form as a preset of your own", show=False),
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
@@ -141,6 +142,11 @@ class TrainScreen(Screen[None]):
         in_form = self.focused is not None and self.form in self.focused.ancestors_with_self
         shows_form = not in_form if self.has_class("-wide") else self.has_class("-panels")
         self._show_side(form=shows_form)
+
+    def action_enter_form(self) -> None:
+        """Go into the form, unless something has the focus already."""
+        if self.focused is None:
+            self._show_side(form=True)
 
     def action_open(self) -> None:
         """Let the person choose a preset."""

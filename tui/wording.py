@@ -47,9 +47,9 @@ def number(value: float | None) -> str:
 
 def count(value: float) -> str:
     """Return a count in short: 950, 12.3k, 4.56M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+    for least, size, letter in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / size:.3g}{letter}"
     return f"{value:.0f}"
 
 
@@ -57,9 +57,9 @@ def duration(seconds: float) -> str:
     """Return a length of time: 0.42 s, 12 s, 3:05, 2:10:07."""
     if seconds < 10:
         return f"{seconds:.2g} s"
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -17,9 +17,7 @@ from trainer.problems import ConfigError, Problem
 Direction = Literal["min", "max"]
 Mode = Literal["auto", "min", "max"]
 
-_LOWER: Final = (
-    "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error seconds"
-)
+_LOWER: Final = "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error seconds"
 _HIGHER: Final = (
     "accuracy balanced_accuracy top_5_accuracy precision recall f1 auc r2 explained_variance examples_per_second"
 )

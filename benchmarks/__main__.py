@@ -1,0 +1,58 @@
+"""Measure: `python -m benchmarks [SUBJECT]... [--quick] [--torch-python PATH]`. Never a test.
+
+All subjects together write `RESULTS.md`, unless `--quick`, whose settings are for working on the measurements.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks import paint, report, terminal, throughput, whole_run
+from benchmarks.bench import Bench
+
+SUBJECTS = {
+    "throughput": throughput.measure,
+    "paint": paint.measure,
+    "terminal": terminal.measure,
+    "whole_run": whole_run.measure,
+}
+_RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    """Measure the subjects asked for and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure nn-tui against its references.")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"{', '.join(SUBJECTS)}; default all")
+    parser.add_argument("--quick", action="store_true", help="short runs, noisy figures; writes no file")
+    parser.add_argument("--torch-python", default="", metavar="PATH", help="a Python that has PyTorch")
+    options = parser.parse_args()
+    if unknown := set(options.subjects) - SUBJECTS.keys():
+        parser.error(f"there is no subject {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    chosen = options.subjects or list(SUBJECTS)
+    with tempfile.TemporaryDirectory(prefix="nn-tui-bench-") as folder:
+        bench = _bench(Path(folder), quick=options.quick, torch_python=options.torch_python)
+        results = [result for subject in chosen for result in SUBJECTS[subject](bench)]
+    print(report.table(results))
+    for result in results:
+        if result.note:
+            print(f"  {result.what} ({result.against or 'plain'}): {result.note}")
+    if not options.quick and chosen == list(SUBJECTS):
+        report.write(results, _RESULTS, _settings(bench))
+        print(f"written to {_RESULTS}")
+
+
+def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:
+    if quick:
+        return Bench(folder, 5, 400, 10, 1000, torch_python)
+    return Bench(folder, 7, 2000, 60, 5000, torch_python)
+
+
+def _settings(bench: Bench) -> str:
+    return (
+        f"{bench.repetitions} pairs of each; {bench.epochs} epochs a training at full speed, {bench.slow_epochs} in "
+        f"Keras and PyTorch, {bench.terminal_epochs} where bytes are counted"
+    )
+
+
+if __name__ == "__main__":
+    main()
