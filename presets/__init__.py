@@ -54,7 +54,8 @@ def find(word: str) -> Preset:
     if word in known:
         return known[word]
     path = Path(word)
-    if path.is_file() or path.suffix == ".toml" or os.sep in word:
+    # Not `Path.is_file`, which raises for a word that is too long to be a name.
+    if os.path.isfile(path) or path.suffix == ".toml" or os.sep in word:  # noqa: PTH113
         return Preset(path.stem, path, built_in=False)
     hint = nearest(word, known) or f" There are: {', '.join(known)}."
     raise ConfigError(f"{clean(word)} is no preset and no file.{hint}")

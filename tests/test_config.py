@@ -25,11 +25,10 @@ def of_kind(key: str, kind: str) -> Config:
 
 def problems(table_or_text: Any) -> tuple[Problem, ...]:
     """What is wrong with it; nothing is a failure."""
+    text = table_or_text if isinstance(table_or_text, str) else ""
+    table = configs.toml.parse(text) if text else table_or_text
     with pytest.raises(ConfigError) as caught:
-        if isinstance(table_or_text, str):
-            Config.parse(configs.toml.parse(table_or_text), "p.toml", table_or_text)
-        else:
-            Config.parse(table_or_text)
+        Config.parse(table, "p.toml", text)
     return caught.value.problems
 
 
@@ -135,7 +134,8 @@ def test_all_problems_of_a_file_are_told_at_once_with_line_key_rule_value_and_wh
         ("[training]\ndrop_remainder = 1", "training.drop_remainder", "must be true or false, got 1."),
         ("[optimizer]\nlearning_rate = nan", "optimizer.learning_rate", "must be a finite number, got nan. Try 0.001."),
         ("[optimizer]\nlearning_rate = inf", "optimizer.learning_rate", "must be a finite number, got inf. Try 0.001."),
-        ("[optimizer]\nlearning_rate = -0.1", "optimizer.learning_rate", "must be greater than 0.0, got -0.1. Try 0.001."),
+        ("[optimizer]\nlearning_rate = -0.1", "optimizer.learning_rate",
+         "must be greater than 0.0, got -0.1. Try 0.001."),
         ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate", "must be greater than 0.0, got 0. Try 0.001."),
         ("[optimizer]\nlearning_rate = true", "optimizer.learning_rate", "must be a number, got true. Try 0.001."),
         ("[optimizer]\nkind = [1]", "optimizer.kind", "must be one of sgd, adam, adamw, rmsprop, got '[1]'."),
@@ -194,8 +194,14 @@ def test_what_is_no_table_is_a_problem_of_the_config(table: Any) -> None:
 
 def test_a_changed_config_is_a_new_one_and_the_old_one_stays() -> None:
     before = Config()
-    after = before.changed({"optimizer.learning_rate": 0.5, "model.hidden": [3], "callbacks.early_stopping.patience": 9})
-    assert (after.optimizer.learning_rate, after.model.hidden, after.callbacks.early_stopping.patience) == (0.5, (3,), 9)
+    after = before.changed(
+        {"optimizer.learning_rate": 0.5, "model.hidden": [3], "callbacks.early_stopping.patience": 9}
+    )
+    assert (after.optimizer.learning_rate, after.model.hidden, after.callbacks.early_stopping.patience) == (
+        0.5,
+        (3,),
+        9,
+    )
     assert before == Config()
     with pytest.raises(Exception, match="frozen"):
         after.regularization.l1 = 1.0
@@ -263,8 +269,10 @@ def test_a_value_may_be_emptied_where_it_is_optional() -> None:
 
 def test_settings_on_the_command_line_are_toml_and_bare_words_are_text() -> None:
     words = {
-        "optimizer.learning_rate=1e-3": 0.001, "model.hidden=[8, 8]": [8, 8], "b= true ": True, "name=plain words": "plain words",
-        "c=2020-01-01": "2020-01-01", "d=1=2": "1=2", 'e="q # r"': "q # r", "empty=": "", "f=1\n[g]": "1\n[g]", "h=1_000": 1000,
+        "optimizer.learning_rate=1e-3": 0.001, "model.hidden=[8, 8]": [8, 8], "b= true ": True,
+        "name=plain words": "plain words",
+        "c=2020-01-01": "2020-01-01", "d=1=2": "1=2", 'e="q # r"': "q # r", "empty=": "", "f=1\n[g]": "1\n[g]",
+        "h=1_000": 1000,
         "i='x": "'x", "j=99999999999999999999": "99999999999999999999",
     }  # fmt: skip
     parsed = configs.parse_settings(list(words))

@@ -22,7 +22,8 @@ KEYS = sorted({key for table in TABLES for key, _ in configs.flatten(table)})
 
 scalar = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates() | st.times()
-    | st.sampled_from([0, 1, -1, 2**63, 10**400, 1e308, 5e-324, -0.0, "sgd", "adam", "cosine", "iris", "path", "\ud800", "\x1b"])
+    | st.sampled_from([0, 1, -1, 2**63, 10**400, 1e308, 5e-324, -0.0, "sgd", "adam", "cosine", "iris", "path",
+    "\ud800", "\x1b"])
 )  # fmt: skip
 value = st.recursive(
     scalar,
@@ -31,8 +32,10 @@ value = st.recursive(
 )
 key = st.sampled_from(KEYS) | st.sampled_from(KEYS).map(lambda key: key.replace("e", "", 1)) | st.text(max_size=30)
 toml_like = st.lists(
-    st.sampled_from([*KEYS, "[", "]", "[[", "]]", "{", "}", "=", " = ", ".", ",", '"', "'", '"""', "\n", "\r\n", "#", "\\u", "1", "1e9",
-                     "0x", "true", "nan", "inf", "2020-01-01", "_", "\t", "\x00", "\ufeff", "[training]\n", "[optimizer]\n"])
+    st.sampled_from([*KEYS, "[", "]", "[[", "]]", "{", "}", "=", " = ", ".", ",", '"', "'", '"""', "\n", "\r\n", "#",
+    "\\u", "1", "1e9",
+                     "0x", "true", "nan", "inf", "2020-01-01", "_", "\t", "\x00", "\ufeff", "[training]\n",
+                     "[optimizer]\n"])
     | st.text(max_size=5),
     max_size=30,
 ).map("".join)  # fmt: skip
@@ -43,12 +46,13 @@ def judged(make: Any) -> Config | None:
     try:
         return make()  # type: ignore[no-any-return]
     except ConfigError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.message
-            assert clean(str(problem)) == str(problem)
-            assert len(problem.message) < 1000
-        return None
+        problems = error.problems
+    assert problems
+    for problem in problems:
+        assert problem.message
+        assert clean(str(problem)) == str(problem)
+        assert len(problem.message) < 1000
+    return None
 
 
 def read(text: str) -> Config | None:
@@ -96,7 +100,9 @@ def test_any_change_of_a_written_preset_is_a_config_or_problems(table: dict[str,
 
 @some
 @given(table=st.sampled_from(TABLES), data=st.data())
-def test_a_preset_with_a_piece_cut_out_or_doubled_is_a_config_or_problems(table: dict[str, Any], data: st.DataObject) -> None:
+def test_a_preset_with_a_piece_cut_out_or_doubled_is_a_config_or_problems(
+    table: dict[str, Any], data: st.DataObject
+) -> None:
     text = toml.dump(table)
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 60)))

@@ -76,7 +76,9 @@ def test_a_loss_is_that_of_optax() -> None:
     labels = optax.softmax_cross_entropy_with_integer_labels(LOGITS, CLASSES)
     np.testing.assert_allclose(SoftmaxCrossEntropy().per_example(LOGITS, ONE_HOT), labels, rtol=1e-5)
     np.testing.assert_allclose(
-        Huber(delta=0.7).per_example(OUTPUTS, TARGETS), optax.huber_loss(OUTPUTS, TARGETS, delta=0.7).mean(-1), rtol=1e-6
+        Huber(delta=0.7).per_example(OUTPUTS, TARGETS),
+        optax.huber_loss(OUTPUTS, TARGETS, delta=0.7).mean(-1),
+        rtol=1e-6,
     )
 
 
@@ -154,7 +156,12 @@ def test_the_metrics_of_numbers_are_those_of_scikit_learn_whatever_the_batches(s
 
 
 @settings(max_examples=50, deadline=None)
-@given(n=st.sampled_from([2, 7, 30]), offset=st.sampled_from([0.0, 1.0, 100.0]), noise=st.floats(0.01, 3), seed=st.integers(0, 99))
+@given(
+    n=st.sampled_from([2, 7, 30]),
+    offset=st.sampled_from([0.0, 1.0, 100.0]),
+    noise=st.floats(0.01, 3),
+    seed=st.integers(0, 99),
+)
 def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     targets = (offset + rng.standard_normal((n, 1))).astype(np.float32)
@@ -167,7 +174,9 @@ def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_metrics_have_a_name_and_a_sum_each(task: Any) -> None:
-    metrics = Metrics("classification") if task == "classification" else Metrics(task, jnp.asarray(SCALE), jnp.asarray(MEAN))
+    metrics = (
+        Metrics("classification") if task == "classification" else Metrics(task, jnp.asarray(SCALE), jnp.asarray(MEAN))
+    )
     batch = (np.ones(40), LOGITS, ONE_HOT) if task == "classification" else (np.ones(40), OUTPUTS, TARGETS)
     sums = metrics.sums(*map(jnp.float32, batch), jnp.ones(40))
     assert sums.shape == (metrics.n_sums,)

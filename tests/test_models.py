@@ -39,7 +39,11 @@ def test_the_initializers_are_in_jax() -> None:
     assert all(callable(getattr(jax.nn.initializers, name)) for name in get_args(Initializer))
 
 
-FANS = {"glorot": lambda n_in, n_out: 2 / (n_in + n_out), "he": lambda n_in, n_out: 2 / n_in, "lecun": lambda n_in, n_out: 1 / n_in}  # fmt: skip
+FANS = {
+    "glorot": lambda n_in, n_out: 2 / (n_in + n_out),
+    "he": lambda n_in, n_out: 2 / n_in,
+    "lecun": lambda n_in, n_out: 1 / n_in,
+}
 
 
 @pytest.mark.parametrize(("n_in", "n_out"), [(400, 100), (100, 400)])

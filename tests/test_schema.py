@@ -29,7 +29,9 @@ every_config = pytest.mark.parametrize("config", ALL, ids=kind_of)
 
 
 def fields() -> list[Hyperparameter]:
-    return [*{(kind_of(config), field.path): field for config in ALL for field in hyperparameters(config).values()}.values()]
+    return [
+        *{(kind_of(config), field.path): field for config in ALL for field in hyperparameters(config).values()}.values()
+    ]
 
 
 def test_every_kind_of_every_section_is_looked_at() -> None:
@@ -49,7 +51,9 @@ def test_a_group_holds_the_fields_of_its_table_and_begins_with_the_one_that_choo
     for group in groups(config):
         assert group.help.endswith(".")
         assert all(field.section == group.name for field in group.fields)
-        assert [field.selects for field in group.fields] == sorted((field.selects for field in group.fields), reverse=True)
+        assert [field.selects for field in group.fields] == sorted(
+            (field.selects for field in group.fields), reverse=True
+        )
 
 
 @every_config
@@ -82,7 +86,14 @@ def test_unpacking_the_numbers_gives_the_config_back(config: Config) -> None:
 
 @every_config
 def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None:
-    types: dict[str, Any] = {"integer": int, "number": float, "switch": bool, "choice": str, "text": str, "sizes": tuple}
+    types: dict[str, Any] = {
+        "integer": int,
+        "number": float,
+        "switch": bool,
+        "choice": str,
+        "text": str,
+        "sizes": tuple,
+    }
     for field in hyperparameters(config).values():
         value = value_at(config, field.path)
         assert value is None if value is None and field.optional else type(value) is types[field.type], field.path
@@ -93,8 +104,10 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("optimizer.learning_rate", {"type": "number", "lowest": 0, "highest": 1e6, "exclusive": frozenset({"low"}), "role": "live"}),
-        ("model.dropout", {"lowest": 0, "highest": 1, "exclusive": frozenset({"high"}), "role": "live", "default": 0.0}),
+        ("optimizer.learning_rate", {"type": "number", "lowest": 0, "highest": 1e6, "exclusive": frozenset({"low"}),
+         "role": "live"}),
+        ("model.dropout", {"lowest": 0, "highest": 1, "exclusive": frozenset({"high"}), "role": "live",
+         "default": 0.0}),
         ("model.hidden", {"type": "sizes", "role": "structural", "default": (128, 128), "choices": ()}),
         ("model.activation", {"type": "choice", "role": "structural", "selects": False}),
         ("training.epochs", {"type": "integer", "unit": "epochs", "lowest": 1, "highest": 1_000_000, "role": "live"}),
@@ -140,7 +153,8 @@ def accepts(config: Config, path: str, value: Any) -> bool:
 def test_the_structure_is_what_is_compiled_in() -> None:
     base = Config()
     same = [{"optimizer.learning_rate": 0.5}, {"training.epochs": 3}, {"training.seed": 7}, {"name": "other"},
-            {"model.dropout": 0.5}, {"data.standardize": "none"}, {"callbacks.early_stopping.enabled": True}]  # fmt: skip
+            {"model.dropout": 0.5}, {"data.standardize": "none"},
+             {"callbacks.early_stopping.enabled": True}]  # fmt: skip
     other = [{"model.hidden": [3]}, {"model.activation": "tanh"}, {"training.batch_size": 8}, {"optimizer.kind": "sgd"},
              {"schedule.kind": "cosine"}, {"loss.kind": "mse"}, {"training.drop_remainder": True}]  # fmt: skip
     assert {numbers.structure(base.changed(settings)) for settings in same} == {numbers.structure(base)}
@@ -164,7 +178,10 @@ def test_every_section_declares_its_fields_by_the_three_functions() -> None:
         for name, field in section.model_fields.items():
             inner = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
             notes: Any = field.json_schema_extra or {}
-            assert inner or name in ("kind", "source") or notes.get("role") in ("structural", "live", "fixed"), (section, name)
+            assert inner or name in ("kind", "source") or notes.get("role") in ("structural", "live", "fixed"), (
+                section,
+                name,
+            )
 
 
 @pytest.mark.parametrize("preset", [p for p in presets.available() if p.built_in], ids=lambda preset: preset.name)

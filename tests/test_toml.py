@@ -1,5 +1,5 @@
 import codecs
-import datetime
+import datetime as dt
 import os
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ def test_a_link_to_a_file_is_followed(path: Path, tmp_path: Path) -> None:
         ("a = 1\nkey", "", 2, "is not TOML: Expected '=' after a key in a key/value pair before the end of the file"),
         ('a = "x\nb = 1', "", 1, "is not TOML"),
         ('a = "\\uD800"', "", 1, "is not TOML: Escaped character is not a Unicode scalar value"),
-        ("[t]\na = 2020-01-01", "t.a", 2, 'cannot be a date, got 2020-01-01. If a word is meant, quote it: "2020-01-01".'),
+        ("[t]\na = 2020-01-01", "t.a", 2,
+         'cannot be a date, got 2020-01-01. If a word is meant, quote it: "2020-01-01".'),
         ("a = 07:32:00", "a", 1, "cannot be a date"),
         ("a = 2020-01-01T00:00:00Z", "a", 1, "cannot be a date"),
         ("a = [1, [2020-01-01]]", "a", 1, "cannot be a date"),
@@ -113,8 +114,10 @@ def test_a_control_sequence_in_a_text_that_is_refused_does_not_reach_the_screen(
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("1", 1), ("1e-3", 0.001), ("true", True), ("[8, 8]", [8, 8]), ("{a = 1}", {"a": 1}), ("'x'", "x"), ("adam", "adam"),
-        ("two words", "two words"), ("", ""), ("2020-01-01", "2020-01-01"), ("1\n[x]", "1\n[x]"), ("1 # one", 1), ("'", "'"),
+        ("1", 1), ("1e-3", 0.001), ("true", True), ("[8, 8]", [8, 8]), ("{a = 1}", {"a": 1}), ("'x'", "x"), ("adam",
+         "adam"),
+        ("two words", "two words"), ("", ""), ("2020-01-01", "2020-01-01"), ("1\n[x]", "1\n[x]"), ("1 # one", 1), ("'",
+         "'"),
     ],
 )  # fmt: skip
 def test_a_word_means_its_value_or_itself(text: str, meant: Any) -> None:
@@ -142,7 +145,8 @@ g = 5
 @pytest.mark.parametrize(
     ("key", "line"),
     [
-        ("a", 1), ("quoted key", 2), ("t", 4), ("t.b.c", 5), ("t.b", 5), ("t.d", 6), ("t.e", 7), ("t.u", 10), ("t.u.v", 10),
+        ("a", 1), ("quoted key", 2), ("t", 4), ("t.b.c", 5), ("t.b", 5), ("t.d", 6), ("t.e", 7), ("t.u", 10), ("t.u.v",
+         10),
         ("t.u.v.f", 11), ("w", 12), ("w.g", 13),
     ],
 )  # fmt: skip
@@ -151,7 +155,9 @@ def test_each_key_has_the_line_it_stands_in(key: str, line: int) -> None:
 
 
 def test_nothing_but_the_keys_has_a_line() -> None:
-    assert sorted(toml.lines(LINES)) == sorted("a|quoted key|t|t.b|t.b.c|t.d|t.e|t.u|t.u.v|t.u.v.f|w|w.g".split("|"))
+    assert sorted(toml.lines(LINES)) == sorted(
+        ["a", "quoted key", "t", "t.b", "t.b.c", "t.d", "t.e", "t.u", "t.u.v", "t.u.v.f", "w", "w.g"]
+    )
 
 
 def test_what_is_written_is_what_is_read_and_none_is_left_out() -> None:
@@ -161,4 +167,4 @@ def test_what_is_written_is_what_is_read_and_none_is_left_out() -> None:
 
 def test_a_date_in_the_middle_of_a_word_is_a_word() -> None:
     assert toml.parse('a = "2020-01-01"') == {"a": "2020-01-01"}
-    assert not isinstance(toml.value("2020-01-01"), datetime.date)
+    assert not isinstance(toml.value("2020-01-01"), dt.date)

@@ -4,7 +4,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +21,8 @@ from trainer.runs import Run
 
 TINY = {"data.source": "iris", "model.hidden": [4], "training.batch_size": 40, "training.epochs": 6,
         "optimizer.learning_rate": 0.02}  # fmt: skip
-WILD = {"data.source": "diabetes", "model.hidden": [4], "training.batch_size": 50, "training.epochs": 8, "optimizer.kind": "sgd",
+WILD = {"data.source": "diabetes", "model.hidden": [4], "training.batch_size": 50, "training.epochs": 8,
+        "optimizer.kind": "sgd",
         "optimizer.learning_rate": 300.0}  # fmt: skip
 Hook = Callable[[RunDirectory, Any], None]
 
@@ -124,9 +124,14 @@ def best_checkpoint(run: Run) -> tuple[Any, checkpoints.Manifest]:
 def test_a_run_completes_and_leaves_its_files() -> None:
     run = trained()
     check(run)
-    assert (run.status.state, run.status.reason, run.status.epochs, run.status.steps) == ("finished", "completed", 6, 18)
+    assert (run.status.state, run.status.reason, run.status.epochs, run.status.steps) == (
+        "finished",
+        "completed",
+        6,
+        18,
+    )
     names = {path.name for path in run.directory.iterdir()}
-    assert names == {"config.toml", "run.json", "events.jsonl", "lock", "checkpoints"}
+    assert names - {"log.txt"} == {"config.toml", "run.json", "events.jsonl", "lock", "checkpoints"}
     started = of_kind(run, "started")[0]
     assert (started["n_parameters"], started["steps_per_epoch"]) == (4 * 5 + 5 * 3, 3)
     assert of_kind(run, "steps"), "at the end at least"
@@ -155,7 +160,9 @@ def test_early_stopping_ends_a_run_and_the_truly_best_weights_come_back() -> Non
     check(run)
     assert (run.status.state, run.status.reason, run.status.epochs) == ("finished", "early_stopped", 5)
     losses = [metrics["val_loss"] for metrics in epochs(run)]
-    (stopped,), (restored,), (tested,) = (of_kind(run, kind) for kind in ("early_stopped", "weights_restored", "tested"))
+    (stopped,), (restored,), (tested,) = (
+        of_kind(run, kind) for kind in ("early_stopped", "weights_restored", "tested")
+    )
     assert (stopped["epoch"], stopped["wait"], stopped["best"]) == (4, 4, min(losses))
     assert (restored["value"], restored["epoch"]) == (min(losses), losses.index(min(losses)))
     arrays, manifest = best_checkpoint(run)
@@ -166,7 +173,13 @@ def test_early_stopping_ends_a_run_and_the_truly_best_weights_come_back() -> Non
 
 
 def test_weights_come_back_after_a_normal_end_too() -> None:
-    run = trained({"callbacks.early_stopping.enabled": True, "optimizer.learning_rate": 1.0, "callbacks.early_stopping.patience": 99})
+    run = trained(
+        {
+            "callbacks.early_stopping.enabled": True,
+            "optimizer.learning_rate": 1.0,
+            "callbacks.early_stopping.patience": 99,
+        }
+    )
     check(run)
     losses = [metrics["val_loss"] for metrics in epochs(run)]
     assert run.status.reason == "completed"
@@ -203,7 +216,11 @@ def test_a_run_whose_loss_leaves_the_numbers_ends_as_diverged() -> None:
 
 
 def test_the_last_finite_checkpoint_stays_when_a_run_diverges() -> None:
-    settings = {"optimizer.learning_rate": 1e-4, "training.epochs": 100_000, "callbacks.model_checkpoint.save_best_only": False}
+    settings = {
+        "optimizer.learning_rate": 1e-4,
+        "training.epochs": 100_000,
+        "callbacks.model_checkpoint.save_best_only": False,
+    }
     run = trained(settings, at_epoch(2, Set(key="optimizer.learning_rate", value=1e5)), base=WILD)
     check(run)
     assert run.status.state == "diverged"
@@ -250,7 +267,9 @@ def test_a_command_that_came_first_stops_a_run_at_its_first_update() -> None:
 def test_an_event_interrupts_a_run_which_is_saved() -> None:
     cancelled = threading.Event()
     prepared = prepared_of({"training.epochs": 100_000})
-    directory = begun(prepared, lambda _, event: cancelled.set() if event.kind == "epoch" and event.epoch == 2 else None)
+    directory = begun(
+        prepared, lambda _, event: cancelled.set() if event.kind == "epoch" and event.epoch == 2 else None
+    )
     run = engine.train(prepared, directory, cancelled)
     check(run)
     assert (run.status.state, run.status.reason) == ("stopped", "interrupted")
@@ -271,7 +290,8 @@ def test_an_interruption_at_the_last_update_is_still_a_completed_run() -> None:
         (RuntimeError("boom\nand more"), "boom (log.txt has the traceback)"),
         (ValueError(""), "ValueError (log.txt has the traceback)"),
         (RuntimeError("\x1b[2Jevil"), "\\x1b[2Jevil (log.txt has the traceback)"),
-        (RuntimeError("RESOURCE_EXHAUSTED: 9 GiB"), "out of memory on the device: RESOURCE_EXHAUSTED: 9 GiB Try half the batch size."),
+        (RuntimeError("RESOURCE_EXHAUSTED: 9 GiB"),
+         "out of memory on the device: RESOURCE_EXHAUSTED: 9 GiB Try half the batch size."),
         (MemoryError(), "MemoryError"),
     ],
 )  # fmt: skip
@@ -345,20 +365,27 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning() -> None:
 
 
 def test_the_epochs_of_a_config_are_always_the_same() -> None:
-    settings = {"model.dropout": 0.3, "callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 1,
+    settings = {"model.dropout": 0.3, "callbacks.reduce_lr_on_plateau.enabled": True,
+                "callbacks.reduce_lr_on_plateau.patience": 1,
                 "optimizer.learning_rate": 0.5}  # fmt: skip
     assert epochs(trained(settings)) == epochs(trained(settings)) != epochs(trained({**settings, "training.seed": 1}))
 
 
 @pytest.mark.parametrize("call_seconds", [1e-9, 1e-3, 1e9])
-def test_the_length_of_the_calls_changes_no_record_of_an_epoch(call_seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 2, "training.epochs": 200,
-                "callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 9, "optimizer.learning_rate": 0.3}  # fmt: skip
+def test_the_length_of_the_calls_changes_no_record_of_an_epoch(
+    call_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 2,
+                "training.epochs": 200,
+                "callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 9,
+                "optimizer.learning_rate": 0.3}  # fmt: skip
     story = ("epoch", "learning_rate_reduced", "early_stopped", "weights_restored", "insight")
 
     def told(run: Run) -> list[dict[str, Any]]:
         passing = {"seq", "time", "elapsed", "examples_per_second"}
-        return [{k: v for k, v in record.items() if k not in passing} for record in records(run) if record["kind"] in story]
+        return [
+            {k: v for k, v in record.items() if k not in passing} for record in records(run) if record["kind"] in story
+        ]
 
     usual = told(trained(settings))
     monkeypatch.setattr(loop, "_CALL_SECONDS", call_seconds)
@@ -406,7 +433,9 @@ def test_a_number_is_set_while_the_run_trains_and_nothing_is_compiled(compiles: 
 
 
 @pytest.mark.parametrize(("epochs_set", "reached"), [(1, 3), (5, 5), (60, 60)])
-def test_the_number_of_epochs_is_a_live_number_too(epochs_set: int, reached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_epochs_is_a_live_number_too(
+    epochs_set: int, reached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loop, "_CALL_SECONDS", 1e-9)
     run = trained({"training.epochs": 40}, at_epoch(1, Set(key="training.epochs", value=epochs_set)))
     check(run)
@@ -431,7 +460,10 @@ def test_the_number_of_epochs_is_a_live_number_too(epochs_set: int, reached: int
     ],
 )  # fmt: skip
 def test_what_cannot_be_set_is_a_warning_and_the_run_goes_on(key: str, value: Any, words: str) -> None:
-    run = trained({}, lambda directory, event: send(directory.path, Set(key=key, value=value)) if event.kind == "started" else None)
+    run = trained(
+        {},
+        lambda directory, event: send(directory.path, Set(key=key, value=value)) if event.kind == "started" else None,
+    )
     check(run)
     assert run.status.state == "finished"
     assert of_kind(run, "hyperparameter_set") == []
@@ -529,7 +561,11 @@ def test_a_checkpoint_is_of_the_update_that_its_manifest_names(monkeypatch: pyte
             arrays, manifest = checkpoints.load(directory.path / event.path)
             steps.append((int(arrays["step"]), manifest.step, event.step, manifest.epoch * 3))
 
-    check(trained({"callbacks.model_checkpoint.save_best_only": False, "callbacks.model_checkpoint.monitor": "loss"}, hook))
+    check(
+        trained(
+            {"callbacks.model_checkpoint.save_best_only": False, "callbacks.model_checkpoint.monitor": "loss"}, hook
+        )
+    )
     check(trained({"callbacks.model_checkpoint.save_best_only": False, "optimizer.learning_rate": 1.0}, hook))
     assert steps
     for step, *named, epoch_began in steps:
@@ -545,7 +581,8 @@ def test_checkpoints_are_written_where_they_are_on(enabled: bool) -> None:
 
 def test_a_metric_that_is_not_there_is_told_once_by_each_callback() -> None:
     run = trained(
-        {"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.monitor": "val_auc", "callbacks.early_stopping.patience": 1,
+        {"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.monitor": "val_auc",
+         "callbacks.early_stopping.patience": 1,
          "callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.monitor": "val_f1"}
     )  # fmt: skip
     check(run)
@@ -606,7 +643,8 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
     [
         ({"patience": 8}, {"patience": 2, "factor": 0.5}, 0.5),
         ({"patience": 6, "min_delta": 0.01}, {"patience": 1, "factor": 0.1, "cooldown": 3, "min_lr": 1e-3}, 1.0),
-        ({"patience": 10, "monitor": "val_accuracy"}, {"patience": 2, "factor": 0.3, "min_delta": 0.05, "monitor": "accuracy"}, 0.3),
+        ({"patience": 10, "monitor": "val_accuracy"}, {"patience": 2, "factor": 0.3, "min_delta": 0.05,
+         "monitor": "accuracy"}, 0.3),
         ({"patience": 5, "start_from_epoch": 7, "baseline": 0.01}, {"patience": 1, "factor": 0.9, "cooldown": 1}, 0.5),
     ],
 )  # fmt: skip
@@ -637,7 +675,9 @@ def test_the_callbacks_of_keras_act_at_the_epochs_of_a_real_run(
             cuts.append((epoch, np.float32(before), np.float32(optimizer.learning_rate)))
         if model.stop_training:
             stops.append(epoch)
-    ours = [(cut["epoch"], np.float32(cut["from"]), np.float32(cut["to"])) for cut in of_kind(run, "learning_rate_reduced")]
+    ours = [
+        (cut["epoch"], np.float32(cut["from"]), np.float32(cut["to"])) for cut in of_kind(run, "learning_rate_reduced")
+    ]
     assert ours == cuts
     assert cuts
     assert [stop["epoch"] for stop in of_kind(run, "early_stopped")] == stops

@@ -86,6 +86,8 @@ class Inbox:
             file.seek(self._offset)
             data = file.read(_LIMIT)
         whole = data.rfind(b"\n") + 1
+        if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
+            whole = len(data)
         self._offset += whole
         commands, problems = [], []
         for line in data[:whole].splitlines():

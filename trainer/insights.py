@@ -61,8 +61,9 @@ class Insights:
         risen = all(value > 1.1 * best_validation for value in recent)
         if len(losses) - 1 - best < _PATIENCE or not risen or not train < best_train:
             return None
+        share = f"{validation / best_validation - 1:.0%} " if best_validation else ""
         return Seen(
-            f"overfitting since epoch {best + 1}: val_loss rose {validation / best_validation - 1:.0%} from "
+            f"overfitting since epoch {best + 1}: val_loss rose {share}from "
             f"{best_validation:.4g} while loss fell to {train:.4g}. Stop there, or try dropout, l2 or more data.",
             {"best_epoch": best, "best_val_loss": best_validation, "val_loss": validation, "loss": train},
         )
@@ -83,7 +84,7 @@ class Insights:
         losses = [epoch["loss"] for epoch in self._epochs]
         if len(losses) != epochs or not all(map(math.isfinite, losses)):
             return False
-        return max(losses) - min(losses) <= share * abs(losses[0])
+        return max(losses) - min(losses) < share * abs(losses[0])
 
 
 def _worst_if_nan(value: float) -> float:

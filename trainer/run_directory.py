@@ -61,7 +61,7 @@ class RunDirectory:
         """
         try:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = store / _new_id(config.name)
+            path = _new_path(store, config.name)
             files.make_folder(path)
             lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,6 +112,13 @@ class RunDirectory:
         """Let go of the files and the lock; a run without a last record then counts as crashed."""
         self.log.close()
         os.close(self._lock)
+
+
+def _new_path(store: Path, name: str) -> Path:
+    # A search starts many runs in a second, among which two random bytes are sure to be drawn twice some day.
+    while (path := store / _new_id(name)).exists():
+        pass
+    return path
 
 
 def _new_id(name: str) -> str:

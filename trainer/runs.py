@@ -271,7 +271,10 @@ def store(runs: str | Path | None = None) -> Path:
 
 def is_run(directory: Path) -> bool:
     """Say whether a folder is a run's."""
-    return (directory / "config.toml").is_file() and (directory / "run.json").is_file()
+    try:
+        return (directory / "config.toml").is_file() and (directory / "run.json").is_file()
+    except OSError:  # a name too long to be one, a folder of somebody else
+        return False
 
 
 def is_alive(directory: Path) -> bool:
@@ -302,7 +305,8 @@ def open_run(directory: Path) -> tuple[Run, Tail]:
     """Return a run with nothing applied yet, and the tail that gives its records."""
     known = peek(directory)
     run = Run(directory, config=known.config, damage=known.damage)
-    kept = {"name", "pid", "host", "boot_id", "versions", "created", "n_parameters", "data_fingerprint", "epochs_planned"}
+    start = {"name", "pid", "host", "boot_id", "versions", "created"}
+    kept = start | {"n_parameters", "data_fingerprint", "epochs_planned"}
     run.status = Status(**known.status.model_dump(include=kept))
     return run, Tail(directory / "events.jsonl")
 

@@ -17,6 +17,7 @@ from trainer.problems import ConfigError
 from trainer.runs import Run
 from tui.wording import STATE_GLYPHS, number
 
+_SIGNS = {"question_mark": "?", "slash": "/"}
 _CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 
@@ -137,5 +138,5 @@ def _run_words(run: Run) -> Text:
 
 
 def _key_words(binding: Binding) -> Text:
-    keys = ", ".join(key.replace("question_mark", "?") for key in binding.key.split(","))
+    keys = ", ".join(_SIGNS.get(key, key) for key in binding.key.split(","))
     return Text.assemble((f"{keys:<14}", "bold"), f" {binding.tooltip or binding.description}")

@@ -17,6 +17,8 @@ _STYLES = {
 class StatusLine(Static):
     """Two lines about the run on the panels."""
 
+    _last: tuple[Run | None, str] = (None, "")
+
     def show(self, run: Run | None, waiting: str = "") -> None:
         """Show the run; without one, what to do first. Repaints only if the words differ.
 
@@ -24,10 +26,15 @@ class StatusLine(Static):
             run: the run, or None.
             waiting: what is going on before there is a first record, such as loading JAX.
         """
+        self._last = (run, waiting)
         text = _idle(waiting) if run is None else _lines(run, self.size.width, waiting)
         if text != getattr(self, "_shown", None):
             self._shown = text
             self.update(text)
+
+    def on_resize(self) -> None:
+        """Fit the bar to the width."""
+        self.show(*self._last)
 
 
 def _idle(waiting: str) -> Content:
@@ -55,7 +62,7 @@ def _progress(run: Run, width: int) -> Content:
 
 def _facts(run: Run, waiting: str) -> Content:
     status = run.status
-    parts = [waiting] if waiting and not status.device else []
+    parts = [waiting] if waiting and not status.device and not run.ended else []
     if status.device:
         parts += [f"{count(status.examples_per_second)} examples/s", status.device]
     if status.best:

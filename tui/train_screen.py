@@ -58,7 +58,7 @@ class TrainScreen(Screen[None]):
         Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
     ]  # fmt: skip
 
-    form = getters.query_one(Form)
+    left = getters.query_one("#left", Vertical)
     status = getters.query_one(StatusLine)
     callbacks = getters.query_one(CallbackPanel)
     log_panel = getters.query_one(EventLog)
@@ -78,6 +78,7 @@ class TrainScreen(Screen[None]):
             store: folder of runs.
         """
         super().__init__()
+        self.form = Form(config, file_base=base)
         self._preset = config
         self._base = base
         self._waiting = ""
@@ -94,7 +95,6 @@ class TrainScreen(Screen[None]):
         with Horizontal(id="desk"):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
-                yield Form(self._preset, file_base=self._base)
             with Vertical(id="right"):
                 yield StatusLine(id="status", markup=False)
                 with Horizontal(id="charts"):
@@ -113,6 +113,11 @@ class TrainScreen(Screen[None]):
         for panel in self.query(Panel):
             panel.border_title = {"LossPanel": "loss", "RatePanel": "learning rate"}.get(type(panel).__name__, "metric")
         self._choose_panel(0)
+        # First the picture with its frames, then the form's many fields, then JAX.
+        self.call_after_refresh(self._fill)
+
+    async def _fill(self) -> None:
+        await self.left.mount(self.form)
         self.call_after_refresh(self._load_jax)
 
     @work(thread=True, group="loading", exit_on_error=False)
@@ -169,8 +174,7 @@ class TrainScreen(Screen[None]):
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""
-        paused = self._followed is not None and self._followed.run.status.state == "paused"
-        if not self.host.send(Resume(by=_BY) if paused else Pause(by=_BY)):
+        if not self.host.send(Resume(by=_BY) if self.host.is_paused else Pause(by=_BY)):
             self.notify("No run is under way.")
 
     def action_toggle_log(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from trainer import commands
 from trainer.config import Config
 from trainer.problems import Problem, ProblemsError
+from trainer.runs import peek
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class TrainingHost:
     def is_busy(self) -> bool:
         """Return whether a training is being started or under way."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_paused(self) -> bool:
+        """Return whether the run under way waits; its own word, whatever run is on the panels."""
+        return self._directory is not None and peek(self._directory).status.state == "paused"
 
     def start(self, config: Config, base: Path | None) -> None:
         """Train a config in a new run; `base` as in `prepare`. Only when not busy."""

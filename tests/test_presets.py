@@ -1,0 +1,179 @@
+"""Each built-in preset is a lesson: trained for real, it shows what its description promises."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import presets
+from trainer.config import Config
+from trainer.problems import ConfigError
+from trainer.runs import Run
+
+Trained = Callable[..., Run]
+
+
+def of_kind(run: Run, kind: str) -> list[Any]:
+    return [event for event in run.happenings if event.kind == kind]
+
+
+def insights(run: Run) -> list[str]:
+    return [event.message for event in of_kind(run, "insight")]
+
+
+def best(run: Run, metric: str, within: int | None = None) -> float:
+    return float(max(run.epochs[metric].y[:within]))
+
+
+def test_digits_mlp_reads_digits_in_less_than_30_epochs(trained: Trained) -> None:
+    run = trained(presets.load("digits-mlp"))
+    assert (run.status.state, run.status.reason) == ("finished", "completed")
+    assert best(run, "val_accuracy", within=29) > 0.96
+
+
+def test_iris_first_tells_flowers_apart(trained: Trained) -> None:
+    run = trained(presets.load("iris-first"))
+    assert run.status.state == "finished"
+    assert best(run, "val_accuracy") > 0.9
+
+
+def test_diabetes_regression_explains_a_third_of_the_variance(trained: Trained) -> None:
+    run = trained(presets.load("diabetes-regression"))
+    assert run.status.state == "finished"
+    assert best(run, "val_r2") > 0.3
+    assert 30 < min(run.epochs["val_mae"].y) < 60, "in the target's own units"
+
+
+def test_spirals_deep_traces_what_a_linear_model_cannot(trained: Trained) -> None:
+    config = presets.load("spirals-deep")
+    assert best(trained(config), "val_accuracy") > 0.95
+    linear = trained(config.changed({"model.hidden": [], "training.epochs": 60}))
+    assert linear.status.state == "finished"
+    assert best(linear, "val_accuracy") < 0.75
+
+
+def test_overfit_on_purpose_shows_the_curves_part_and_goes_back(trained: Trained) -> None:
+    run = trained(presets.load("overfit-on-purpose"))
+    assert (run.status.state, run.status.reason) == ("finished", "early_stopped")
+    (restored,) = of_kind(run, "weights_restored")
+    assert restored.value == min(run.epochs["val_loss"].y)
+    assert [message for message in insights(run) if message.startswith("overfitting since epoch")]
+
+
+def test_plateau_is_cut_at_least_twice_and_goes_on(trained: Trained) -> None:
+    run = trained(presets.load("plateau"))
+    cuts = of_kind(run, "learning_rate_reduced")
+    assert len(cuts) >= 2
+    assert all(cut.to < cut.from_ for cut in cuts)
+    assert (run.status.reason, run.status.epochs) == ("completed", 60)
+
+
+def test_bad_initializer_learns_nothing_and_says_why(trained: Trained) -> None:
+    run = trained(presets.load("bad-initializer"))
+    assert run.status.state == "finished"
+    assert best(run, "val_accuracy") < 0.2
+    (message,) = insights(run)
+    assert message.startswith('model.initializer = "zeros" cannot learn')
+    assert "glorot_uniform" in message
+
+
+def test_bad_initializer_learns_once_the_initializer_is_changed(trained: Trained) -> None:
+    config = presets.load("bad-initializer")
+    assert best(trained(config.changed({"model.initializer": "glorot_uniform"})), "val_accuracy") > 0.9
+
+
+def test_learning_rate_too_high_diverges_and_does_not_at_a_tenth(trained: Trained) -> None:
+    config = presets.load("learning-rate-too-high")
+    run = trained(config)
+    assert (run.status.state, run.status.reason) == ("diverged", "diverged")
+    (diverged,) = of_kind(run, "diverged")
+    assert "Try a learning rate ten times lower (0.3)." in diverged.message
+    lower = trained(config.changed({"optimizer.learning_rate": config.optimizer.learning_rate / 10}))
+    assert lower.status.state == "finished"
+
+
+def test_every_lesson_is_taught_here() -> None:
+    """A preset without a test above would be a promise that nobody checks."""
+    source = Path(__file__).read_text()
+    assert [preset.name for preset in presets.available() if f'presets.load("{preset.name}")' not in source] == []
+
+
+def own(name: str, text: str = 'name = "mine"') -> Path:
+    path = presets.own_folder() / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def names() -> list[tuple[str, bool]]:
+    return [(preset.name, preset.built_in) for preset in presets.available()]
+
+
+def test_a_persons_own_presets_come_after_the_built_in_ones_and_may_shadow_them() -> None:
+    before = names()
+    assert (presets.DEFAULT, True) in before
+    assert all(built_in for _, built_in in before)
+    own("mine")
+    own(presets.DEFAULT)
+    assert names() == [pair for pair in before if pair[0] != presets.DEFAULT] + [
+        (presets.DEFAULT, False),
+        ("mine", False),
+    ]
+    assert presets.load(presets.DEFAULT).name == "mine"
+
+
+def test_a_preset_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "folder" / "some.toml"
+    path.parent.mkdir()
+    path.write_text('name = "some"')
+    monkeypatch.chdir(path.parent)
+    for word in (str(path), "some.toml", "./some.toml", f"..{os.sep}folder{os.sep}some.toml"):
+        assert presets.load(word).name == "some"
+        assert presets.base_of(word) is not None
+        assert (presets.base_of(word) or Path()).resolve() == path.parent.resolve()
+    assert presets.base_of("iris-first") is None
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("digit-mlp", "digit-mlp is no preset and no file. Did you mean digits-mlp?"),
+        ("zzzzz", "zzzzz is no preset and no file. There are: bad-initializer, "),
+        ("missing.toml", "missing.toml: cannot be read: No such file or directory"),
+        ("no/such/file", "no/such/file: cannot be read: No such file or directory"),
+        ("\x1b[2J", "\\x1b[2J is no preset and no file."),
+        ("x" * 5000, " is no preset and no file."),
+    ],
+)
+def test_a_word_that_means_no_preset_is_refused_in_one_line(word: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        presets.load(word)
+    (problem,) = caught.value.problems
+    assert words in str(problem)
+    assert str(problem).isprintable()
+
+
+def test_a_saved_preset_is_the_same_when_it_is_loaded_and_belongs_to_its_owner() -> None:
+    config = Config().changed({"name": "🚀 fast", "optimizer.learning_rate": 0.3})
+    path = presets.save(config, "fast")
+    assert presets.load("fast") == config
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    presets.save(Config(), "fast")
+    assert presets.load("fast") == Config()
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "../a", "-rf", "a b", "ä", "x" * 65, "a\n", "\x1b"])
+def test_a_preset_is_not_saved_under_a_name_that_no_file_should_have(name: str) -> None:
+    with pytest.raises(ConfigError, match="a preset is named by up to 64 letters"):
+        presets.save(Config(), name)
+    assert not presets.own_folder().exists()
+
+
+def test_a_preset_that_cannot_be_saved_is_told_in_words(tmp_path: Path) -> None:
+    presets.own_folder().parent.mkdir(parents=True)
+    presets.own_folder().write_text("in the way")
+    with pytest.raises(ConfigError, match="cannot be written: File exists"):
+        presets.save(Config(), "fast")
