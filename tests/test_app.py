@@ -667,7 +667,13 @@ async def test_letters_in_a_field_are_text_and_no_commands():
 # Strangers' text.
 
 
-HOSTILE = ["[/]", "[@click=app.exit]go[/]", "[bold", "[type=x, v={'a[0]'}]", "\N{HEBREW LETTER ALEF}e\u0301\N{PILE OF POO}"]
+HOSTILE = [
+    "[/]",
+    "[@click=app.exit]go[/]",
+    "[bold",
+    "[type=x, v={'a[0]'}]",
+    "\N{HEBREW LETTER ALEF}e\u0301\N{PILE OF POO}",
+]
 
 
 def click_targets(app: App[Any]) -> list[Any]:
@@ -731,7 +737,26 @@ async def test_every_size_trains_and_shows_every_screen_without_an_error(size: t
         await pilot.press("ctrl+r")
         await until(pilot, lambda: host(pilot)._thread is not None and not host(pilot).is_busy)
         await until(pilot, lambda: (followed := pilot.app.train_screen._followed) and followed.run.ended)
-        for key in ("f3", "f3", "down", "enter", "escape", "f6", "f7", "f8", "escape", "ctrl+o", "escape", "f1", "escape", "f9", "f9", "ctrl+p", "escape", "f2"):
+        for key in (
+            "f3",
+            "f3",
+            "down",
+            "enter",
+            "escape",
+            "f6",
+            "f7",
+            "f8",
+            "escape",
+            "ctrl+o",
+            "escape",
+            "f1",
+            "escape",
+            "f9",
+            "f9",
+            "ctrl+p",
+            "escape",
+            "f2",
+        ):
             await pilot.press(key)
             lines = shown(pilot).splitlines()
             assert [len(lines), pilot.app.size.width] == [size[1], size[0]]

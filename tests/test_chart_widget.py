@@ -44,7 +44,7 @@ async def test_a_new_chart_waits_for_the_first_epoch():
         assert "waiting for the first epoch" in text(pilot.app.query_one(Chart))
 
 
-async def test_only_changed_rows_are_refreshed():
+async def test_only_changed_cells_are_refreshed():
     app = ChartApp()
     async with app.run_test(size=(60, 18)) as pilot:
         chart = app.query_one(Chart)
@@ -53,7 +53,8 @@ async def test_only_changed_rows_are_refreshed():
         app.regions.clear()
         chart.show([loss(3910)])
         assert 1 <= len(app.regions) <= 3
-        assert all(region.height == 1 and region.width == 60 for region in app.regions)
+        assert all(region.height == 1 for region in app.regions)
+        assert 1 <= sum(region.width for region in app.regions) <= 20
 
 
 async def test_showing_the_same_again_refreshes_nothing():

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from trainer.callbacks import is_better
 from trainer.config import Config
 
 _PATIENCE = 5
@@ -26,6 +27,8 @@ class Insights:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._epochs: list[Mapping[str, float]] = []
+        self._best: int | None = None
+        self._best_value: float | None = None
         self._rules: list[Callable[[], Seen | None]] = [
             self._constant_start,
             self._parted_curves,
@@ -35,6 +38,8 @@ class Insights:
     def on_epoch_end(self, metrics: Mapping[str, float]) -> Iterator[Seen]:
         """Take note of an epoch; yield what there is to say now for the first time."""
         self._epochs.append(metrics)
+        if is_better(metrics.get("val_loss", math.nan), self._best_value, "min"):
+            self._best, self._best_value = len(self._epochs) - 1, metrics["val_loss"]
         for rule in tuple(self._rules):
             if seen := rule():
                 self._rules.remove(rule)
@@ -54,18 +59,23 @@ class Insights:
 
     def _parted_curves(self) -> Seen | None:
         """Overfitting: validation has risen for some epochs from its best while training still falls."""
-        losses = [(epoch["loss"], epoch.get("val_loss", math.nan)) for epoch in self._epochs]
-        best = min(range(len(losses)), key=lambda index: _worst_if_nan(losses[index][1]))
-        (best_train, best_validation), (train, validation) = losses[best], losses[-1]
-        recent = [validation for _, validation in losses[-3:]]
-        risen = all(value > 1.1 * best_validation for value in recent)
-        if len(losses) - 1 - best < _PATIENCE or not risen or not train < best_train:
+        if self._best is None or len(self._epochs) - 1 - self._best < _PATIENCE:
             return None
-        share = f"{validation / best_validation - 1:.0%} " if best_validation else ""
+        best, now = self._epochs[self._best], self._epochs[-1]
+        lowest = best["val_loss"]
+        recent = [epoch.get("val_loss", math.nan) for epoch in self._epochs[-3:]]
+        if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < best["loss"]:
+            return None
+        share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest else ""
         return Seen(
-            f"overfitting since epoch {best + 1}: val_loss rose {share}from "
-            f"{best_validation:.4g} while loss fell to {train:.4g}. Stop there, or try dropout, l2 or more data.",
-            {"best_epoch": best, "best_val_loss": best_validation, "val_loss": validation, "loss": train},
+            f"overfitting since epoch {self._best + 1}: val_loss rose {share}from {lowest:.4g} "
+            f"while loss fell to {now['loss']:.4g}. Stop there, or try dropout, l2 or more data.",
+            {
+                "best_epoch": self._best,
+                "best_val_loss": best["val_loss"],
+                "val_loss": now["val_loss"],
+                "loss": now["loss"],
+            },
         )
 
     def _standing_still(self) -> Seen | None:
@@ -81,11 +91,7 @@ class Insights:
 
     def _still(self, epochs: int, share: float) -> bool:
         """Say whether exactly this many epochs are over and the loss moved by less than a share of itself."""
-        losses = [epoch["loss"] for epoch in self._epochs]
-        if len(losses) != epochs or not all(map(math.isfinite, losses)):
+        if len(self._epochs) != epochs:
             return False
-        return max(losses) - min(losses) < share * abs(losses[0])
-
-
-def _worst_if_nan(value: float) -> float:
-    return value if math.isfinite(value) else math.inf
+        losses = [epoch["loss"] for epoch in self._epochs]
+        return all(map(math.isfinite, losses)) and max(losses) - min(losses) < share * abs(losses[0])

@@ -18,8 +18,10 @@ from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.step import Shape, State
 
-_BEST_INTERVAL: Final = 1.0
-"""Least seconds between two checkpoints of the best: early on nearly every epoch is one, and the device keeps it."""
+_BEST_SHARE: Final = 0.1
+_BEST_BOUNDS: Final = (1.0, 10.0)
+"""Least seconds between two checkpoints of the best: this share of the training so far, between these bounds. Early on
+nearly every epoch is a best one, and the device keeps it until it is its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Keeper:
         self._shape = shape
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
-        self._best_saved = 0.0
+        self._best_due = 0.0
 
     def want(self, action: Save, end: EpochEnd | None) -> None:
         """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
@@ -56,16 +58,17 @@ class Keeper:
         """Copy what is to be saved, since the next call takes the state's memory over."""
         if wanted := self._wanted.pop("last", None):
             self._submit("last", wanted, state, memory())
-        if "best" in self._wanted and time.monotonic() - self._best_saved >= _BEST_INTERVAL:
+        if "best" in self._wanted and time.monotonic() >= self._best_due:
             self._submit("best", self._wanted.pop("best"), state, memory())
-            self._best_saved = time.monotonic()
+            least, most = _BEST_BOUNDS
+            self._best_due = time.monotonic() + min(most, max(least, _BEST_SHARE * self._directory.seconds))
 
     def at_the_end(self, state: State, memory: Callable[[], Memory]) -> None:
         """Save what is still to be saved, and the last state."""
         if not self._section.enabled:
             return
         self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
-        self._best_saved = -_BEST_INTERVAL
+        self._best_due = 0.0
         self.before_next_call(state, memory)
 
     def finish(self) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainer.fields import Section, Sizes, live, structural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import equinox as eqx
     from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -62,16 +64,16 @@ class MLP(Section):
         )
 
     def apply(
-        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], key: PRNGKeyArray | None
+        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], key: Callable[[], PRNGKeyArray] | None
     ) -> Float[Array, "batch outputs"]:
-        """Return the outputs; a key switches dropout on, None means evaluation."""
+        """Return the outputs; `key` gives the key of the update's dropout where it is needed, None means evaluation."""
         import jax
 
         activation = getattr(jax.nn, self.activation)
         for index, layer in enumerate(layers[:-1]):
             x = activation(jax.vmap(layer)(x))
             if key is not None:
-                x = x * _dropout_mask(jax.random.fold_in(key, index), self.dropout, x.shape)
+                x = x * _dropout_mask(key, index, self.dropout, x.shape)
         return jax.vmap(layers[-1])(x)
 
     def n_parameters(self, inputs: int, outputs: int) -> int:
@@ -90,16 +92,16 @@ class MLP(Section):
         return made(key, (n_out, n_in))
 
 
-def _dropout_mask(key: PRNGKeyArray, rate: Any, shape: tuple[int, ...]) -> Array:
+def _dropout_mask(key: Callable[[], PRNGKeyArray], layer: int, rate: Any, shape: tuple[int, ...]) -> Array:
     """Return what to multiply by: 0 with probability `rate`, else 1 / (1 - rate).
 
-    Drawing the mask costs more than a small layer, so that a rate of 0 draws none.
+    Deriving the key and drawing the mask cost more than a small layer, so that a rate of 0 does neither.
     """
     import jax
     import jax.numpy as jnp
 
     def drawn() -> Array:
-        return jax.random.bernoulli(key, 1 - rate, shape) / (1 - rate)
+        return jax.random.bernoulli(jax.random.fold_in(key(), layer), 1 - rate, shape) / (1 - rate)
 
     return jax.lax.cond(rate > 0, drawn, lambda: jnp.ones(shape))
 

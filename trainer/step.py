@@ -9,6 +9,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import jax
@@ -339,7 +340,7 @@ def _update(
     batch = lax.dynamic_slice_in_dim(state.order, start, size)
     x, targets = data.x[batch], _targets(shape, data.y[batch])
     weights = (start + jnp.arange(size) < shape.n_train).astype(x.dtype) if shape.has_partial_batch else jnp.ones(size)
-    key = _key(state.seed, _DROPOUT, state.step)
+    key = partial(_key, state.seed, _DROPOUT, state.step)
     loss_function = losses.resolve(config.loss, shape.task)
 
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array]]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rich.style import Style
-from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.chart_frame import N_RUN_ROLES, WAITING, Frame, Mark, Series, notice
+from tui.repaint import changed_regions
 
 _PREFIX = "chart--"
 _ROLES = (
@@ -20,9 +20,12 @@ _ROLES = (
 
 
 class Chart(Widget):
-    """Curves over epochs or steps, redrawn only when `show` brings something new, and only in the rows that changed.
+    """Curves over epochs or steps, redrawn only when `show` brings something new, and only in the cells that changed.
 
     `Series.role` and `Mark.role` name a component class below without its prefix. Hidden charts draw when next shown.
+
+    Attributes:
+        cells_painted: cells that were painted again since the chart was made, which is what a terminal is sent.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"{_PREFIX}{role}" for role in _ROLES}
@@ -75,6 +78,7 @@ class Chart(Widget):
         self._strips: list[Strip] = []
         self._styles: dict[str, Style] = {}
         self._seen = False
+        self.cells_painted = 0
 
     def show(
         self,
@@ -122,9 +126,9 @@ class Chart(Widget):
         background = Style(bgcolor=self.rich_style.bgcolor)
         picture = _picture(replace(self._frame, width=width, height=height, styles=self._styles))
         old, self._strips = self._strips, [strip.apply_style(background) for strip in picture]
-        changed = [row for row, strip in enumerate(self._strips) if row >= len(old) or strip != old[row]]
-        if changed:
-            self.refresh(*(Region(0, row, width, 1) for row in changed))
+        if regions := changed_regions(old, self._strips):
+            self.cells_painted += sum(region.area for region in regions)
+            self.refresh(*regions)
 
     def _style(self, role: str) -> Style:
         """Return the component style of `role` with its opacity mixed into the background, which segments cannot do."""

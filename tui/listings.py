@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.style import Style
 from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import presets
@@ -86,7 +86,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """Return a comparison as a table: best values, the hyperparameters that differ, last values and totals."""
     from tui.comparison_cells import comparison_cells
 
-    table = Table("", *(Text(clean(column.id)) for column in comparison.columns), box=None, header_style="bold")
+    table = Table("", *(Column(Text(clean(column.id))) for column in comparison.columns), box=None, header_style="bold")
     for cells in comparison_cells(comparison, Style(bold=True), Style(dim=True)).values():
         table.add_row(*(cell.rendered() for cell in cells))
     return table
@@ -110,8 +110,12 @@ def _row(run: Run) -> tuple[str, str, str, str, str]:
     best = f"{status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
     words = clean(run.damage) if run.damage else best
     return (
-        clean(run.id), f"{STATE_GLYPHS[state]} {state}", age(status.created), f"{status.epochs}/{status.epochs_planned}", words
-    )  # fmt: skip
+        clean(run.id),
+        f"{STATE_GLYPHS[state]} {state}",
+        age(status.created),
+        f"{status.epochs}/{status.epochs_planned}",
+        words,
+    )
 
 
 def _console() -> Console:

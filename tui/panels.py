@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 from textual.content import Content
-from textual.widgets import RichLog, Static
+from textual.widgets import RichLog
 
 from trainer.callbacks import Progress
 from trainer.events import (
@@ -30,6 +30,7 @@ from trainer.runs import Series as Curve
 from tui.chart_frame import Mark, Series
 from tui.chart_widget import Chart
 from tui.followed import Followed
+from tui.lines import Lines
 from tui.wording import happening, number
 
 AXES = ("epochs", "steps", "seconds")
@@ -77,17 +78,19 @@ class View:
 
 
 class Panel(Chart):
-    """A chart of one run. `titles` and `curves` say which."""
+    """A chart of one run. `title` and `curves` say which."""
 
     def update(self, run: Run, view: View) -> None:
         """Show the run as far as its records were read."""
-        self.border_title, self.border_subtitle = self.titles(run)
+        # Setting a title repaints the whole panel, even if it is the same one.
+        if (title := self.title(run)) != self.border_title:
+            self.border_title = title
         self.show(
             self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view)
         )
 
-    def titles(self, run: Run) -> tuple[str, str]:
-        """Return the border's words above and below."""
+    def title(self, run: Run) -> str:
+        """Return the border's words."""
         raise NotImplementedError
 
     def curves(self, run: Run, view: View) -> list[Series]:
@@ -96,12 +99,10 @@ class Panel(Chart):
 
 
 class LossPanel(Panel):
-    """Training and validation loss, and the gap between them."""
+    """Training and validation loss; what lies between them is the gap."""
 
-    def titles(self, run: Run) -> tuple[str, str]:  # noqa: D102
-        metrics = run.status.metrics
-        gap = f"gap {metrics['val_loss'] - metrics['loss']:+.3g}" if {"loss", "val_loss"} <= metrics.keys() else ""
-        return "loss", gap
+    def title(self, run: Run) -> str:  # noqa: ARG002, D102
+        return "loss"
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return _pair(run, view, "loss")
@@ -110,10 +111,8 @@ class LossPanel(Panel):
 class MetricPanel(Panel):
     """The task's own metric: accuracy, or mean absolute error."""
 
-    def titles(self, run: Run) -> tuple[str, str]:  # noqa: D102
-        name = _metric(run)
-        r2 = run.status.metrics.get("val_r2", run.status.metrics.get("r2"))
-        return name, "" if r2 is None else f"r2 {number(r2)}"
+    def title(self, run: Run) -> str:  # noqa: D102
+        return _metric(run)
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return _pair(run, view, _metric(run))
@@ -122,8 +121,8 @@ class MetricPanel(Panel):
 class RatePanel(Panel):
     """The learning rate used in each epoch."""
 
-    def titles(self, run: Run) -> tuple[str, str]:  # noqa: ARG002, D102
-        return "learning rate", ""
+    def title(self, run: Run) -> str:  # noqa: ARG002, D102
+        return "learning rate"
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return [_as_steps(curve) for curve in _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")]
@@ -132,7 +131,7 @@ class RatePanel(Panel):
 PANELS: tuple[type[Panel], ...] = (LossPanel, MetricPanel, RatePanel)
 
 
-class CallbackPanel(Static):
+class CallbackPanel(Lines):
     """Patience used of patience allowed, best so far, and the epoch at which each callback would act."""
 
     BORDER_TITLE = "callbacks"
@@ -140,14 +139,8 @@ class CallbackPanel(Static):
     def update_from(self, followed: Followed) -> None:
         """Show where the callbacks of the run stand."""
         ended = followed.run.ended
-        rows = [_callback_row(progress, ended=ended) for progress in followed.progress()]
-        self.show(Content("\n").join(rows) if rows else Content.styled("none enabled", "dim"))
-
-    def show(self, text: Content) -> None:
-        """Repaint only if the words differ."""
-        if text != getattr(self, "_shown", None):
-            self._shown = text
-            self.update(text)
+        lines = [line for progress in followed.progress() for line in _callback_lines(progress, ended=ended)]
+        self.show_lines(lines or [Content.styled("none enabled", "dim")])
 
 
 class EventLog(RichLog, can_focus=True):
@@ -206,16 +199,17 @@ def _planned(run: Run, view: View) -> float | None:
     return epochs * (run.steps_per_epoch if view.axis == "steps" else 1)
 
 
-def _callback_row(progress: Progress, *, ended: bool) -> Content:
+def _callback_lines(progress: Progress, *, ended: bool) -> list[Content]:
     at = "" if progress.best_epoch is None else f" @{progress.best_epoch + 1}"
     best = "no best yet" if progress.best is None else f"best {number(progress.best)}{at}"
     patience = "" if progress.patience is None else _patience(progress.wait, progress.patience)
     act = ""
     if not ended and progress.acts_at_epoch is not None:
         act = f", would {progress.action.split()[0]} @{progress.acts_at_epoch + 1}"
-    return Content.assemble(
-        (progress.name, "bold"), "  ", patience, "\n  ", (f"{progress.monitor} ", "dim"), best, (act, "dim")
-    )
+    return [
+        Content.assemble((progress.name, "bold"), "  ", patience),
+        Content.assemble("  ", (f"{progress.monitor} ", "dim"), best, (act, "dim")),
+    ]
 
 
 def _patience(wait: int, patience: int) -> Content:

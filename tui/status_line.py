@@ -1,10 +1,10 @@
 """The status line: state, epoch and step, progress and time left, speed, device, what compiling cost."""
 
 from textual.content import Content
-from textual.widgets import Static
 
 from trainer.runs import LIVE, Run
 from trainer.text import clipped
+from tui.lines import Lines
 from tui.wording import STATE_GLYPHS, count, duration, number
 
 _STYLES = {
@@ -14,7 +14,7 @@ _STYLES = {
 }
 
 
-class StatusLine(Static):
+class StatusLine(Lines):
     """Two lines about the run on the panels."""
 
     _last: tuple[Run | None, str] = (None, "")
@@ -27,22 +27,19 @@ class StatusLine(Static):
             waiting: what is going on before there is a first record, such as loading JAX.
         """
         self._last = (run, waiting)
-        text = _idle(waiting) if run is None else _lines(run, self.size.width, waiting)
-        if text != getattr(self, "_shown", None):
-            self._shown = text
-            self.update(text)
+        lines = (
+            [_idle(waiting), Content("")] if run is None else [_progress(run, self.size.width), _facts(run, waiting)]
+        )
+        self.show_lines(lines)
 
     def on_resize(self) -> None:
         """Fit the bar to the width."""
+        super().on_resize()
         self.show(*self._last)
 
 
 def _idle(waiting: str) -> Content:
     return Content.styled(waiting or "no run yet: ctrl+r trains what the form says", "dim")
-
-
-def _lines(run: Run, width: int, waiting: str) -> Content:
-    return Content("\n").join([_progress(run, width), _facts(run, waiting)])
 
 
 def _progress(run: Run, width: int) -> Content:
@@ -67,6 +64,8 @@ def _facts(run: Run, waiting: str) -> Content:
         parts += [f"{count(status.examples_per_second)} examples/s", status.device]
     if status.best:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
+    if {"loss", "val_loss"} <= status.metrics.keys():
+        parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
     if status.seconds:
         parts.append(f"trained {duration(status.seconds)}")
     if status.compile_seconds:

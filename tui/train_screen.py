@@ -19,13 +19,20 @@ from trainer.problems import ConfigError
 from tui.dialogs import Question, RunList, SaveAs
 from tui.followed import Followed
 from tui.form import Form
+from tui.pace import Pace
 from tui.panels import AXES, PANELS, CallbackPanel, EventLog, Panel, View
 from tui.preset_picker import Picked, PresetPicker
 from tui.status_line import StatusLine
 from tui.training_host import Outcome, TrainingHost
 
-_TICK_SECONDS = 0.15
+_TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
+_CELLS_A_SECOND = 300
+"""Cells painted a second while a run is live, in the long run: with their colours about 5 KiB over the wire."""
+
+_CELLS_AT_ONCE = 4000
+"""Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
+
 _BY = "the app"
 
 
@@ -41,7 +48,7 @@ class TrainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "run", "Run", id="train.run", tooltip="Train what the form says"),
         Binding("f3,f", "flip", "Form", id="train.flip", tooltip="Go to the form, or from it to the panels"),
-        Binding("down", "enter_form", "Into the form", show=False, id="train.enter", tooltip="Go into the form's fields"),
+        Binding("down", "enter_form", "Into the form", show=False, id="train.enter", tooltip="Go into the form"),
         Binding("ctrl+o", "open", "Open", id="train.open", tooltip="Open a preset; shows what it would change"),
         Binding("f2", "save", "Save as", id="train.save", tooltip="Save the form as a preset of your own", show=False),
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
@@ -85,6 +92,8 @@ class TrainScreen(Screen[None]):
         self._view = View()
         self._followed: Followed | None = None
         self._session: list[Followed] = []
+        self._behind = False
+        self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
         self.host = TrainingHost(store, self._announce)
 
     def _announce(self, outcome: Outcome) -> None:
@@ -96,12 +105,12 @@ class TrainScreen(Screen[None]):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
             with Vertical(id="right"):
-                yield StatusLine(id="status", markup=False)
+                yield StatusLine(id="status")
                 with Horizontal(id="charts"):
                     yield from (panel(classes="panel") for panel in PANELS[:2])
                 with Horizontal(id="lower"):
                     yield PANELS[2](classes="panel")
-                    yield CallbackPanel(classes="panel", markup=False)
+                    yield CallbackPanel(classes="panel")
                 yield EventLog(classes="panel")
         yield Footer(compact=True, show_command_palette=False)
 
@@ -261,23 +270,28 @@ class TrainScreen(Screen[None]):
         if followed is None:
             return
         events = followed.poll(_BYTES_A_TICK)
-        if events:
-            self.log_panel.add(events)
-            self._draw()
-        else:
+        self.log_panel.add(events)
+        self._behind = self._behind or bool(events)
+        if not self._behind:
             self.status.show(followed.run, self._waiting)
+        elif followed.run.ended or self._pace.allows():
+            self._draw()
         if followed.run.ended and not events:
             self._clock.pause()
 
     def _draw(self) -> None:
+        """Show all that is known of the run; the widgets paint what differs from before."""
         followed = self._followed
         if followed is None:
             return
-        run = followed.run
-        self.status.show(run, self._waiting)
+        widgets = (self.status, self.callbacks, *self.query(Panel))
+        before = sum(widget.cells_painted for widget in widgets)
+        self.status.show(followed.run, self._waiting)
         self.callbacks.update_from(followed)
         for panel in self.query(Panel):
-            panel.update(run, self._view)
+            panel.update(followed.run, self._view)
+        self._pace.spend(sum(widget.cells_painted for widget in widgets) - before)
+        self._behind = False
 
     def _look(self, view: View) -> None:
         self._view = view

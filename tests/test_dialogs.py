@@ -1,0 +1,197 @@
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.binding import Binding
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input
+
+import presets
+from trainer.config import Config, dump
+from trainer.runs import Best, Run, Status
+from tui.dialogs import Keys, Question, RunList, SaveAs
+from tui.preset_picker import Picked, PresetPicker, describe
+
+DEADLINE_SECONDS = 30.0
+UNSET = object()
+
+
+class DialogApp(App[None]):
+    CSS_PATH = "../tui/app.tcss"
+
+    def __init__(self, dialog: Screen[Any]) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._dialog = dialog
+        self.answer: Any = UNSET
+
+    def on_mount(self) -> None:
+        self.push_screen(self._dialog, self._take)
+
+    def _take(self, answer: Any) -> None:
+        self.answer = answer
+
+
+def shown(app: App[Any]) -> str:
+    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot.app)}"
+        await pilot.pause(0.02)
+
+
+async def answer_to(dialog: Screen[Any], *keys: str, size: tuple[int, int] = (100, 30)) -> Any:
+    """Press keys on a dialog; return what it gives back."""
+    app = DialogApp(dialog)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press(*keys)
+        await until(pilot, lambda: app.answer is not UNSET)
+    return app.answer
+
+
+async def text_of(dialog: Screen[Any], *keys: str) -> str:
+    """Return what the dialog shows after some keys."""
+    app = DialogApp(dialog)
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert app.answer is UNSET
+        return shown(app)
+
+
+def run_named(name: str, **status: Any) -> Run:
+    return Run(Path(f"20261120-000000-{name}-0000"), status=Status(name=name, **status))
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [("y", True), ("n", False), ("escape", None), ("enter", True), ("tab enter", False), ("right y", True)],
+)
+async def test_a_question_is_answered_by_letter_or_button(keys: str, answer: bool | None):
+    assert await answer_to(Question("Stop?", "Stop", "Go on"), *keys.split()) is answer
+
+
+async def test_a_question_shows_markup_as_text_and_each_answer_with_its_letter():
+    text = await text_of(Question("Stop [/] [bold?", "Stop", "Go on"))
+    assert all(word in text for word in ("Stop [/] [bold?", "Stop (y)", "Go on (n)"))
+
+
+async def test_a_click_on_an_answer_takes_it():
+    app = DialogApp(Question("Stop?", "Stop", "Go on"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        await pilot.click("#no")
+        await until(pilot, lambda: app.answer is not UNSET)
+    assert app.answer is False
+
+
+async def test_save_as_gives_the_name_back_and_escape_none():
+    assert await answer_to(SaveAs("digits"), "enter") == "digits"
+    assert await answer_to(SaveAs("digits"), "ctrl+u", "a", "enter") == "a"
+    assert await answer_to(SaveAs("digits"), "escape") is None
+
+
+async def test_save_as_says_what_it_would_do_as_the_name_is_typed():
+    presets.save(Config(), "taken")
+    assert "makes " in await text_of(SaveAs("free"))
+    assert "replaces " in await text_of(SaveAs("taken"))
+    text = await text_of(SaveAs("x"), "ctrl+u", "left_square_bracket", "slash", "right_square_bracket")
+    assert "a preset is named by" in text
+    assert "got '[/]'." in " ".join(text.replace("│", " ").split())
+
+
+async def test_the_newest_run_comes_first_and_the_one_chosen_comes_back_by_its_place():
+    runs = [
+        run_named("first", state="finished", best=Best(metric="val_loss", value=0.25, epoch=4)),
+        run_named("second"),
+    ]
+    text = await text_of(RunList(runs))
+    assert text.index("second") < text.index("first")
+    assert "✓ finished" in text
+    assert "val_loss 0.25 @5" in text
+    assert await answer_to(RunList(runs), "enter") == 1
+    assert await answer_to(RunList(runs), "down", "enter") == 0
+    assert await answer_to(RunList(runs), "escape") is None
+
+
+async def test_a_list_of_no_runs_says_what_to_press():
+    assert "none yet: ctrl+r starts one" in await text_of(RunList([]))
+
+
+async def test_a_run_with_a_hostile_name_is_listed_spelled_out():
+    text = await text_of(RunList([run_named("[/]\x1b]0;x\x07[@click=app.exit]")]))
+    assert r"[/]\x1b]0;x\x07[@click=app.exit]" in text
+
+
+@pytest.mark.parametrize("key", ["escape", "f1", "question_mark", "q"])
+async def test_the_keys_are_listed_with_their_tooltips_and_closed_by_every_close_key(key: str):
+    groups = [
+        ("Here", [Binding("f9,question_mark,slash", "go", "Go", tooltip="Go [/] there"), Binding("x", "x", "Mark")])
+    ]
+    lines = [" ".join(line.strip(" │▁▂▃▄▅▆▇█").split()) for line in (await text_of(Keys(groups))).splitlines()]
+    assert {"Here", "f9, ?, / Go [/] there", "x Mark"} <= set(lines)
+    assert await answer_to(Keys(groups), key) is None
+
+
+async def test_the_picker_gives_the_preset_under_the_cursor_without_a_base():
+    names = [preset.name for preset in presets.available()]
+    picked = await answer_to(PresetPicker(Config()), *["down"] * names.index("plateau"), "enter")
+    assert picked == Picked(presets.load("plateau"), None)
+
+
+async def test_the_picker_gives_a_file_with_its_folder_as_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("p.toml").write_text(dump(Config().changed({"name": "p"})))
+    picked = await answer_to(PresetPicker(Config()), "tab", "p", "full_stop", *"toml", "enter")
+    assert (picked.config.name, picked.base) == ("p", tmp_path)
+
+
+async def test_the_picker_stays_and_says_why_a_word_is_no_preset():
+    text = await text_of(PresetPicker(Config()), "tab", *"plateu", "enter")
+    assert "plateu is no preset and no file. Did you mean plateau?" in " ".join(text.replace("│", " ").split())
+
+
+async def test_a_broken_preset_of_ones_own_is_listed_with_its_problem_and_cannot_be_taken():
+    presets.own_folder().mkdir(parents=True)
+    (presets.own_folder() / "zz.toml").write_text("schema = 1\n[training]\nepochs = 0\n")
+    text = await text_of(PresetPicker(Config()), "end", "enter")
+    assert "zz" in text
+    assert "training.epochs must be at least 1, got 0." in " ".join(text.replace("│", " ").split())
+
+
+async def test_an_empty_path_chooses_nothing():
+    app = DialogApp(PresetPicker(Config()))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+        assert isinstance(app.focused, Input)
+        assert app.answer is UNSET
+
+
+def test_a_description_tells_every_value_that_would_change_and_no_other():
+    before = Config()
+    after = before.changed({"training.epochs": 7, "optimizer.kind": "sgd", "optimizer.momentum": 0.5})
+    text = describe(after, before).plain
+    assert "training.epochs  30 → 7" in text
+    assert "optimizer.kind  adam → sgd" in text
+    assert "optimizer.momentum  – → 0.5" in text
+    assert "training.batch_size" not in text
+    assert describe(before, before).plain.endswith("is what the form holds\n")
+
+
+def test_a_description_spells_out_what_a_terminal_would_obey():
+    table = {"description": "first\nsecond [/]", "data": {"source": "path", "path": "a\x1b]0;x\x07", "target": "y"}}
+    text = describe(Config.parse(table), Config()).plain
+    assert "first\\nsecond [/]" in text
+    assert r"a\x1b]0;x\x07" in text
+    assert "\x1b" not in text

@@ -1,0 +1,37 @@
+"""What of a picture has to be sent again: the cells that differ from the picture before, row by row.
+
+Textual repaints whole widgets; over SSH, several times a second, that is most of the bytes of a dashboard.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from textual.geometry import Region
+from textual.strip import Strip
+
+
+def changed_regions(old: Sequence[Strip], new: Sequence[Strip]) -> list[Region]:
+    """Return the part of each row of `new` that differs from `old`; rows that `old` lacks count as different."""
+    regions = []
+    for row, strip in enumerate(new):
+        if row >= len(old):
+            regions.append(Region(0, row, strip.cell_length, 1))
+        elif strip != old[row]:
+            start, stop = _span(old[row], strip)
+            regions.append(Region(start, row, stop - start, 1))
+    return regions
+
+
+def _span(old: Strip, new: Strip) -> tuple[int, int]:
+    """Return the first cell that differs and the one after the last."""
+    before, after = _cells(old), _cells(new)
+    if len(before) != len(after) or len(after) != new.cell_length:
+        return 0, new.cell_length  # wide or combining characters: cells and characters are not one to one
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=True)))
+    pairs = zip(reversed(before), reversed(after), strict=True)
+    same_behind = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return same, max(len(after) - same_behind, same + 1)
+
+
+def _cells(strip: Strip) -> list[tuple[str, object]]:
+    return [(character, segment.style) for segment in strip for character in segment.text]
