@@ -1,15 +1,22 @@
-"""Presets: configs to start from. The built-in ones lie beside this file, a person's own in their config folder."""
+"""Presets: configs to start from. The built-in ones lie beside this file, a person's own in their config folder.
+
+To find one loads nothing heavy; to read one loads the whole config.
+"""
+
+from __future__ import annotations
 
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainer import config as configs
 from trainer import files
-from trainer.config import Config
 from trainer.problems import ConfigError, nearest
 from trainer.text import clean, quoted
+
+if TYPE_CHECKING:
+    from trainer.config import Config
 
 _BUILT_IN = Path(__file__).parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -24,9 +31,16 @@ class Preset:
     path: Path
     built_in: bool
 
+    @property
+    def base(self) -> Path | None:
+        """Return the folder that its relative paths start from; None for a built-in one, which has none."""
+        return None if self.built_in else self.path.absolute().parent
+
     def load(self) -> Config:
         """Return its config. Raises ConfigError with every problem in it."""
-        return configs.load(self.path)
+        from trainer.config import load
+
+        return load(self.path)
 
 
 def own_folder() -> Path:
@@ -66,12 +80,6 @@ def load(word: str) -> Config:
     return find(word).load()
 
 
-def base_of(word: str) -> Path | None:
-    """Return the folder that relative paths in a preset start from; None for built-in ones, which have none."""
-    preset = find(word)
-    return None if preset.built_in else preset.path.absolute().parent
-
-
 def path_of(name: str) -> Path:
     """Return where a person's own preset of that name lies, or would. Raises ConfigError for an unusable name."""
     if not _NAME.fullmatch(name):
@@ -86,10 +94,12 @@ def save(config: Config, name: str) -> Path:
     Raises:
         ConfigError: the name cannot be a file's, or the disk refused.
     """
+    from trainer.config import dump
+
     path = path_of(name)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.replace_atomically(path, configs.dump(config).encode(), durable=True)
+        files.replace_atomically(path, dump(config).encode(), durable=True)
     except OSError as error:
         raise ConfigError(f"{clean(str(path))} cannot be written: {error.strerror or error}") from error
     return path

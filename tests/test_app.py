@@ -20,7 +20,8 @@ from trainer.commands import Stop
 from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, Insight, Started, Warned
 from trainer.log import Log
-from trainer.runs import Status, all_runs
+from trainer.runs import Status
+from trainer.store import all_runs
 from tui.app import NnTui
 from tui.compare_screen import CompareScreen
 from tui.dialogs import Keys, Question, RunList, SaveAs

@@ -16,7 +16,8 @@ import pytest
 import presets
 from trainer.config import Config, load
 from trainer.preparation import prepare
-from trainer.runs import Run, all_runs, is_run
+from trainer.runs import Run
+from trainer.store import all_runs, is_run
 from trainer.training import start, train
 from tui import cli, headless
 

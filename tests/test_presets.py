@@ -132,9 +132,9 @@ def test_a_preset_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(path.parent)
     for word in (str(path), "some.toml", "./some.toml", f"..{os.sep}folder{os.sep}some.toml"):
         assert presets.load(word).name == "some"
-        assert presets.base_of(word) is not None
-        assert (presets.base_of(word) or Path()).resolve() == path.parent.resolve()
-    assert presets.base_of("iris-first") is None
+        assert presets.find(word).base is not None
+        assert (presets.find(word).base or Path()).resolve() == path.parent.resolve()
+    assert presets.find("iris-first").base is None
 
 
 @pytest.mark.parametrize(

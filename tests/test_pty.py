@@ -17,7 +17,7 @@ from typing import Any
 import pyte
 import pytest
 
-from trainer.runs import all_runs
+from trainer.store import all_runs
 
 PROGRAM = Path(sys.executable).with_name("nn-tui")
 DEADLINE_SECONDS = 60.0

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer import commands, events, run_directory, runs
+from trainer import store as stores
 from trainer.commands import Inbox, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
 from trainer.events import Epoch, Event, Finished, Spread, Started, Steps, Warned, decode, encode
@@ -288,7 +289,7 @@ def test_a_real_run_is_followed_from_another_thread(trained: Callable[..., Any],
     settings = {"data.source": "iris", "model.hidden": [4], "training.batch_size": 40, "training.epochs": 20}
     thread = threading.Thread(target=trained, args=(settings,))
     thread.start()
-    while not (found := runs.all_runs(store)):
+    while not (found := stores.all_runs(store)):
         time.sleep(0.001)
     followed = Run(found[0].directory, config=found[0].config)
     followed.apply_all(follow(found[0].directory, interval=0.001))
@@ -315,10 +316,10 @@ def test_a_damaged_run_harms_no_other(store: Path, file: str, content: bytes | N
     (bad / file).unlink()
     if content is None:
         (bad / file).mkdir()  # neither a file nor nothing
-        assert {run.directory for run in runs.all_runs(store)} == set(good)
+        assert {run.directory for run in stores.all_runs(store)} == set(good)
         return
     (bad / file).write_bytes(content)
-    listed = {run.directory: run for run in runs.all_runs(store)}
+    listed = {run.directory: run for run in stores.all_runs(store)}
     assert listed.keys() == {bad, *good}
     assert all(listed[path].shown_state == "finished" for path in good)
     if content == b"" and file == "config.toml":
@@ -336,8 +337,8 @@ def test_a_store_may_hold_other_things(store: Path) -> None:
     (store / "folder").mkdir()
     (store / "link").symlink_to(path)
     os.mkfifo(store / "fifo")
-    assert [run.directory for run in runs.all_runs(store)] == [path]
-    assert runs.all_runs(store / "missing") == []
+    assert [run.directory for run in stores.all_runs(store)] == [path]
+    assert stores.all_runs(store / "missing") == []
 
 
 def test_runs_are_listed_newest_first(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,8 +346,8 @@ def test_runs_are_listed_newest_first(store: Path, monkeypatch: pytest.MonkeyPat
     for second in range(3):
         monkeypatch.setattr(run_directory, "_new_id", lambda name, second=second: f"20260101-00000{second}-x-0000")
         paths.append(ended(store))
-    assert [run.directory for run in runs.all_runs(store)] == paths[::-1]
-    assert runs.find("@last", store) == paths[-1]
+    assert [run.directory for run in stores.all_runs(store)] == paths[::-1]
+    assert stores.find("@last", store) == paths[-1]
 
 
 @pytest.fixture
@@ -361,12 +362,12 @@ def named(store: Path) -> list[Path]:
 
 
 def test_a_run_is_found_by_path_id_and_prefix(named: list[Path], store: Path) -> None:
-    assert runs.find(str(named[0]), Path("elsewhere")) == named[0]
-    assert runs.find(f"{named[0]}/", store) == named[0]
-    assert runs.find(named[0].name, store) == named[0]
-    assert runs.find("20260101-000000", store) == named[0]
-    assert runs.find("20260101-000001-beta-2222", store) == named[1], "a whole id before a prefix"
-    assert runs.find("@last", store) == named[2]
+    assert stores.find(str(named[0]), Path("elsewhere")) == named[0]
+    assert stores.find(f"{named[0]}/", store) == named[0]
+    assert stores.find(named[0].name, store) == named[0]
+    assert stores.find("20260101-000000", store) == named[0]
+    assert stores.find("20260101-000001-beta-2222", store) == named[1], "a whole id before a prefix"
+    assert stores.find("@last", store) == named[2]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +382,7 @@ def test_a_run_is_found_by_path_id_and_prefix(named: list[Path], store: Path) ->
 )  # fmt: skip
 def test_a_word_that_means_no_run_is_refused_in_one_line(named: list[Path], store: Path, word: str, words: str) -> None:
     with pytest.raises(RunError) as caught:
-        runs.find(word, store)
+        stores.find(word, store)
     (problem,) = caught.value.problems
     assert words in str(problem)
     assert str(problem).isprintable()
@@ -391,37 +392,37 @@ def test_a_word_that_means_no_run_is_refused_in_one_line(named: list[Path], stor
 def test_an_empty_store_has_no_last_run(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match="@last is no run in"):
-        runs.find("@last", tmp_path / folder)
+        stores.find("@last", tmp_path / folder)
 
 
 def test_the_store_is_the_one_given_else_the_environments_else_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NN_TUI_RUNS", "/somewhere")
-    assert [runs.store("/given"), runs.store(), runs.store("")] == [
+    assert [stores.store("/given"), stores.store(), stores.store("")] == [
         Path("/given"),
         Path("/somewhere"),
         Path("/somewhere"),
     ]
     monkeypatch.setenv("NN_TUI_RUNS", "")
-    assert runs.store() == Path("runs")
+    assert stores.store() == Path("runs")
 
 
 def test_a_run_is_alive_as_long_as_its_lock_is_held(store: Path) -> None:
     directory = begun(store)
     directory.record(Started(n_parameters=1, device="cpu", steps_per_epoch=1))
-    assert runs.is_alive(directory.path)
+    assert stores.is_alive(directory.path)
     assert runs.peek(directory.path).shown_state == "running"
     with (directory.path / "lock").open() as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     directory.close()
-    assert not runs.is_alive(directory.path)
+    assert not stores.is_alive(directory.path)
     assert runs.peek(directory.path).shown_state == runs.read(directory.path).shown_state == "crashed"
 
 
 def test_looking_whether_a_run_is_alive_does_not_make_it_so(store: Path) -> None:
     path = ended(store)
-    assert [runs.is_alive(path) for _ in range(3)] == [False] * 3
+    assert [stores.is_alive(path) for _ in range(3)] == [False] * 3
     (path / "lock").unlink()
-    assert not runs.is_alive(path)
+    assert not stores.is_alive(path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from trainer import checkpoints, loop, program, runs
+from trainer import store as stores
 from trainer import training as engine
 from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
@@ -34,7 +35,7 @@ def prepared_of(settings: dict[str, Any], base: dict[str, Any] = TINY) -> Prepar
 
 def begun(prepared: Prepared, hook: Hook | None = None) -> RunDirectory:
     """A new run, whose hook is called in the training thread after each record."""
-    directory = engine.start(prepared, runs.store())
+    directory = engine.start(prepared, stores.store())
     record = directory.record
 
     def record_and_tell(event: Any, **at: float) -> Any:
@@ -96,7 +97,7 @@ def check(run: Run) -> None:
     assert [record["epoch"] for record in of_kind(run, "epoch")] == list(range(run.status.epochs))
     elapsed = [record["elapsed"] for record in found]
     assert elapsed == sorted(elapsed)
-    assert not runs.is_alive(run.directory)
+    assert not stores.is_alive(run.directory)
     again, listed = runs.read(run.directory), runs.peek(run.directory)
     assert again.status.model_dump_json() == listed.status.model_dump_json() == run.status.model_dump_json()
     assert again.shown_state == run.status.state
@@ -256,7 +257,7 @@ def test_a_command_stops_a_run(keep_best: bool) -> None:
 
 def test_a_command_that_came_first_stops_a_run_at_its_first_update() -> None:
     prepared = prepared_of({})
-    directory = engine.start(prepared, runs.store())
+    directory = engine.start(prepared, stores.store())
     send(directory.path, Stop())
     run = engine.train(prepared, directory)
     check(run)
@@ -333,7 +334,7 @@ def test_a_full_disk_fails_the_run_and_not_the_process(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "write", write)
     assert run.status.state == "failed"
     assert "No space left on device" in run.status.message
-    assert not runs.is_alive(run.directory)
+    assert not stores.is_alive(run.directory)
     assert runs.read(run.directory).status.epochs == 3
     assert runs.peek(run.directory).shown_state == "crashed", "run.json could not be written any more"
     assert trained().status.state == "finished"
@@ -615,9 +616,9 @@ def test_no_thread_is_left_of_a_run() -> None:
 
 def test_the_trainer_holds_the_lock_while_it_trains() -> None:
     alive = []
-    run = trained({}, lambda directory, event: alive.append(runs.is_alive(directory.path)))
+    run = trained({}, lambda directory, event: alive.append(stores.is_alive(directory.path)))
     assert set(alive) == {True}
-    assert not runs.is_alive(run.directory)
+    assert not stores.is_alive(run.directory)
 
 
 def test_the_insights_of_a_run_are_recorded_after_their_epoch() -> None:

@@ -19,9 +19,11 @@ from trainer.events import (
     Spread,
     Started,
     Steps,
-    Tested as LookedAtTest,
     Warned,
     WeightsRestored,
+)
+from trainer.events import (
+    Tested as LookedAtTest,
 )
 from trainer.runs import Shown
 from tui.panels import GLYPHS
@@ -31,7 +33,8 @@ from tui.wording import STATE_GLYPHS, age, count, duration, happening, metrics_l
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "–"), (math.nan, "NaN"), (math.inf, "∞"), (-math.inf, "-∞"), (0.0, "0"), (1.0, "1"), (0.123456, "0.1235"),
+        (None, "–"), (math.nan, "NaN"), (math.inf, "∞"), (-math.inf, "-∞"), (0.0, "0"), (1.0, "1"),
+        (0.123456, "0.1235"),
         (1e-3, "0.001"), (123456.0, "1.235e+05"), (-2.5e-7, "-2.5e-07"),
     ],
 )  # fmt: skip

@@ -106,7 +106,7 @@ def follow(directory: Path, interval: float = 0.1) -> Iterator[Event]:
         directory: the run's.
         interval: seconds between two looks.
     """
-    from trainer.runs import is_alive
+    from trainer.store import is_alive
 
     tail = Tail(directory / "events.jsonl")
     while True:

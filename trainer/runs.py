@@ -6,9 +6,7 @@ that lists of runs need not read every log, and nothing in `run.json` is more th
 
 from __future__ import annotations
 
-import fcntl
 import math
-import os
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -43,7 +41,8 @@ from trainer.events import (
 )
 from trainer.lazy import np
 from trainer.log import Tail
-from trainer.problems import ConfigError, Problem, RunError, nearest
+from trainer.problems import ConfigError
+from trainer.store import is_alive
 from trainer.text import clean
 
 if TYPE_CHECKING:
@@ -264,31 +263,6 @@ def judge(config: Config) -> str:
     return callbacks.early_stopping.monitor if callbacks.early_stopping.enabled else callbacks.model_checkpoint.monitor
 
 
-def store(runs: str | Path | None = None) -> Path:
-    """Return the folder that runs are kept in: the one given, else `$NN_TUI_RUNS`, else `./runs`."""
-    return Path(runs or os.environ.get("NN_TUI_RUNS") or "runs")
-
-
-def is_run(directory: Path) -> bool:
-    """Say whether a folder is a run's."""
-    try:
-        return (directory / "config.toml").is_file() and (directory / "run.json").is_file()
-    except OSError:  # a name too long to be one, a folder of somebody else
-        return False
-
-
-def is_alive(directory: Path) -> bool:
-    """Say whether a trainer holds the run's lock at this moment."""
-    try:
-        with (directory / "lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def peek(directory: Path) -> Run:
     """Return a run from its config and `run.json` alone: enough for a list, whatever the length of its log."""
     run = Run(directory)
@@ -316,37 +290,6 @@ def read(directory: Path) -> Run:
     run, tail = open_run(directory)
     run.apply_all(tail.read_all())
     return run
-
-
-def all_runs(folder: Path) -> list[Run]:
-    """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
-    if not folder.is_dir():
-        return []
-    found = (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
-    named = sorted((Path(entry.path) for entry in found), key=lambda path: path.name, reverse=True)
-    return [peek(path) for path in named if is_run(path)]
-
-
-def find(word: str, folder: Path) -> Path:
-    """Return the folder of the run meant by a path, an id, a unique prefix of an id, or `@last`.
-
-    Raises:
-        RunError: there is none, or more than one.
-    """
-    if is_run(Path(word)):
-        return Path(word)
-    entries = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
-    known = sorted((path.name for path in entries), reverse=True)
-    if word == "@last":
-        matches = known[:1]
-    else:
-        matches = [name for name in known if name == word] or [name for name in known if name.startswith(word) and word]
-    if len(matches) == 1:
-        return folder / matches[0]
-    if matches:
-        raise RunError(f"{clean(word)} means {len(matches)} runs: {', '.join(matches[:3])} ... Write more of the id.")
-    where = clean(str(folder))
-    raise RunError(Problem(f"{clean(word)} is no run in {where}.{nearest(word, known)} List them with: nn-tui runs"))
 
 
 def _damage(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Runs side by side: their curves in one chart, what came out of them, and which hyperparameters differ."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,8 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from trainer.comparison import compare
-from trainer.runs import Run, Shown, is_run, peek
+from trainer.runs import Run, Shown
+from trainer.store import Listing
 from trainer.text import clean
 from tui.cell_table import CellTable, component_style
 from tui.chart import Series
@@ -30,32 +31,6 @@ _TICK = 0.5
 _LISTING_INTERVAL = 2.0
 _BYTES_A_TICK = 1 << 16
 _BYTES_AT_ONCE = 1 << 20
-
-
-@dataclass
-class Listing:
-    """The runs of a store, read again only where a trainer wrote since the last look."""
-
-    folder: Path
-    _known: dict[Path, tuple[tuple[int, int, int], Run]] = field(default_factory=dict)
-
-    def read(self, others: Sequence[Path] = ()) -> list[tuple[Run, Shown]]:
-        """Return every run of the folder, newest first, then the others, each with what it shows as.
-
-        Raises:
-            OSError: the folder cannot be read.
-        """
-        here = [path for path in self.folder.iterdir() if is_run(path)] if self.folder.is_dir() else []
-        paths = [
-            *sorted(here, key=lambda path: path.name, reverse=True),
-            *(path for path in others if path not in here),
-        ]
-        known, self._known = self._known, {}
-        for path in paths:
-            stamp = _stamp(path)
-            old = known.get(path)
-            self._known[path] = old if old and old[0] == stamp else (stamp, peek(path))
-        return [(run, run.shown_state) for _, run in self._known.values()]
 
 
 class CompareScreen(Screen[None]):
@@ -268,11 +243,3 @@ def _series(run: Run, metric: str, axis: str, slot: int) -> Series:
 def _state(run: Run, shown: Shown | None) -> Shown:
     """Return what a run shows as; its records know of its end before the next look at the store does."""
     return "damaged" if run.damage else run.status.state if run.ended or shown is None else shown
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        status = (path / "run.json").stat()
-    except OSError:
-        return 0, 0, 0
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainer.runs import all_runs, store
+from trainer.store import all_runs, store
 
 Verdict = Literal["ok", "note", "problem"]
 _GLYPHS: dict[Verdict, str] = {"ok": "✓", "note": "·", "problem": "✗"}

@@ -12,7 +12,8 @@ from typing import Any
 from trainer import files
 from trainer.comparison import safe_cell
 from trainer.problems import ConfigError
-from trainer.runs import Run, find, read, result, store
+from trainer.runs import Run, read, result
+from trainer.store import find, store
 
 FORMS = ("csv", "json")
 _AXES = ("epoch", "step", "seconds")

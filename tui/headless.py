@@ -16,7 +16,8 @@ from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
-from trainer.runs import Run, store
+from trainer.runs import Run
+from trainer.store import store
 from trainer.training import start
 from trainer.training import train as train_run
 from tui.exports import outcome
@@ -31,8 +32,9 @@ _LINE_SECONDS = 1.0
 def train(preset: str, settings: list[str], name: str, runs: Path | None, as_json: bool) -> int:
     """Train a preset; return the exit code. Raises ConfigError, RunError: nothing was created."""
     values = parse_settings(settings)
-    config = presets.load(preset).changed({**values, **({"name": name} if name else {})})
-    prepared = prepare(config, presets.base_of(preset))
+    found = presets.find(preset)
+    config = found.load().changed({**values, **({"name": name} if name else {})})
+    prepared = prepare(config, found.base)
     directory = start(prepared, store(runs))
     cancelled = threading.Event()
     ended: list[Run] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import presets
 from trainer.problems import ConfigError
-from trainer.runs import is_run, store
+from trainer.store import is_run, store
 from trainer.text import clean
 
 
@@ -27,7 +27,8 @@ def launch(words: list[str], runs: Path | None) -> int:
             preset = word
     if compared:
         folder = folder if runs else compared[0].absolute().parent
-    config, base = presets.load(preset), presets.base_of(preset)
+    found = presets.find(preset)
+    config, base = found.load(), found.base
     _require_terminal()
     from tui.app import NnTui
 

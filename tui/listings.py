@@ -13,7 +13,8 @@ from rich.text import Text
 import presets
 from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
-from trainer.runs import Run, all_runs, find, read, store
+from trainer.runs import Run, read
+from trainer.store import all_runs, find, store
 from trainer.text import clean
 from tui.exports import outcome
 from tui.wording import STATE_GLYPHS, age, number

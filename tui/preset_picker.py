@@ -84,7 +84,8 @@ class PresetPicker(ModalScreen[Picked | None]):
 
     def _choose(self, word: str) -> None:
         try:
-            self.dismiss(Picked(presets.load(word), presets.base_of(word)))
+            preset = presets.find(word)
+            self.dismiss(Picked(preset.load(), preset.base))
         except ConfigError as error:
             self.preview.update(problems_text(error))
 

@@ -1,0 +1,110 @@
+"""Stores: folders of runs. Where they are, which runs they hold, which of these live."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.problems import Problem, RunError, nearest
+from trainer.text import clean
+
+if TYPE_CHECKING:
+    from trainer.runs import Run, Shown
+
+
+def store(runs: str | Path | None = None) -> Path:
+    """Return the folder that runs are kept in: the one given, else `$NN_TUI_RUNS`, else `./runs`."""
+    return Path(runs or os.environ.get("NN_TUI_RUNS") or "runs")
+
+
+def is_run(directory: Path) -> bool:
+    """Say whether a folder is a run's."""
+    try:
+        return (directory / "config.toml").is_file() and (directory / "run.json").is_file()
+    except OSError:  # a name too long to be one, a folder of somebody else
+        return False
+
+
+def is_alive(directory: Path) -> bool:
+    """Say whether a trainer holds the run's lock at this moment."""
+    try:
+        with (directory / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def all_runs(folder: Path) -> list[Run]:
+    """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
+    if not folder.is_dir():
+        return []
+    found = (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    named = sorted((Path(entry.path) for entry in found), key=lambda path: path.name, reverse=True)
+    from trainer.runs import peek
+
+    return [peek(path) for path in named if is_run(path)]
+
+
+def find(word: str, folder: Path) -> Path:
+    """Return the folder of the run meant by a path, an id, a unique prefix of an id, or `@last`.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    if is_run(Path(word)):
+        return Path(word)
+    entries = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
+    known = sorted((path.name for path in entries), reverse=True)
+    if word == "@last":
+        matches = known[:1]
+    else:
+        matches = [name for name in known if name == word] or [name for name in known if name.startswith(word) and word]
+    if len(matches) == 1:
+        return folder / matches[0]
+    if matches:
+        raise RunError(f"{clean(word)} means {len(matches)} runs: {', '.join(matches[:3])} ... Write more of the id.")
+    where = clean(str(folder))
+    raise RunError(Problem(f"{clean(word)} is no run in {where}.{nearest(word, known)} List them with: nn-tui runs"))
+
+
+@dataclass
+class Listing:
+    """The runs of a store, read again only where a trainer wrote since the last look."""
+
+    folder: Path
+    _known: dict[Path, tuple[tuple[int, int, int], Run]] = field(default_factory=dict)
+
+    def read(self, others: Sequence[Path] = ()) -> list[tuple[Run, Shown]]:
+        """Return every run of the folder, newest first, then the others, each with what it shows as.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        from trainer.runs import peek
+
+        here = [path for path in self.folder.iterdir() if is_run(path)] if self.folder.is_dir() else []
+        paths = [
+            *sorted(here, key=lambda path: path.name, reverse=True),
+            *(path for path in others if path not in here),
+        ]
+        known, self._known = self._known, {}
+        for path in paths:
+            stamp = _stamp(path)
+            old = known.get(path)
+            self._known[path] = old if old and old[0] == stamp else (stamp, peek(path))
+        return [(run, run.shown_state) for _, run in self._known.values()]
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = (path / "run.json").stat()
+    except OSError:
+        return 0, 0, 0
+    return status.st_ino, status.st_mtime_ns, status.st_size
