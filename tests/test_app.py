@@ -166,7 +166,8 @@ from tui.train_screen import TrainScreen
 seen = []
 def note(screen):
     lines = screen._compositor.render_strips()
-    seen.append(("".join(part.text for strip in lines for part in strip), [n for n in ("jax", "numpy") if n in sys.modules]))
+    text = "".join(part.text for strip in lines for part in strip)
+    seen.append((text, {"jax", "numpy"} & sys.modules.keys()))
 TrainScreen._load_jax = note
 async def main():
     async with NnTui(Config(), None, Path("runs")).run_test(size=(120, 40)) as pilot:

@@ -92,7 +92,7 @@ def test_a_folder_is_a_store(tmp_path: Path):
 @pytest.mark.parametrize("stream", ["stdin", "stdout"])
 def test_what_is_no_terminal_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch, stream: str):
     monkeypatch.setattr(getattr(sys, stream), "isatty", lambda: False, raising=False)
-    with pytest.raises(ConfigError, match="needs a terminal. Train without a screen: nn-tui train PRESET"):
+    with pytest.raises(ConfigError, match=r"needs a terminal\. Train without a screen: nn-tui train PRESET"):
         launch([], None)
     assert not Opened.made
 

@@ -1,6 +1,8 @@
 """The app: two screens, train and compare, and what is the same on both."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,11 +11,10 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from trainer.config import Config
-from tui.dialogs import Keys, Question
 from tui.train_screen import TrainScreen
 
 if TYPE_CHECKING:
+    from trainer.config import Config
     from tui.run_table import RunTable
 
 
@@ -32,11 +33,13 @@ class NnTui(App[None]):
         ),
     ]
 
-    def __init__(self, config: Config, base: Path | None, store: Path, compared: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, load: Callable[[], Config], base: Path | None, store: Path, compared: Sequence[Path] = ()
+    ) -> None:
         """Make the app.
 
         Args:
-            config: what the form holds at first.
+            load: gives what the form holds at first; called when the first picture stands.
             base: folder that its relative paths start from.
             store: folder of runs.
             compared: runs to open the compare screen with; none opens the train screen.
@@ -44,7 +47,7 @@ class NnTui(App[None]):
         super().__init__()
         self._store = store
         self._compared = tuple(compared)
-        self.train_screen = TrainScreen(config, base, store)
+        self.train_screen = TrainScreen(load, base, store)
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the train screen."""
@@ -70,6 +73,8 @@ class NnTui(App[None]):
 
     def action_keys(self) -> None:
         """Show every key."""
+        from tui.dialogs import Keys
+
         if not isinstance(self.screen, Keys):
             self.push_screen(Keys(_all_bindings()))
 
@@ -78,6 +83,8 @@ class NnTui(App[None]):
         if not self.train_screen.host.is_busy:
             self.exit()
             return
+        from tui.dialogs import Question
+
         question = Question("A run is under way. Stop it, saved, and quit?", "Stop and quit", "Stay")
         self.push_screen(question, self._leave)
 
@@ -97,7 +104,7 @@ class NnTui(App[None]):
         yield SystemCommand("Theme", "Change the colours; there are light and dark ones", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save a picture of the screen", self.deliver_screenshot)
 
-    def on_run_table_opened(self, event: "RunTable.Opened") -> None:
+    def on_run_table_opened(self, event: RunTable.Opened) -> None:
         """Bring a run of the compare screen onto the panels. Not by `on`: its class would load NumPy at the start."""
         if self.screen is not self.train_screen:
             self.pop_screen()

@@ -1,7 +1,9 @@
 """Dialogs: a question, a name, a run of the session, the keys."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import getters, on
@@ -14,10 +16,12 @@ from textual.widgets.option_list import Option
 
 import presets
 from trainer.problems import ConfigError
-from trainer.runs import Run
 from tui.wording import STATE_GLYPHS, number
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
+if TYPE_CHECKING:
+    from trainer.runs import Run
+
 _CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 

@@ -21,7 +21,8 @@ from trainer.store import store
 from trainer.training import start
 from trainer.training import train as train_run
 from tui.exports import outcome
-from tui.wording import happening, metrics_line
+from tui.happenings import happening
+from tui.wording import metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
 _INTERRUPTED = 130

@@ -1,13 +1,20 @@
 """Opening the app: what the words of the command line mean, and whether this terminal can show it."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import presets
 from trainer.problems import ConfigError
 from trainer.store import is_run, store
 from trainer.text import clean
+
+if TYPE_CHECKING:
+    from trainer.config import Config
 
 
 def launch(words: list[str], runs: Path | None) -> int:
@@ -28,14 +35,21 @@ def launch(words: list[str], runs: Path | None) -> int:
     if compared:
         folder = folder if runs else compared[0].absolute().parent
     found = presets.find(preset)
-    config, base = found.load(), found.base
     _require_terminal()
     from tui.app import NnTui
 
-    app = NnTui(config, base, folder, compared)
+    app = NnTui(_loader(found), found.base, folder, compared)
     app.run()
     app.train_screen.host.wait()
     return app.return_code or 0
+
+
+def _loader(preset: presets.Preset) -> Callable[[], Config]:
+    """Return what gives the preset's config; a person's own is read at once, since it may have problems to tell."""
+    if preset.built_in:
+        return preset.load
+    config = preset.load()
+    return lambda: config
 
 
 def _require_terminal() -> None:

@@ -1,72 +1,31 @@
 """The live panels: each shows one side of a run, and does nothing when that side has not changed."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.content import Content
 from textual.widgets import RichLog
 
-from trainer.callbacks import Progress
-from trainer.events import (
-    CheckpointSaved,
-    Compiled,
-    Diverged,
-    EarlyStopped,
-    Event,
-    Finished,
-    HyperparameterSet,
-    Insight,
-    LearningRateReduced,
-    Paused,
-    Resumed,
-    Started,
-    Tested,
-    Warned,
-    WeightsRestored,
-)
 from trainer.lazy import np
-from trainer.runs import Run
-from trainer.runs import Series as Curve
 from tui.chart_frame import Mark, Series
 from tui.chart_widget import Chart
-from tui.followed import Followed
 from tui.lines import Lines
-from tui.wording import happening, number
+from tui.wording import number
+
+if TYPE_CHECKING:
+    from trainer.callbacks import Progress
+    from trainer.events import Event
+    from trainer.runs import Run
+    from trainer.runs import Series as Curve
+    from tui.followed import Followed
 
 AXES = ("epochs", "steps", "seconds")
 
-GLYPHS: dict[type, str] = {
-    LearningRateReduced: "▼",
-    EarlyStopped: "■",
-    CheckpointSaved: "◆",
-    WeightsRestored: "↺",
-    HyperparameterSet: "✎",
-    Diverged: "✗",
-    Insight: "✦",
-    Warned: "!",
-    Paused: "‖",
-    Resumed: "▶",
-    Started: "▶",
-    Compiled: "·",
-    Tested: "=",
-    Finished: "●",
-}
-"""What stands for each kind of event, in the log and on the curves."""
-
 _FAR_ENOUGH = 0.25
 """Share of the training from which on the axis shows all that is planned."""
-
-_MARKED = (LearningRateReduced, EarlyStopped, WeightsRestored, HyperparameterSet, Diverged)
-_STYLES: dict[type, str] = {
-    Diverged: "bold",
-    Warned: "bold",
-    Insight: "bold",
-    EarlyStopped: "bold",
-    LearningRateReduced: "bold",
-    Compiled: "dim",
-    Started: "dim",
-    CheckpointSaved: "dim",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +113,20 @@ class EventLog(RichLog, can_focus=True):
 
     def add(self, events: list[Event]) -> None:
         """Append the lines of those events that are told."""
+        from tui.happenings import GLYPHS, STYLES, happening
+
         for event in events:
             if (glyph := GLYPHS.get(type(event))) is not None:
-                self.write(Text.assemble((f"{glyph} ", "bold"), (happening(event), _STYLES.get(type(event), ""))))
+                self.write(Text.assemble((f"{glyph} ", "bold"), (happening(event), STYLES.get(type(event), ""))))
 
 
 def marks(run: Run, view: View) -> list[Mark]:
     """Return a mark for each event that changed the course of the training, where it happened."""
-    marked = (event for event in run.happenings if isinstance(event, _MARKED))
+    if not run.happenings:
+        return []
+    from tui.happenings import GLYPHS, MARKED
+
+    marked = (event for event in run.happenings if isinstance(event, MARKED))
     return [Mark(_place(event, run, view.axis), GLYPHS[type(event)]) for event in marked]
 
 

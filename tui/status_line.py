@@ -1,11 +1,17 @@
 """The status line: state, epoch and step, progress and time left, speed, device, what compiling cost."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
-from trainer.runs import LIVE, Run
 from trainer.text import clipped
 from tui.lines import Lines
 from tui.wording import STATE_GLYPHS, count, duration, number
+
+if TYPE_CHECKING:
+    from trainer.runs import Run
 
 _STYLES = {
     **dict.fromkeys(("running", "finished"), "bold $text-success"),
@@ -44,7 +50,7 @@ def _idle(waiting: str) -> Content:
 
 def _progress(run: Run, width: int) -> Content:
     status = run.status
-    state = run.shown_state if status.state in LIVE else status.state
+    state = status.state if run.ended else run.shown_state
     total = max(1, status.epochs_planned)
     line = Content.assemble(
         (f"{STATE_GLYPHS[state]} {state} ", _STYLES.get(state, "bold")),

@@ -1,8 +1,15 @@
-"""The train screen: the form on the left, what the run does on the right."""
+"""The train screen: the form on the left, what the run does on the right.
 
+Its frame is painted first; config, form and run store are loaded when it stands, so that nobody waits for them before
+an empty terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -13,17 +20,17 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 import presets
-from trainer.commands import Pause, Resume, Stop
-from trainer.config import Config
 from trainer.problems import ConfigError
-from tui.dialogs import Question, RunList, SaveAs
-from tui.followed import Followed
-from tui.form import Form
 from tui.pace import Pace
 from tui.panels import AXES, PANELS, CallbackPanel, EventLog, Panel, View
-from tui.preset_picker import Picked, PresetPicker
 from tui.status_line import StatusLine
 from tui.training_host import Outcome, TrainingHost
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+    from tui.followed import Followed
+    from tui.form import Form
+    from tui.preset_picker import Picked
 
 _TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
@@ -32,8 +39,6 @@ _CELLS_A_SECOND = 300
 
 _CELLS_AT_ONCE = 4000
 """Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
-
-_BY = "the app"
 
 
 class TrainScreen(Screen[None]):
@@ -76,17 +81,20 @@ class TrainScreen(Screen[None]):
 
         outcome: Outcome
 
-    def __init__(self, config: Config, base: Path | None, store: Path) -> None:
+    form: Form
+    _preset: Config
+
+    def __init__(self, load: Callable[[], Config], base: Path | None, store: Path) -> None:
         """Show a config.
 
         Args:
-            config: what the form holds at first.
+            load: gives what the form holds at first; called when the frame is painted.
             base: folder that its relative paths start from.
             store: folder of runs.
         """
         super().__init__()
-        self.form = Form(config, file_base=base)
-        self._preset = config
+        self._load = load
+        self._is_ready = False
         self._base = base
         self._waiting = ""
         self._view = View()
@@ -117,17 +125,27 @@ class TrainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Start the clock that follows runs; it rests until there is one."""
         self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
-        self._show_name()
         self.status.show(None)
         for panel in self.query(Panel):
             panel.border_title = {"LossPanel": "loss", "RatePanel": "learning rate"}.get(type(panel).__name__, "metric")
         self._choose_panel(0)
-        # First the picture with its frames, then the form's many fields, then JAX.
         self.call_after_refresh(self._fill)
 
     async def _fill(self) -> None:
+        """Load and show the form; then load JAX, in the background."""
+        from tui.form import Form
+
+        self._preset = self._load()
+        self.form = Form(self._preset, file_base=self._base)
+        self._is_ready = True
         await self.left.mount(self.form)
+        self._show_name()
+        self.refresh_bindings()
         self.call_after_refresh(self._load_jax)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer nothing before there is a form."""
+        return self._is_ready or f"action_{action}" not in vars(TrainScreen)
 
     @work(thread=True, group="loading", exit_on_error=False)
     def _load_jax(self) -> None:
@@ -164,6 +182,8 @@ class TrainScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Let the person choose a preset."""
+        from tui.preset_picker import PresetPicker
+
         self.app.push_screen(PresetPicker(self.form.config or self._preset), self._take_preset)
 
     def action_save(self) -> None:
@@ -172,6 +192,8 @@ class TrainScreen(Screen[None]):
         if config is None:
             self.notify("A field has a problem; mend it before you save.", severity="error")
             return
+        from tui.dialogs import SaveAs
+
         self.app.push_screen(SaveAs(config.name), self._save)
 
     def action_stop(self) -> None:
@@ -179,11 +201,13 @@ class TrainScreen(Screen[None]):
         if not self.host.is_busy:
             self.notify("No run is under way.")
             return
+        from tui.dialogs import Question
+
         self.app.push_screen(Question("Stop the run and keep its best weights?", "Stop", "Go on"), self._stop)
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""
-        if not self.host.send(Resume(by=_BY) if self.host.is_paused else Pause(by=_BY)):
+        if not self.host.pause_or_resume():
             self.notify("No run is under way.")
 
     def action_toggle_log(self) -> None:
@@ -200,6 +224,8 @@ class TrainScreen(Screen[None]):
 
     def action_earlier(self) -> None:
         """Let the person choose a run of the session."""
+        from tui.dialogs import RunList
+
         self.app.push_screen(RunList([followed.run for followed in self._session]), self._bring_back)
 
     # What comes back from dialogs and the host.
@@ -212,6 +238,8 @@ class TrainScreen(Screen[None]):
 
     def show_run(self, directory: Path) -> None:
         """Bring a run of the store, live or past, onto the panels."""
+        from tui.followed import Followed
+
         known = next((followed for followed in self._session if followed.run.directory == directory), None)
         self._follow(known or Followed.open(directory))
 
@@ -231,8 +259,8 @@ class TrainScreen(Screen[None]):
         self.notify(f"Saved {path}", markup=False)
 
     def _stop(self, agreed: bool | None) -> None:
-        if agreed and not self.host.send(Stop(by=_BY)):
-            self.host.cancel()
+        if agreed:
+            self.host.stop()
 
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
@@ -241,6 +269,8 @@ class TrainScreen(Screen[None]):
     @on(Started)
     def _take_start(self, event: Started) -> None:
         if event.outcome.directory is not None:
+            from tui.followed import Followed
+
             followed = Followed.open(event.outcome.directory)
             self._session.append(followed)
             self._follow(followed)
@@ -252,8 +282,8 @@ class TrainScreen(Screen[None]):
         for problem in self.form.show_problems(event.outcome.problems):
             self.notify(str(problem), severity="error", markup=False)
 
-    @on(Form.Changed)
-    def _take_edit(self) -> None:
+    def on_form_changed(self) -> None:
+        """Mark the name of a preset that was changed."""
         self._show_name()
 
     # What is drawn.

@@ -4,15 +4,21 @@ The thread writes the run directory; the screen follows it like any other. All t
 wish to end, and the news that a run could not begin.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainer import commands
-from trainer.config import Config
 from trainer.problems import Problem, ProblemsError
-from trainer.runs import peek
+
+if TYPE_CHECKING:
+    from trainer.commands import Command
+    from trainer.config import Config
+
+_BY = "the app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class TrainingHost:
     @property
     def is_paused(self) -> bool:
         """Return whether the run under way waits; its own word, whatever run is on the panels."""
+        from trainer.runs import peek
+
         return self._directory is not None and peek(self._directory).status.state == "paused"
 
     def start(self, config: Config, base: Path | None) -> None:
@@ -57,12 +65,18 @@ class TrainingHost:
         self._thread = threading.Thread(target=self._train, args=(config, base, self._cancelled), name="training")
         self._thread.start()
 
-    def send(self, command: commands.Command) -> bool:
-        """Send a command to the run under way; say whether there is one."""
-        if not self.is_busy or self._directory is None:
-            return False
-        commands.send(self._directory, command)
-        return True
+    def pause_or_resume(self) -> bool:
+        """Have the run under way wait, or go on; say whether there is one."""
+        from trainer.commands import Pause, Resume
+
+        return self._send(Resume(by=_BY) if self.is_paused else Pause(by=_BY))
+
+    def stop(self) -> None:
+        """Have the run under way end on its best weights; one that is still being started ends as soon as it can."""
+        from trainer.commands import Stop
+
+        if not self._send(Stop(by=_BY)):
+            self.cancel()
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
@@ -73,8 +87,16 @@ class TrainingHost:
         if self._thread is not None:
             self._thread.join()
 
+    def _send(self, command: Command) -> bool:
+        if not self.is_busy or self._directory is None:
+            return False
+        from trainer.commands import send
+
+        send(self._directory, command)
+        return True
+
     def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
-        # Here and not above: they load NumPy, which the first screen does without.
+        # Here and not above, as everything of this file that the first screen does without.
         from trainer.preparation import prepare
         from trainer.training import start, train
 

@@ -1,30 +1,8 @@
-"""Words for numbers and records: the same on every screen and in every line that is printed."""
+"""Words for numbers: the same on every screen and in every line that is printed."""
 
 import math
 import time
 from collections.abc import Mapping
-from typing import assert_never
-
-from trainer.events import (
-    CheckpointSaved,
-    Compiled,
-    Diverged,
-    EarlyStopped,
-    Epoch,
-    Event,
-    Finished,
-    HyperparameterSet,
-    Insight,
-    LearningRateReduced,
-    Paused,
-    Resumed,
-    Started,
-    Steps,
-    Tested,
-    Warned,
-    WeightsRestored,
-)
-from trainer.text import clean
 
 STATE_GLYPHS = {
     "starting": "…", "compiling": "…", "running": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
@@ -76,51 +54,3 @@ def age(then: float, now: float | None = None) -> str:
 def metrics_line(metrics: Mapping[str, float]) -> str:
     """Return the metrics of an epoch in one line, without those that a reader rarely asks for."""
     return "  ".join(f"{name} {number(value)}" for name, value in metrics.items() if name not in _QUIET)
-
-
-def happening(event: Event) -> str:
-    """Return what happened, with its reason, in one line that is safe to show."""
-    return f"{_where(event)}{clean(_what(event))}"
-
-
-def _where(event: Event) -> str:
-    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged):
-        return ""
-    if isinstance(event, CheckpointSaved) and event.reason != "best":
-        return f"update {event.step}: "
-    return f"epoch {event.epoch + 1}: "
-
-
-def _what(event: Event) -> str:
-    match event:
-        case Started():
-            return f"training {count(event.n_parameters)} parameters on {event.device}"
-        case Compiled():
-            return f"compiled {event.what} in {event.seconds:.2f} s"
-        case LearningRateReduced():
-            return (
-                f"learning rate {number(event.from_)} → {number(event.to)}: {event.monitor} no better than "
-                f"{number(event.best)} for {event.wait} epochs"
-            )
-        case EarlyStopped(best_epoch=best_epoch):
-            at = "" if best_epoch is None else f" (epoch {best_epoch + 1})"
-            return f"stopped early: {event.monitor} no better than {number(event.best)}{at} for {event.wait} epochs"
-        case CheckpointSaved():
-            of = f" ({event.monitor} {number(event.value)})" if event.monitor and event.value is not None else ""
-            return f"checkpoint saved: {event.reason}{of}"
-        case WeightsRestored():
-            return f"best weights restored: {event.monitor} {number(event.value)}"
-        case HyperparameterSet():
-            return f"{event.key} {event.from_} → {event.to}, by {event.by}"
-        case Tested():
-            return f"test: {metrics_line(event.metrics)}"
-        case Finished():
-            return event.message or event.reason
-        case Insight() | Warned() | Diverged() | Paused() | Resumed():
-            return event.message
-        case Epoch():
-            return metrics_line(event.metrics)
-        case Steps():
-            return metrics_line({name: spread.mean for name, spread in event.metrics.items()})
-        case _:
-            assert_never(event)

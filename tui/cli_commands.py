@@ -1,0 +1,137 @@
+"""The commands of `nn-tui` and their options; `tui.cli` runs them. Each does its work in a module of its own."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class _Commands(TyperGroup):
+    """The commands; what begins with none of them opens the app."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version")):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
+cli = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Edit, train, watch and compare neural networks in the terminal. Without a command, opens the app:\n\n"
+    "nn-tui [PATH]...   PATH is a preset, run directories to compare, or a folder of runs.",
+)
+
+Runs = Annotated[
+    Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default $NN_TUI_RUNS, else ./runs.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Word = Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or path of a file.")]
+Words = Annotated[list[str], typer.Argument(metavar="RUN...", help="Path, id, start of an id, or @last.")]
+
+
+@cli.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"nn-tui {version_of('nn-tui')}")
+        raise typer.Exit
+
+
+@cli.command("open", hidden=True)
+def open_app(
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...")] = None,
+    runs: Runs = None,
+) -> None:
+    """Open the app."""
+    from tui.launch import launch
+
+    raise typer.Exit(launch(paths or [], runs))
+
+
+@cli.command()
+def train(
+    preset: Word,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the run.")] = "",
+    runs: Runs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+) -> None:
+    """Train without a screen."""
+    from tui.headless import train as train_headless
+
+    raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
+
+
+@cli.command()
+def presets(
+    name: Annotated[str, typer.Argument(help="Preset to print; without it, all are listed.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List presets, or print one."""
+    from tui import listings
+
+    listings.print_preset(name, as_json) if name else listings.print_presets(as_json)
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of the config."""
+    from tui import listings
+
+    listings.print_schema()
+
+
+@cli.command()
+def runs(
+    query: Annotated[str, typer.Argument(help="Show only runs whose id, name or state holds this.")] = "",
+    runs: Runs = None,
+    as_json: Json = False,
+) -> None:
+    """List the runs of a store."""
+    from tui import listings
+
+    listings.print_runs(query, runs, as_json)
+
+
+@cli.command()
+def compare(
+    words: Words,
+    runs: Runs = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Compare runs: outcomes, and the hyperparameters that differ."""
+    from tui import listings
+
+    listings.print_comparison(words, runs, "json" if as_json else "csv" if as_csv else "table")
+
+
+@cli.command()
+def export(
+    words: Words,
+    to: Annotated[str, typer.Option(help="csv: the metrics of every epoch; json: the same, with config and result.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write; default stdout.")] = None,
+    runs: Runs = None,
+) -> None:
+    """Write runs in a form that other tools read."""
+    from tui import exports
+
+    exports.export(words, to, out, runs)
+
+
+@cli.command()
+def doctor(runs: Runs = None, as_json: Json = False) -> None:
+    """Say what this machine, terminal and store are like, and what is wrong with them."""
+    from tui.doctor import examine
+
+    raise typer.Exit(examine(runs, as_json))
