@@ -87,6 +87,14 @@ class PtyApp:
         """Return the seconds from the start to the first time that the screen showed exactly these lines."""
         return next(at for at, lines in _replay(self.chunks) if lines == picture) - self.began
 
+    def seconds_to_words(self, words: Sequence[str]) -> float:
+        """Return the seconds from the start to the first time that all these words stood on the screen."""
+        for at, lines in _replay(self.chunks):
+            text = "\n".join(lines)
+            if all(word in text for word in words):
+                return at - self.began
+        raise SystemExit(f"never painted all of {', '.join(words)}:\n" + "\n".join(self.picture()))
+
     def _drain(self) -> None:
         question, answer = _SYNCHRONIZED_OUTPUT
         while True:

@@ -129,7 +129,8 @@ class TrainScreen(Screen[None]):
         for panel in self.query(Panel):
             panel.border_title = {"LossPanel": "loss", "RatePanel": "learning rate"}.get(type(panel).__name__, "metric")
         self._choose_panel(0)
-        self.call_after_refresh(self._fill)
+        # Twice: the footer is painted a round after the rest.
+        self.call_after_refresh(self.call_after_refresh, self._fill)
 
     async def _fill(self) -> None:
         """Load and show the form; then load JAX, in the background."""
