@@ -56,10 +56,11 @@ async def running(
     config: Config = SHORT, size: tuple[int, int] = (120, 40), compared: Sequence[Path] = (), base: Path | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """Open the app as `launch` does, and wait for its training at the end as `launch` does."""
-    app = NnTui(config, base, store(), compared)
+    app = NnTui(lambda: config, base, store(), compared)
     app.animation_level = "none"
     try:
         async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: compared or app.train_screen.query(Form))
             await pilot.pause()
             yield pilot
     finally:
@@ -170,7 +171,7 @@ def note(screen):
     seen.append((text, {"jax", "numpy"} & sys.modules.keys()))
 TrainScreen._load_jax = note
 async def main():
-    async with NnTui(Config(), None, Path("runs")).run_test(size=(120, 40)) as pilot:
+    async with NnTui(Config, None, Path("runs")).run_test(size=(120, 40)) as pilot:
         while not seen:
             await pilot.pause(0.01)
 asyncio.run(main())

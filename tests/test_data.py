@@ -142,7 +142,10 @@ def test_a_setting_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_data_is_read_without_jax_and_polars() -> None:
-    code = "import sys; from trainer.data import Digits; from trainer.data.loading import load; load(Digits()); print({'jax', 'polars'} & set(sys.modules))"
+    code = (
+        "import sys; from trainer.data import Digits; from trainer.data.loading import load; load(Digits());"
+        "print({'jax', 'polars'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

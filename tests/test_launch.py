@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ class Opened:
 
     made: list["Opened"] = []  # noqa: RUF012
 
-    def __init__(self, config: Config, base: Path | None, store: Path, compared: Sequence[Path] = ()) -> None:
-        self.config, self.base, self.store, self.compared = config, base, store, list(compared)
+    def __init__(
+        self, load: Callable[[], Config], base: Path | None, store: Path, compared: Sequence[Path] = ()
+    ) -> None:
+        self.config, self.base, self.store, self.compared = load(), base, store, list(compared)
         self.return_code = 0
         self.train_screen = self.host = self
         self.did: list[str] = []

@@ -32,6 +32,7 @@ from trainer.log import Log
 from trainer.runs import Run, Status
 from tui.app import NnTui
 from tui.chart_frame import Mark
+from tui.form import Form
 from tui.panels import View, marks
 from tui.train_screen import TrainScreen
 
@@ -84,9 +85,10 @@ def script(tmp_path: Path) -> Iterator[Scripted]:
 
 @asynccontextmanager
 async def following(script: Scripted, size: tuple[int, int] = (160, 45)) -> AsyncIterator[Pilot[None]]:
-    app = NnTui(Config(), None, script.path.parent)
+    app = NnTui(Config, None, script.path.parent)
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.train_screen.query(Form))
         app.train_screen.show_run(script.path)
         await pilot.pause()
         yield pilot

@@ -79,7 +79,7 @@ def test_the_installed_program_opens_with_its_stylesheets(wheel: Path, tmp_path:
         "from pathlib import Path\n"
         "from tui.app import NnTui\n"
         "async def main():\n"
-        "    app = NnTui(presets.load(presets.DEFAULT), None, Path('runs'))\n"
+        "    app = NnTui(presets.find(presets.DEFAULT).load, None, Path('runs'))\n"
         "    async with app.run_test(size=(120, 40)) as pilot:\n"
         "        await pilot.press('f9')\n"
         "        await pilot.pause()\n"

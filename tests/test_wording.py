@@ -26,8 +26,8 @@ from trainer.events import (
     Tested as LookedAtTest,
 )
 from trainer.runs import Shown
-from tui.panels import GLYPHS
-from tui.wording import STATE_GLYPHS, age, count, duration, happening, metrics_line, number
+from tui.happenings import GLYPHS, happening
+from tui.wording import STATE_GLYPHS, age, count, duration, metrics_line, number
 
 
 @pytest.mark.parametrize(
