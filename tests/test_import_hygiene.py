@@ -1,4 +1,4 @@
-"""What is loaded by what, in a fresh interpreter: the layers, and a first screen that waits for nothing it can spare."""
+"""What is loaded by what, in a fresh interpreter: the layers, and a first screen that waits for nothing needless."""
 
 import json
 import subprocess
