@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual._wait import wait_for_idle
 from textual.app import App
 from textual.binding import Binding
 from textual.pilot import Pilot
@@ -38,17 +39,19 @@ SHORT = Config().changed(
         "callbacks.reduce_lr_on_plateau.enabled": False,
     }
 )  # fmt: skip
-# Epochs of some tenths of a second, spent outside the interpreter: a run that goes on without drowning the screen.
-LONG = SHORT.changed(
-    {
-        "name": "long",
-        "data.source": "digits",
-        "data.standardize": "none",
-        "model.hidden": [1024, 1024],
-        "training.epochs": 100_000,
-    }
-)
+LONG = SHORT.changed({"name": "long", "training.epochs": 1_000_000, "model.hidden": [64, 64]})
 DONE = "all epochs done"
+
+
+@pytest.fixture(autouse=True)
+def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Pilot wait less for a process at rest, which one that trains never is; the tests wait for what they expect."""
+
+    async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
+        await wait_for_idle(min_sleep, max_sleep)
+
+    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_briefly)
+    monkeypatch.setattr("textual.app.wait_for_idle", wait_briefly)
 
 
 def keys_of(owner: type[Any], action: str) -> list[str]:
