@@ -45,7 +45,7 @@ DONE = "all epochs done"
 
 @pytest.fixture(autouse=True)
 def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pilot wait less for a process at rest, which one that trains never is; the tests wait for what they expect."""
+    """Have Pilot wait less for the process to rest, which it never does while it trains; the tests wait for more."""
 
     async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
         await wait_for_idle(min_sleep, max_sleep)
@@ -103,7 +103,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain; the screen shows\n{shown(pilot)}")
-        await pilot.pause(0.02)
+        await pilot.pause(0.05)  # reading the screen is no small work
 
 
 async def until_shown(pilot: Pilot[None], *words: str) -> None:

@@ -26,6 +26,9 @@ LONG = (
     "[training]\nepochs = 1000000\nbatch_size = 16\n"
 )
 
+# The last two tell a program that its terminal has another size than it has; test runners set them.
+_NOT_KEPT = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+
 
 class Terminal:
     """A pseudo terminal with the program in it, and a picture of what it shows."""
@@ -38,7 +41,7 @@ class Terminal:
         self._leader, follower = pty.openpty()
         self._resize(*size)
         self.modes = termios.tcgetattr(follower)
-        kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM")}
+        kept = {key: value for key, value in os.environ.items() if key not in _NOT_KEPT}
         self.process = subprocess.Popen(
             [PROGRAM, *words], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
             env={**kept, "TERM": "xterm-256color", **environment},
