@@ -286,6 +286,14 @@ async def test_a_store_that_cannot_be_made_is_told_and_the_app_lives(monkeypatch
         assert pilot.app.is_running
 
 
+async def test_an_installation_that_is_broken_is_told_when_a_run_is_started(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "trainer.preparation", None)
+    async with running() as pilot:
+        await pilot.press("ctrl+r")
+        await until_shown(pilot, "the run could not be started", "no run yet")
+        await until(pilot, lambda: not host(pilot).is_busy)
+
+
 async def test_a_run_that_diverges_is_told_in_the_log_with_what_to_try():
     config = presets.load("learning-rate-too-high")
     async with running(config, size=(160, 45)) as pilot:

@@ -96,11 +96,11 @@ class TrainingHost:
         return True
 
     def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
-        # Here and not above, as everything of this file that the first screen does without.
-        from trainer.preparation import prepare
-        from trainer.training import start, train
-
         try:
+            # Here and not above, as everything of this file that the first screen does without.
+            from trainer.preparation import prepare
+            from trainer.training import start, train
+
             prepared = prepare(config, base)
             directory = start(prepared, self._store)
         except ProblemsError as error:
