@@ -24,7 +24,7 @@ from trainer.problems import ConfigError
 from tui.pace import Pace
 from tui.panels import AXES, PANELS, CallbackPanel, EventLog, Panel, View
 from tui.status_line import StatusLine
-from tui.training_host import Outcome, TrainingHost
+from tui.training_host import Outcome, TrainingHost, load
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -151,9 +151,7 @@ class TrainScreen(Screen[None]):
     @work(thread=True, group="loading", exit_on_error=False)
     def _load_jax(self) -> None:
         """Load JAX once the first picture stands, so that the first run need not wait for it."""
-        from trainer.devices import prepare_jax
-
-        prepare_jax()
+        load()
 
     # What the keys do.
 

@@ -6,6 +6,7 @@ wish to end, and the news that a run could not begin.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,22 @@ class Outcome:
 
     directory: Path | None
     problems: Sequence[Problem] = ()
+
+
+_LOADING = threading.Lock()
+
+
+def load() -> None:
+    """Load all that a training needs; a second thread waits for the first.
+
+    Without the lock, two threads that begin at different ends of modules which import each other get half of one.
+    """
+    with _LOADING:
+        from trainer.devices import prepare_jax
+
+        prepare_jax()
+        for module in ("trainer.preparation", "trainer.loop"):
+            importlib.import_module(module)
 
 
 class TrainingHost:
@@ -97,6 +114,7 @@ class TrainingHost:
 
     def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
         try:
+            load()
             # Here and not above, as everything of this file that the first screen does without.
             from trainer.preparation import prepare
             from trainer.training import start, train
