@@ -17,6 +17,7 @@ from trainer.callbacks import is_better, metric_direction
 from trainer.config import values
 from trainer.runs import Best, Run, Series, Shown
 from trainer.schema import HEADING, hyperparameters
+from trainer.strict_json import strict
 from trainer.text import clean
 
 ABSENT: Final = "–"
@@ -239,11 +240,7 @@ def _better(metric: str, row: Sequence[float | None]) -> int | None:
 
 
 def _json(value: Any) -> Any:
-    if value is ABSENT:
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return list(value) if isinstance(value, tuple) else value
+    return None if value is ABSENT else strict(value)
 
 
 def _csv(value: Any) -> Any:

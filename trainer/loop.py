@@ -8,7 +8,7 @@ and the start of the next stand only the callbacks' decisions; records are writt
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -368,7 +368,7 @@ def shape_of(prepared: Prepared) -> Shape:
     wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
     if not wanted:
         wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
-    return Shape(**{**plain.__dict__, "watches": tuple(dict.fromkeys(wanted))})
+    return replace(plain, watches=tuple(dict.fromkeys(wanted)))
 
 
 def _watches(prepared: Prepared) -> Iterator[Watch]:

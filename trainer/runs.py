@@ -43,6 +43,7 @@ from trainer.lazy import np
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.store import is_alive
+from trainer.strict_json import strict
 from trainer.text import clean
 
 if TYPE_CHECKING:
@@ -155,7 +156,6 @@ class Run:
         steps: a series for each metric of the `steps` records (the means).
         happenings: the records that are no plain measurement, in order.
         steps_per_epoch: updates an epoch.
-        last_time: when its last record was written, Unix seconds.
         damage: why it cannot be shown, or "".
     """
 
@@ -166,7 +166,6 @@ class Run:
     steps: dict[str, Series] = field(default_factory=dict)
     happenings: list[Event] = field(default_factory=list)
     steps_per_epoch: int = 1
-    last_time: float = 0.0
     damage: str = ""
 
     @property
@@ -201,7 +200,6 @@ class Run:
     def apply(self, event: Event) -> None:
         """Add one record."""
         status = self.status
-        self.last_time = event.time
         status.seconds = event.elapsed
         status.steps = max(status.steps, event.step)
         match event:
@@ -269,7 +267,6 @@ def peek(directory: Path) -> Run:
     try:
         run.status = Status.model_validate_json(files.read_regular(directory / "run.json", _STATUS_LIMIT))
         run.config = configs.load(directory / "config.toml")
-        run.last_time = (directory / "run.json").stat().st_mtime
     except (OSError, ValidationError, ConfigError) as error:
         run.damage = _damage(error)
     return run
@@ -301,9 +298,9 @@ def _damage(error: Exception) -> str:
 
 
 def result(run: Run) -> dict[str, Any]:
-    """Return what `nn-tui train --json` says about a run."""
+    """Return what `nn-tui train --json` says about a run, as strict JSON has it."""
     status = run.status
-    return {
+    plain = {
         "run": str(run.directory),
         "state": status.state,
         "reason": status.reason,
@@ -317,3 +314,4 @@ def result(run: Run) -> dict[str, Any]:
         "compile_seconds": round(status.compile_seconds, 3),
         "examples_per_second": round(status.examples_per_second, 1),
     }
+    return {key: strict(value) for key, value in plain.items()}

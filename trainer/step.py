@@ -180,14 +180,14 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
         key = _key(seed, _WEIGHTS, jnp.int32(0))
         parameters = config.model.init(shape.n_features, shape.n_outputs, key)
         zero = jnp.zeros(())
-        n_sums = 3 if shape.task == "classification" else 5 + shape.n_outputs
+        per_output = jnp.zeros(shape.n_outputs)
         return State(
             parameters=parameters,
             optimizer=config.optimizer.build(config.optimizer.learning_rate).init(parameters),
             seed=seed,
             step=jnp.int32(0),
             order=jnp.zeros(shape.steps_per_epoch * config.training.batch_size, jnp.int32),
-            sums=jnp.zeros(n_sums),
+            sums=jnp.zeros(_metrics(shape, per_output, per_output).n_sums),
             grad_norms=zero,
             slots=tuple(_empty_slot(watch, parameters) for watch in shape.watches),
             trouble=Trouble(jnp.int32(_NEVER), zero, zero),
@@ -208,7 +208,7 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, " repo
     def advance(
         state: State, vector: Float[Array, " numbers"], data: Data, orders: Int[Array, "2"]
     ) -> tuple[State, Float[Array, " report"]]:
-        config, metrics = numbers.unpack(shape.config, vector), _metrics(shape, data)
+        config, metrics = numbers.unpack(shape.config, vector), _metrics(shape, data.target_scale, data.target_mean)
         count, careful = orders[0], orders[1] > 0
         first = state.step
 
@@ -255,7 +255,7 @@ def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
     def evaluate(
         parameters: Parameters, vector: Float[Array, " numbers"], data: Data, examples: Blocks
     ) -> Float[Array, " metrics"]:
-        metrics = _metrics(shape, data)
+        metrics = _metrics(shape, data.target_scale, data.target_mean)
         return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, parameters, examples))
 
     return evaluate
@@ -322,10 +322,10 @@ def _order(shape: Shape, seed: UInt32[Array, ""], epoch: Int[Array, ""]) -> Int[
     return permutation[jnp.arange(length) % shape.n_train]
 
 
-def _metrics(shape: Shape, data: Data) -> Metrics:
+def _metrics(shape: Shape, target_scale: Array, target_mean: Array) -> Metrics:
     if shape.task == "classification":
         return Metrics(shape.task)
-    return Metrics(shape.task, data.target_scale, data.target_mean)
+    return Metrics(shape.task, target_scale, target_mean)
 
 
 def _targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
@@ -351,9 +351,7 @@ def _update(
     (loss, (per_example, outputs)), gradients = jax.value_and_grad(objective, has_aux=True)(state.parameters)
     gradients = _with_penalties(config, state.parameters, gradients)
     grad_norm = optax.tree.norm(gradients)
-    rate = config.optimizer.learning_rate * config.schedule.factor(
-        state.step / shape.steps_per_epoch, config.training.epochs
-    )
+    rate = _learning_rate(shape, config, state.step)
     updates, optimizer = config.optimizer.build(rate).update(
         _clipped(config, gradients, grad_norm), state.optimizer, state.parameters
     )
@@ -371,6 +369,11 @@ def _update(
         spread.sum + measured, jnp.minimum(spread.min, measured), jnp.maximum(spread.max, measured), measured
     )
     return state, spread
+
+
+def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:
+    """Return the rate of the update that follows so many updates."""
+    return config.optimizer.learning_rate * config.schedule.factor(step / shape.steps_per_epoch, config.training.epochs)
 
 
 def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:
@@ -421,9 +424,7 @@ def _end_epoch(
     parts = [metrics.values(state.sums)]
     if shape.n_validation:
         parts.append(metrics.values(_evaluated(shape, config, metrics, state.parameters, data.validation)))
-    rate = config.optimizer.learning_rate * config.schedule.factor(
-        (state.step - 1) / shape.steps_per_epoch, config.training.epochs
-    )
+    rate = _learning_rate(shape, config, state.step - 1)
     row = jnp.concatenate([*parts, jnp.stack([rate, state.grad_norms / shape.steps_per_epoch])])
     epoch = (state.step - 1) // shape.steps_per_epoch
     slots = tuple(

@@ -43,13 +43,9 @@ def is_alive(directory: Path) -> bool:
 
 def all_runs(folder: Path) -> list[Run]:
     """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
-    if not folder.is_dir():
-        return []
-    found = (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
-    named = sorted((Path(entry.path) for entry in found), key=lambda path: path.name, reverse=True)
     from trainer.runs import peek
 
-    return [peek(path) for path in named if is_run(path)]
+    return [peek(path) for path in _run_folders(folder) if not path.is_symlink()]
 
 
 def find(word: str, folder: Path) -> Path:
@@ -60,8 +56,7 @@ def find(word: str, folder: Path) -> Path:
     """
     if is_run(Path(word)):
         return Path(word)
-    entries = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
-    known = sorted((path.name for path in entries), reverse=True)
+    known = [path.name for path in _run_folders(folder)]
     if word == "@last":
         matches = known[:1]
     else:
@@ -89,17 +84,20 @@ class Listing:
         """
         from trainer.runs import peek
 
-        here = [path for path in self.folder.iterdir() if is_run(path)] if self.folder.is_dir() else []
-        paths = [
-            *sorted(here, key=lambda path: path.name, reverse=True),
-            *(path for path in others if path not in here),
-        ]
+        here = _run_folders(self.folder)
+        paths = [*here, *(path for path in others if path not in here)]
         known, self._known = self._known, {}
         for path in paths:
             stamp = _stamp(path)
             old = known.get(path)
             self._known[path] = old if old and old[0] == stamp else (stamp, peek(path))
         return [(run, run.shown_state) for _, run in self._known.values()]
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    """Return the folders of the runs in a store, newest first; a store that does not exist has none."""
+    found = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
+    return sorted(found, key=lambda path: path.name, reverse=True)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

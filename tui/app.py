@@ -24,7 +24,6 @@ class NnTui(App[None]):
     TITLE = "nn-tui"
     # The first screen's styles too: Textual loads a screen's own only when it is pushed.
     CSS_PATH: ClassVar = ["app.tcss", "train_screen.tcss", "form.tcss"]
-    ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f9,c", "compare", "Compare", id="app.compare", tooltip="Compare the runs of the store"),
         Binding("f1,question_mark", "keys", "Keys", id="app.keys", tooltip="Show every key"),
@@ -98,9 +97,10 @@ class NnTui(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key of the screen as a command, and the theme."""
-        for binding in _bindings(type(self)) + _bindings(type(screen)):
-            run = partial(self.run_action, binding.action, screen if binding in _bindings(type(screen)) else self)
-            yield SystemCommand(f"{binding.description} ({_first_key(binding)})", binding.tooltip, run)
+        for owner in (self, screen):
+            for binding in _bindings(type(owner)):
+                run = partial(self.run_action, binding.action, owner)
+                yield SystemCommand(f"{binding.description} ({_first_key(binding)})", binding.tooltip, run)
         yield SystemCommand("Theme", "Change the colours; there are light and dark ones", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save a picture of the screen", self.deliver_screenshot)
 

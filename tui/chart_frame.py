@@ -21,6 +21,9 @@ PLAIN = Style.null()
 N_RUN_ROLES = 8
 """Curves of runs side by side have the roles "run-0" to "run-7"."""
 
+AXES = ("epochs", "steps", "seconds")
+"""What a run may be drawn over: the names of the places of its series."""
+
 WAITING = "waiting for the first epoch"
 
 _LINE_STYLES = ("solid", "dotted", *"●▲■◆○△□◇")

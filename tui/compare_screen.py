@@ -21,12 +21,12 @@ from trainer.store import Listing
 from trainer.text import clean
 from tui.cell_table import CellTable, component_style
 from tui.chart import Series
+from tui.chart_frame import AXES
 from tui.chart_widget import Chart
 from tui.comparison_cells import comparison_cells, heads
 from tui.followed import Followed
 from tui.run_table import MARKS, RunTable
 
-_AXES = ("epochs", "steps", "seconds")
 _TICK = 0.5
 _LISTING_INTERVAL = 2.0
 _BYTES_A_TICK = 1 << 16
@@ -83,7 +83,7 @@ class CompareScreen(Screen[None]):
         self._others = tuple(path.resolve() for path in marked)
         self._states: dict[Path, Shown] = {}
         self._followed: dict[Path, Followed] = {}
-        self._metric, self._axis, self._log = "", _AXES[0], False
+        self._metric, self._axis, self._log = "", AXES[0], False
         self._looking = self._behind = False
         self._ticks = 0
 
@@ -123,7 +123,7 @@ class CompareScreen(Screen[None]):
 
     def action_cycle_axis(self) -> None:
         """Switch the x axis between epochs, steps and seconds."""
-        self._axis = _AXES[(_AXES.index(self._axis) + 1) % len(_AXES)]
+        self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
         self._draw()
 
     def _look(self) -> None:

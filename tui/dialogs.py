@@ -56,7 +56,6 @@ class SaveAs(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
 
-    name_input = getters.query_one("#name", Input)
     note = getters.query_one("#note", Static)
 
     def __init__(self, name: str) -> None:

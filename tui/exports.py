@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from trainer.comparison import safe_cell
 from trainer.problems import ConfigError
 from trainer.runs import Run, read, result
 from trainer.store import find, store
+from trainer.strict_json import strict
 
 FORMS = ("csv", "json")
 _AXES = ("epoch", "step", "seconds")
@@ -35,12 +35,6 @@ def export(words: list[str], to: str, out: Path | None, folder: Path | None) -> 
         raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error
 
 
-def outcome(run: Run) -> dict[str, Any]:
-    """Return what a run came to as strict JSON has it: what is not finite as a string."""
-    plain: dict[str, Any] = json.loads(json.dumps(result(run)), parse_constant=str)
-    return plain
-
-
 def _as_csv(runs: list[Run]) -> str:
     """Return a line for each epoch of each run; a metric that a run lacks is an empty cell."""
     metrics = list(dict.fromkeys(name for run in runs for name in run.epochs))
@@ -57,8 +51,7 @@ def _as_csv(runs: list[Run]) -> str:
 
 def _as_json(run: Run) -> dict[str, Any]:
     config = run.config.table() if run.config else None
-    history = [{name: _plain(value) for name, value in row.items()} for row in _epochs(run)]
-    return {**outcome(run), "config": config, "history": history}
+    return {**result(run), "config": config, "history": strict(list(_epochs(run)))}
 
 
 def _epochs(run: Run) -> Iterator[dict[str, float]]:
@@ -71,10 +64,3 @@ def _epochs(run: Run) -> Iterator[dict[str, float]]:
     for index, (epoch, step, seconds) in enumerate(zip(*axes, strict=True)):
         place = {"epoch": round(epoch) - 1, "step": int(step), "seconds": float(seconds)}
         yield {**place, **{name: float(values[index]) for name, values in columns.items()}}
-
-
-def _plain(value: float) -> float | str:
-    """Return the number, or its name where JSON has none."""
-    if math.isnan(value):
-        return "NaN"
-    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")

@@ -16,11 +16,10 @@ from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.runs import Run, result
 from trainer.store import store
 from trainer.training import start
 from trainer.training import train as train_run
-from tui.exports import outcome
 from tui.happenings import happening
 from tui.wording import metrics_line
 
@@ -45,7 +44,7 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
         _watch(worker, directory.path, config.training.epochs)
     run = ended[0]
     if as_json:
-        print(json.dumps(outcome(run), allow_nan=False), flush=True)
+        print(json.dumps(result(run), allow_nan=False), flush=True)
     else:
         print(f"{run.status.state}: {run.status.message}")
         print(f"{run.directory}")

@@ -13,10 +13,9 @@ from rich.text import Text
 import presets
 from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
-from trainer.runs import Run, read
+from trainer.runs import Run, read, result
 from trainer.store import all_runs, find, store
 from trainer.text import clean
-from tui.exports import outcome
 from tui.wording import STATE_GLYPHS, age, number
 
 _PIPED_WIDTH = 1000
@@ -57,7 +56,7 @@ def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
     where = store(folder)
     found = [run for run in all_runs(where) if _matches(run, query)]
     if as_json_text:
-        known = [{"id": run.id, "name": run.name, **outcome(run), "state": run.shown_state} for run in found]
+        known = [{"id": run.id, "name": run.name, **result(run), "state": run.shown_state} for run in found]
         print(json.dumps(known, allow_nan=False))
         return
     if not found:

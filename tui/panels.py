@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from trainer.runs import Series as Curve
     from tui.followed import Followed
 
-AXES = ("epochs", "steps", "seconds")
-
 _FAR_ENOUGH = 0.25
 """Share of the training from which on the axis shows all that is planned."""
 
@@ -37,7 +35,7 @@ class View:
 
 
 class Panel(Chart):
-    """A chart of one run. `title` and `curves` say which."""
+    """A chart of one run. `BORDER_TITLE` or `title`, and `curves`, say which."""
 
     def update(self, run: Run, view: View) -> None:
         """Show the run as far as its records were read."""
@@ -48,9 +46,9 @@ class Panel(Chart):
             self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view)
         )
 
-    def title(self, run: Run) -> str:
-        """Return the border's words."""
-        raise NotImplementedError
+    def title(self, run: Run) -> str:  # noqa: ARG002
+        """Return the border's words, where they depend on the run."""
+        return self.BORDER_TITLE
 
     def curves(self, run: Run, view: View) -> list[Series]:
         """Return what to draw."""
@@ -60,8 +58,7 @@ class Panel(Chart):
 class LossPanel(Panel):
     """Training and validation loss; what lies between them is the gap."""
 
-    def title(self, run: Run) -> str:  # noqa: ARG002, D102
-        return "loss"
+    BORDER_TITLE = "loss"
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return _pair(run, view, "loss")
@@ -69,6 +66,8 @@ class LossPanel(Panel):
 
 class MetricPanel(Panel):
     """The task's own metric: accuracy, or mean absolute error."""
+
+    BORDER_TITLE = "metric"
 
     def title(self, run: Run) -> str:  # noqa: D102
         return _metric(run)
@@ -80,8 +79,7 @@ class MetricPanel(Panel):
 class RatePanel(Panel):
     """The learning rate used in each epoch."""
 
-    def title(self, run: Run) -> str:  # noqa: ARG002, D102
-        return "learning rate"
+    BORDER_TITLE = "learning rate"
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return [_as_steps(curve) for curve in _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")]

@@ -21,8 +21,10 @@ from textual.widgets import Footer, Static
 
 import presets
 from trainer.problems import ConfigError
+from tui.chart_frame import AXES
+from tui.lines import Lines
 from tui.pace import Pace
-from tui.panels import AXES, PANELS, CallbackPanel, EventLog, Panel, View
+from tui.panels import PANELS, CallbackPanel, EventLog, Panel, View
 from tui.status_line import StatusLine
 from tui.training_host import Outcome, TrainingHost, load
 
@@ -126,8 +128,6 @@ class TrainScreen(Screen[None]):
         """Start the clock that follows runs; it rests until there is one."""
         self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
         self.status.show(None)
-        for panel in self.query(Panel):
-            panel.border_title = {"LossPanel": "loss", "RatePanel": "learning rate"}.get(type(panel).__name__, "metric")
         self._choose_panel(0)
         # Twice: the footer is painted a round after the rest.
         self.call_after_refresh(self.call_after_refresh, self._fill)
@@ -313,11 +313,12 @@ class TrainScreen(Screen[None]):
         followed = self._followed
         if followed is None:
             return
-        widgets = (self.status, self.callbacks, *self.query(Panel))
+        panels = list(self.query(Panel))
+        widgets: list[Lines | Panel] = [self.status, self.callbacks, *panels]
         before = sum(widget.cells_painted for widget in widgets)
         self.status.show(followed.run, self._waiting)
         self.callbacks.update_from(followed)
-        for panel in self.query(Panel):
+        for panel in panels:
             panel.update(followed.run, self._view)
         self._pace.spend(sum(widget.cells_painted for widget in widgets) - before)
         self._behind = False

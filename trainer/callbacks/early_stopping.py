@@ -47,7 +47,6 @@ class _Memory:
     best: float | None = None
     best_epoch: int | None = None
     significant_best: float | None = None
-    significant_epoch: int | None = None
     next_epoch: int = 0
     warned: bool = False
 
@@ -90,7 +89,7 @@ class EarlyStopping:
         # Before the comparison: below the baseline even an improving epoch uses patience.
         memory.wait += 1
         if self.monitor.improves(value, memory.significant_best):
-            self._improve(end.epoch, value)
+            self._improve(value)
         elif memory.wait >= self.section.patience and end.epoch > 0:
             return (*warnings, Stop(self.section.monitor, memory.best, memory.best_epoch, memory.wait))
         return warnings
@@ -115,8 +114,8 @@ class EarlyStopping:
     def _first_watched(self) -> int:
         return max(self._memory.next_epoch, self.section.start_from_epoch)
 
-    def _improve(self, epoch: int, value: float) -> None:
-        self._memory.significant_best, self._memory.significant_epoch = value, epoch
+    def _improve(self, value: float) -> None:
+        self._memory.significant_best = value
         if self.section.baseline is None or self.monitor.improves(value, self.section.baseline):
             self._memory.wait = 0
 
