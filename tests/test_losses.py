@@ -9,7 +9,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import devices, step
+from trainer import devices
 from trainer.config import Config
 from trainer.losses import (
     Auto,
@@ -22,6 +22,7 @@ from trainer.losses import (
     resolve,
 )
 from trainer.metrics import Metrics
+from trainer.state import blocks
 from trainer.validation import members
 
 devices.prepare_jax()
@@ -192,8 +193,8 @@ def test_the_metrics_of_no_example_are_finite() -> None:
 @pytest.mark.parametrize("n", [0, 1, 2047, 2048, 2049, 4097])
 def test_blocks_hold_every_example_once_and_the_rest_weighs_nothing(n: int) -> None:
     x = np.arange(1, 3 * n + 1, dtype=np.float32).reshape(n, 3)
-    blocks = step.blocks(x, np.arange(n, dtype=np.int32))
-    weights = np.asarray(blocks.weights).ravel() > 0
+    cut = blocks(x, np.arange(n, dtype=np.int32))
+    weights = np.asarray(cut.weights).ravel() > 0
     assert weights.sum() == n
-    np.testing.assert_array_equal(np.asarray(blocks.x).reshape(-1, 3)[weights], x)
-    np.testing.assert_array_equal(np.asarray(blocks.y).ravel()[weights], np.arange(n))
+    np.testing.assert_array_equal(np.asarray(cut.x).reshape(-1, 3)[weights], x)
+    np.testing.assert_array_equal(np.asarray(cut.y).ravel()[weights], np.arange(n))

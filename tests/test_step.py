@@ -1,5 +1,5 @@
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import devices, numbers, program, step
+from trainer import devices, horizons, numbers, program
+from trainer.advance import MOST_EPOCHS, Report, make_advance, read_report
+from trainer.callbacks import Callback
 from trainer.config import Config
 from trainer.data.splits import Splits
-from trainer.loop import shape_of
 from trainer.preparation import prepare
 from trainer.program import Program
-from trainer.step import Report, Shape, State, Watch
+from trainer.shape import Shape, Watch, shape_of
+from trainer.state import Data, State
 
 devices.prepare_jax()
 
@@ -38,16 +40,20 @@ class Engine(NamedTuple):
     config: Config
     splits: Splits
     shape: Shape
-    data: step.Data
+    data: Data
     compiled: Program
     vector: np.ndarray[Any, Any]
 
     def begin(self, seed: int = 0) -> State:
         return self.compiled.init(np.uint32(seed), self.vector)  # type: ignore[no-any-return]
 
-    def advance(self, state: State, count: int, careful: bool = False) -> tuple[State, Report]:
-        state, report = self.compiled.advance(state, self.vector, self.data, np.array([count, careful], np.int32))
-        return state, step.read_report(self.shape, np.asarray(report))
+    def advance(
+        self, state: State, count: int, careful: bool = False, watchers: Sequence[Callback] = ()
+    ) -> tuple[State, Report]:
+        told = horizons.pack(watchers, self.shape.row_names, MOST_EPOCHS)
+        orders = np.array([count, careful], np.int32)
+        state, report = self.compiled.advance(state, self.vector, self.data, orders, told)
+        return state, read_report(self.shape, np.asarray(report))
 
     def run(self, counts: list[int], seed: int = 0, careful: bool = False) -> tuple[State, list[Report]]:
         state, reports = self.begin(seed), []
@@ -153,9 +159,10 @@ def test_the_program_is_the_same_without_being_compiled() -> None:
     small = made(SMALL)
     compiled, (report,) = small.run([2])
     begin, vector = small.begin(), jnp.asarray(small.vector)
+    unbound = jnp.asarray(horizons.pack((), small.shape.row_names, MOST_EPOCHS))
     with jax.disable_jit():
-        state, told = step.make_advance(small.shape)(begin, vector, small.data, jnp.array([2, 0], jnp.int32))
-    plain = step.read_report(small.shape, np.asarray(told))
+        state, told = make_advance(small.shape)(begin, vector, small.data, jnp.array([2, 0], jnp.int32), unbound)
+    plain = read_report(small.shape, np.asarray(told))
     np.testing.assert_allclose(plain.spread, report.spread, rtol=1e-4, atol=1e-6)
     for ours, theirs in zip(jax.tree.leaves(state.parameters), jax.tree.leaves(compiled.parameters), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
@@ -345,9 +352,9 @@ def test_a_config_with_other_numbers_has_the_same_program() -> None:
 def test_what_was_compiled_is_told_and_a_program_that_fell_out_is_compiled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    plain = made(PLAIN)
     monkeypatch.setattr(program, "_programs", type(program._programs)())
     monkeypatch.setattr(program, "_KEPT", 1)
-    plain = made(PLAIN)
     _, compilations = program.compiled(plain.shape, plain.data, None)
     assert [done.what for done in compilations] == ["init", "advance"]
     assert all(done.seconds > 0 for done in compilations)

@@ -13,10 +13,12 @@ from trainer.callbacks import EpochEnd, Save
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
-from trainer.events import CheckpointSaved, Record, Warned
+from trainer.events import CheckpointSaved, Record, Warned, WeightsRestored
+from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
-from trainer.step import Shape, State
+from trainer.shape import Shape
+from trainer.state import State
 
 _BEST_SHARE: Final = 0.1
 _BEST_BOUNDS: Final = (1.0, 10.0)
@@ -122,6 +124,25 @@ class Keeper:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
         return next(slot.parameters for slot in state.slots if int(slot.epoch) == wanted.end.epoch)
+
+
+def restored(state: State, shape: Shape, monitor: str | None) -> tuple[State, WeightsRestored] | None:
+    """Return the state with the best weights there are by this metric (None: by any), and the record of it.
+
+    None if there are none: no epoch was completed, or none with a finite value.
+    """
+    for watch, slot in zip(shape.watches, state.slots, strict=True):
+        epoch = int(slot.epoch)
+        if epoch >= 0 and monitor in (None, watch.metric):
+            record = WeightsRestored(
+                reason="early_stopping" if monitor else "stopped",
+                monitor=watch.metric,
+                value=shortest(slot.value),
+                epoch=epoch,
+                step=(epoch + 1) * shape.steps_per_epoch,
+            )
+            return state._replace(parameters=slot.parameters), record
+    return None
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:

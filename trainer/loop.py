@@ -1,22 +1,21 @@
 """The training loop on the host: make a call, decide, make the next call, and only then write down what happened.
 
 A call is any number of updates in one go on the device. The callbacks bound it: each says within how many epochs it
-cannot act, so that several short epochs fit into one call and nothing is decided too late. Between the end of a call
-and the start of the next stand only the callbacks' decisions; records are written while the device is at work.
+cannot act and what would renew them, so that many short epochs fit into one call and nothing is decided too late.
+Between the end of a call and the start of the next stand only the callbacks' decisions; records are written while the
+device is at work.
 """
 
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from trainer import callbacks, numbers, program, step
+from trainer import advance, callbacks, horizons, program
 from trainer.callbacks import (
     Action,
-    EarlyStopping,
     EpochEnd,
     ModelCheckpoint,
     ReduceLearningRate,
@@ -43,18 +42,17 @@ from trainer.events import (
     Started,
     Tested,
     Warned,
-    WeightsRestored,
 )
-from trainer.keeping import Keeper, Memory
+from trainer.keeping import Keeper, Memory, restored
+from trainer.live_numbers import LiveNumbers
+from trainer.numbers import shortest
 from trainer.preparation import Prepared
-from trainer.problems import ConfigError
-from trainer.recording import EpochOutcome, Recorder, shortest
+from trainer.recording import EpochOutcome, Recorder
 from trainer.run_directory import RunDirectory
-from trainer.runs import judge
-from trainer.schema import hyperparameters, value_at
-from trainer.step import Report, Shape, State, Watch
+from trainer.shape import shape_of
+from trainer.state import State
 
-_CALL_SECONDS: Final = 0.1
+_CALL_SECONDS: Final = 0.15
 """How long a call shall take: pause and stop act at its end, so that short is polite and long is fast."""
 
 _GROWTH: Final = 8
@@ -70,25 +68,23 @@ class _Call:
     report: Any
     began: float
     first_step: int
-    count: int
 
 
 class Loop:
     """One training, from compiling to the last checkpoint."""
 
     def __init__(self, prepared: Prepared, directory: RunDirectory, cancelled: threading.Event) -> None:
-        self.config = prepared.config
+        config = prepared.config
+        self._live = LiveNumbers(config)
         self._prepared = prepared
         self._directory = directory
         self._cancelled = cancelled
         self._inbox = Inbox(directory.path)
-        self._callbacks = callbacks.build(self.config.callbacks)
-        self._tell_learning_rate(self.config.optimizer.learning_rate)
+        self._callbacks = callbacks.build(config.callbacks)
+        self._tell_learning_rate(config.optimizer.learning_rate)
         self._shape = shape_of(prepared)
-        self._vector = numbers.pack(self.config)
-        self._names = numbers.names(self.config)
         self._keeper = Keeper(prepared, directory, self._shape)
-        self._recorder = Recorder(self.config, directory, self._shape)
+        self._recorder = Recorder(config, directory, self._shape)
         self._happened: list[Record] = []
         self._reason: Reason | None = None
         self._keeps_best = False
@@ -131,7 +127,7 @@ class Loop:
             directory.record(
                 Compiled(what=done.what, seconds=done.seconds, flops=done.flops, memory_bytes=done.memory_bytes)
             )
-        self._state: State = self._program.init(np.uint32(self.config.training.seed), self._vector)
+        self._state: State = self._program.init(np.uint32(self._live.config.training.seed), self._live.vector)
         directory.record(
             Started(
                 n_parameters=self._prepared.n_parameters,
@@ -144,21 +140,21 @@ class Loop:
 
     def _next_call(self) -> _Call | None:
         """Send the next call off, or return None if the training is over."""
-        total = self.config.training.epochs * self._shape.steps_per_epoch
+        total = self._live.config.training.epochs * self._shape.steps_per_epoch
         if self._step >= total and self._reason is None:
             self._reason = "completed"
         if self._reason is not None:
             return None
         count = self._size_of_call(total)
-        orders = np.array([count, self.config.callbacks.terminate_on_nan.enabled], np.int32)
+        orders = np.array([count, self._live.config.callbacks.terminate_on_nan.enabled], np.int32)
         began = time.perf_counter()
-        self._state, report = self._program.advance(self._state, self._vector, self._data, orders)
-        return _Call(report, began, self._step, count)
+        told = horizons.pack(self._callbacks, self._shape.row_names, advance.MOST_EPOCHS)
+        self._state, report = self._program.advance(self._state, self._live.vector, self._data, orders, told)
+        return _Call(report, began, self._step)
 
     def _size_of_call(self, total: int) -> int:
         spe = self._shape.steps_per_epoch
-        epochs = min([step.MOST_EPOCHS, *(callback.horizon for callback in self._callbacks)])
-        bounds = [total - self._step, epochs * spe - self._step % spe]
+        bounds = [total - self._step, advance.MOST_EPOCHS * spe - self._step % spe]
         bounds += [it.updates_until_save(self._step) for it in self._callbacks if isinstance(it, ModelCheckpoint)]
         if self._seconds_per_update:
             bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
@@ -166,19 +162,19 @@ class Loop:
             bounds.append(1)
         return max(1, min(bounds))
 
-    def _arrived(self, call: _Call) -> tuple[Report, float]:
+    def _arrived(self, call: _Call) -> tuple[advance.Report, float]:
         """Wait for the call; return its report and the seconds it took."""
-        report = step.read_report(self._shape, np.asarray(call.report))
+        report = advance.read_report(self._shape, np.asarray(call.report))
         seconds = time.perf_counter() - call.began
         done = max(1, report.step - call.first_step)
         self._seconds_per_update = seconds / done
-        self._last_count = call.count
+        self._last_count = done
         self._directory.seconds += seconds
         self._step = self._directory.step = report.step
         self._recorder.updates(done, report.spread)
         return report, seconds
 
-    def _decide(self, call: _Call, report: Report, seconds: float) -> list[EpochOutcome]:
+    def _decide(self, call: _Call, report: advance.Report, seconds: float) -> list[EpochOutcome]:
         """Play the call's epochs through the callbacks and act on what they say."""
         outcomes = []
         spe = self._shape.steps_per_epoch
@@ -187,7 +183,7 @@ class Loop:
             share = ((epoch + 1) * spe - call.first_step) / max(1, report.step - call.first_step)
             elapsed = self._directory.seconds - seconds * (1 - share)
             metrics = dict(zip(self._shape.row_names, map(shortest, row), strict=True))
-            end = EpochEnd(epoch, metrics, self._number("optimizer.learning_rate"))
+            end = EpochEnd(epoch, metrics, self._live["optimizer.learning_rate"])
             actions = tuple(action for callback in self._callbacks for action in callback.on_epoch_end(end))
             self._directory.epoch = epoch + 1
             outcomes.append(EpochOutcome(end, actions, elapsed))
@@ -206,7 +202,7 @@ class Loop:
     def _act(self, action: Action, end: EpochEnd | None) -> None:
         match action:
             case ReduceLearningRate(to=to):
-                self._set_number("optimizer.learning_rate", to)
+                self._live["optimizer.learning_rate"] = to
             case Stop():
                 self._reason = self._reason or "early_stopped"
             case Save():
@@ -214,7 +210,7 @@ class Loop:
             case Warn():
                 pass
 
-    def _meet_trouble(self, report: Report) -> None:
+    def _meet_trouble(self, report: advance.Report) -> None:
         if self._in_trouble:
             return
         self._in_trouble = True
@@ -224,7 +220,7 @@ class Loop:
             f"was {rate:.3g} and the gradient norm {norm:.3g}."
         )
         evidence = {"step": report.trouble_step, "learning_rate": rate, "grad_norm": norm}
-        if self.config.callbacks.terminate_on_nan.enabled:
+        if self._live.config.callbacks.terminate_on_nan.enabled:
             self._reason = "diverged"
             message += f" Try a learning rate ten times lower ({rate / 10:.3g})."
             self._happened.append(Diverged(message=message, evidence=evidence))
@@ -254,38 +250,19 @@ class Loop:
             case SaveCommand():
                 self._keeper.want(Save("command", "", None), None)
             case SetCommand():
-                self._happened.append(self._set(command))
+                self._set(command)
 
-    def _set(self, command: SetCommand) -> Record:
-        """Change a live hyperparameter, or say why not."""
-        field = hyperparameters(self.config).get(command.key)
-        try:
-            changed = self.config.changed({command.key: command.value})
-        except ConfigError as error:
-            return Warned(message=str(error.problems[0]))
-        if field is None or field.role != "live":
-            return Warned(
-                message=f"{command.key} cannot change while training: it is compiled in or read at the start."
-            )
-        before, after = value_at(self.config, command.key), value_at(changed, command.key)
-        if command.key == "optimizer.learning_rate":
-            before = self._number(command.key)
-            self._tell_learning_rate(after)
-        self.config = changed
-        self._set_number(command.key, after)
-        if command.key == "training.epochs":
-            self._directory.run.status.epochs_planned = after
-        return HyperparameterSet(key=command.key, from_=before, to=after, by=command.by)
+    def _set(self, command: SetCommand) -> None:
+        record = self._live.change(command)
+        self._happened.append(record)
+        self._directory.run.status.epochs_planned = self._live.config.training.epochs
+        if isinstance(record, HyperparameterSet) and record.key == "optimizer.learning_rate":
+            self._tell_learning_rate(self._live.config.optimizer.learning_rate)
 
     def _tell_learning_rate(self, rate: float) -> None:
         for callback in self._callbacks:
             if isinstance(callback, ReduceLROnPlateau):
                 callback.on_learning_rate_set(rate)
-
-    def _set_number(self, key: str, value: float) -> None:
-        # A new array: the device may still be reading the old one.
-        self._vector = self._vector.copy()
-        self._vector[self._names.index(key)] = value
 
     def _wait(self) -> None:
         """Wait, paused, until told otherwise."""
@@ -318,28 +295,16 @@ class Loop:
         return self._reason, self._last_words()
 
     def _restore_best(self) -> None:
-        section = self.config.callbacks.early_stopping
+        section = self._live.config.callbacks.early_stopping
         restores = section.enabled and section.restore_best_weights
         if not restores and not self._keeps_best:
             return
-        monitor = section.monitor if restores else judge(self.config)
-        for watch, slot in zip(self._shape.watches, self._state.slots, strict=True):
-            epoch = int(slot.epoch)
-            if epoch >= 0 and (watch.metric == monitor or not restores):
-                self._state = self._state._replace(parameters=slot.parameters)
-                self._happened.append(
-                    WeightsRestored(
-                        reason="early_stopping" if restores else "stopped",
-                        monitor=watch.metric,
-                        value=shortest(np.float32(slot.value)),
-                        epoch=epoch,
-                        step=(epoch + 1) * self._shape.steps_per_epoch,
-                    )
-                )
-                return
+        if found := restored(self._state, self._shape, section.monitor if restores else None):
+            self._state, record = found
+            self._happened.append(record)
 
     def _look_at_test(self) -> None:
-        measured = np.asarray(self._program.evaluate(self._state.parameters, self._vector, self._data, self._test))
+        measured = np.asarray(self._program.evaluate(self._state.parameters, self._live.vector, self._data, self._test))
         metrics = {f"test_{name}": shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
         self._happened.append(Tested(metrics=metrics))
 
@@ -349,34 +314,8 @@ class Loop:
         words = {"completed": "all epochs done", "early_stopped": "stopped early", "stopped": "stopped on command"}
         return f"{words.get(self._reason or '', self._reason)}; {found}"
 
-    def _number(self, key: str) -> float:
-        return shortest(self._vector[self._names.index(key)])
-
     def _memory(self) -> Memory:
         return Memory(
             {callback.name: callback.state() for callback in self._callbacks},
-            dict(zip(self._names, map(shortest, self._vector), strict=True)),
+            self._live.as_dict(),
         )
-
-
-def shape_of(prepared: Prepared) -> Shape:
-    """Return what is compiled in for a config and its data."""
-    splits = prepared.splits
-    plain = Shape(
-        prepared.config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation)
-    )
-    wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
-    if not wanted:
-        wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
-    return replace(plain, watches=tuple(dict.fromkeys(wanted)))
-
-
-def _watches(prepared: Prepared) -> Iterator[Watch]:
-    for callback in callbacks.build(prepared.config.callbacks):
-        if isinstance(callback, EarlyStopping) and callback.section.restore_best_weights:
-            section = callback.section
-            yield Watch(section.monitor, callback.monitor.direction, section.start_from_epoch)
-        elif isinstance(callback, ModelCheckpoint) and not callback.section.save_freq:
-            yield Watch(
-                callback.section.monitor, callback.monitor.direction, 0, callback.section.initial_value_threshold
-            )

@@ -49,6 +49,11 @@ def structure(config: Config) -> tuple[tuple[str, Any], ...]:
     )
 
 
+def shortest(value: Any) -> float:
+    """Return the float with the fewest digits that is this single-precision number: people read numbers too."""
+    return float(str(np.float32(value)))
+
+
 def _with(section: _Section, tree: Mapping[str, Any]) -> _Section:
     update = {
         name: _with(getattr(section, name), value) if isinstance(value, dict) else value for name, value in tree.items()

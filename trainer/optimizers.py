@@ -1,7 +1,7 @@
 """Optimizers: how an update follows from a gradient.
 
-Each kind is one class: its hyperparameters and, in `build`, the Optax transformation made from them. `build` runs
-inside the trace, where the live numbers are traced arrays: changing one recompiles nothing.
+Each kind is one class: its hyperparameters and, in `rule`, the Optax transformation made from them. It runs inside the
+trace, where the live numbers are traced arrays: changing one recompiles nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ class Optimizer(Section):
     )  # fmt: skip
 
     def build(self, learning_rate: Any) -> optax.GradientTransformation:
-        """Return the transformation at this learning rate (a scalar, schedule applied)."""
+        """Return the transformation at this learning rate (a scalar, schedule applied).
+
+        It works on all weights as one vector: a few large operations where there would be several for each layer.
+        """
+        import optax
+
+        return optax.flatten(self.rule(learning_rate))
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:
+        """Return how each number moves; the rule looks at none of its neighbours."""
         raise NotImplementedError
 
 
@@ -44,7 +53,7 @@ class Sgd(Optimizer):
         False, "Look ahead along the momentum before the gradient is applied.", source="Sutskever et al. 2013"
     )
 
-    def build(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
         return optax.sgd(learning_rate, momentum=self.momentum, nesterov=self.nesterov)
@@ -61,7 +70,7 @@ class Adam(Optimizer):
         gt=0, advanced=True, source="Kingma and Ba 2015",
     )  # fmt: skip
 
-    def build(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
         return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
@@ -76,7 +85,7 @@ class AdamW(Adam):
         ge=0, source="Loshchilov and Hutter 2019",
     )  # fmt: skip
 
-    def build(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
         return optax.adamw(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps, weight_decay=self.weight_decay)
@@ -92,7 +101,7 @@ class RmsProp(Optimizer):
         1e-8, "Added to the mean square, under the root.", gt=0, advanced=True, source="Tieleman and Hinton 2012"
     )
 
-    def build(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
         return optax.rmsprop(learning_rate, decay=self.decay, eps=self.eps, momentum=self.momentum)

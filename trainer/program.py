@@ -13,9 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from trainer import numbers, step
+from trainer import horizons, numbers, step
+from trainer.advance import MOST_EPOCHS, make_advance
 from trainer.data.splits import Part, Splits
-from trainer.step import Blocks, Data, Shape, State
+from trainer.shape import Shape
+from trainer.state import Blocks, Data, State, blocks
 
 _KEPT = 8
 
@@ -78,7 +80,7 @@ def place(splits: Splits) -> Data:
 
 def place_blocks(part: Part) -> Blocks:
     """Return examples to evaluate on, on the device that trains."""
-    return jax.device_put(step.blocks(part.x, part.y))
+    return jax.device_put(blocks(part.x, part.y))
 
 
 def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
@@ -89,7 +91,9 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
     init_function = step.make_init(shape)
     state: State = jax.eval_shape(init_function, seed, vector)
     init = _timed(done, "init", jax.jit(init_function), seed, vector)
-    advance = _timed(done, "advance", jax.jit(step.make_advance(shape), donate_argnums=0), state, vector, data, orders)
+    told = horizons.pack((), shape.row_names, MOST_EPOCHS)
+    advance_function = jax.jit(make_advance(shape), donate_argnums=0)
+    advance = _timed(done, "advance", advance_function, state, vector, data, orders, told)
     evaluate = None
     if test is not None:
         evaluate = _timed(done, "evaluate", jax.jit(step.make_evaluate(shape)), state.parameters, vector, data, test)

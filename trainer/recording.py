@@ -19,8 +19,9 @@ from trainer.events import (
     Warned,
 )
 from trainer.insights import Insights
+from trainer.numbers import shortest
 from trainer.run_directory import RunDirectory
-from trainer.step import Shape
+from trainer.shape import Shape
 
 _STEPS_INTERVAL: Final = 0.1
 _STEPS_SHARE: Final = 5000
@@ -111,8 +112,3 @@ class Recorder:
                     pass
         for seen in self._insights.on_epoch_end(outcome.end.metrics):
             yield Insight(message=seen.message, evidence=seen.evidence)
-
-
-def shortest(value: Any) -> float:
-    """Return the float with the fewest digits that is this single-precision number: people read records too."""
-    return float(str(np.float32(value)))

@@ -12,9 +12,11 @@ from trainer.callbacks.actions import (
     UNBOUNDED,
     Action,
     Callback,
+    Direction,
     EpochEnd,
     Progress,
     ReduceLearningRate,
+    Renewal,
     Save,
     State,
     Stop,
@@ -22,7 +24,7 @@ from trainer.callbacks.actions import (
 )
 from trainer.callbacks.early_stopping import EarlyStopping, EarlyStoppingSection
 from trainer.callbacks.model_checkpoint import ModelCheckpoint, ModelCheckpointSection
-from trainer.callbacks.monitor import METRIC_DIRECTIONS, Direction, is_better, metric_direction
+from trainer.callbacks.monitor import METRIC_DIRECTIONS, is_better, metric_direction
 from trainer.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau, ReduceLROnPlateauSection
 from trainer.callbacks.tensorboard import TensorBoard, TensorBoardSection
 from trainer.callbacks.terminate_on_nan import TerminateOnNaNSection
@@ -45,6 +47,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "ReduceLROnPlateauSection",
     "ReduceLearningRate",
+    "Renewal",
     "Save",
     "State",
     "Stop",

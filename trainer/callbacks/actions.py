@@ -6,10 +6,13 @@ them. That makes a callback a table of numbers in and words out, which is how it
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 UNBOUNDED: Final = 1 << 30
 """Horizon, in epochs, of a callback that cannot change the training."""
+
+Direction = Literal["min", "max"]
+"""Which way a metric improves."""
 
 State = dict[str, bool | int | float | str | None]
 """What a callback remembers, as JSON values; floats are finite, so that a round trip is exact."""
@@ -101,6 +104,26 @@ class Progress:
     action: str
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """An improvement within a device call after which the callback cannot act for some epochs more.
+
+    Attributes:
+        metric: name of the monitored metric.
+        direction: which way it improves.
+        reference: finite value that it must improve on.
+        min_delta: smallest change that counts, at least 0.
+        horizon: epochs after the improvement, of which at most the last can be acted on.
+    """
+
+    metric: str
+    direction: Direction
+    reference: float
+    min_delta: float
+    horizon: int
+
+
+@runtime_checkable
 class Callback(Protocol):
     """What every monitoring callback offers to the engine."""
 
@@ -111,6 +134,10 @@ class Callback(Protocol):
     @property
     def horizon(self) -> int:
         """Return how many coming epochs may run in one device call: at most the last of them can be acted on."""
+
+    @property
+    def renewal(self) -> Renewal | None:
+        """Return what would renew the horizon, or None if nothing does."""
 
     def on_epoch_end(self, end: EpochEnd) -> tuple[Action, ...]:
         """Take note of an epoch and return what to do, in order."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.callbacks.actions import Action, EpochEnd, Progress, State, Stop
+from trainer.callbacks.actions import Action, EpochEnd, Progress, Renewal, State, Stop
 from trainer.callbacks.monitor import Mode, Monitor, is_better
 from trainer.fields import Section, fixed
 
@@ -75,6 +75,13 @@ class EarlyStopping:
     def horizon(self) -> int:
         """Return the epochs up to the first stop there can be: each one reports the metric, none improves."""
         return self._stop_after(self._first_watched, self._memory.wait) - self._memory.next_epoch + 1
+
+    @property
+    def renewal(self) -> Renewal | None:
+        """Return that an improvement gives all patience back; with a baseline it may not."""
+        if self.section.baseline is not None:
+            return None
+        return self.monitor.renewal(self._memory.significant_best, max(1, self.section.patience))
 
     def on_epoch_end(self, end: EpochEnd) -> tuple[Action, ...]:
         """Count the epoch; return `Stop` once patience is used up."""

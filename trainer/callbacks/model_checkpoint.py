@@ -55,6 +55,7 @@ class ModelCheckpoint:
 
     name = "model_checkpoint"
     horizon = UNBOUNDED
+    renewal = None
 
     def __init__(self, section: ModelCheckpointSection) -> None:
         self.section = section

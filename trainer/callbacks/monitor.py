@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from trainer.callbacks.actions import EpochEnd, Warn
+from trainer.callbacks.actions import Direction, EpochEnd, Renewal, Warn
 from trainer.problems import ConfigError, Problem
 
-Direction = Literal["min", "max"]
 Mode = Literal["auto", "min", "max"]
 
 _LOWER: Final = "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error seconds"
@@ -79,6 +78,12 @@ class Monitor:
             return math.isfinite(value)
         shifted, bar = _compared(value + self._shift), _compared(reference)
         return shifted < bar if self.direction == "min" else shifted > bar
+
+    def renewal(self, reference: float | None, horizon: int) -> Renewal | None:
+        """Return that an improvement on `reference` gives so many epochs; None while there is nothing to improve on."""
+        if reference is None:
+            return None
+        return Renewal(self.metric, self.direction, reference, abs(self._shift), horizon)
 
     def read(self, end: EpochEnd, warned: bool) -> tuple[float | None, tuple[Warn, ...]]:
         """Return the metric's value, None if the epoch lacks it, and what there is to say about it.

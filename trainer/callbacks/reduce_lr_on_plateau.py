@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.callbacks.actions import UNBOUNDED, Action, EpochEnd, Progress, ReduceLearningRate, State
+from trainer.callbacks.actions import UNBOUNDED, Action, EpochEnd, Progress, ReduceLearningRate, Renewal, State
 from trainer.callbacks.monitor import Mode, Monitor, single
 from trainer.fields import Section, fixed
 
@@ -61,6 +61,11 @@ class ReduceLROnPlateau:
         """Return the epochs up to the first cut there can be: each one reports the metric, none improves."""
         memory = self._memory
         return UNBOUNDED if self._at_floor() else self._epochs_to_cut(memory.cooldown, memory.wait)
+
+    @property
+    def renewal(self) -> Renewal | None:
+        """Return that an improvement gives all patience back; at the floor there is no need of any."""
+        return None if self._at_floor() else self.monitor.renewal(self._memory.best, max(1, self.section.patience))
 
     def on_learning_rate_set(self, learning_rate: float) -> None:
         """Take note of the base rate before the first epoch, and of one that a person sets, perhaps off the floor."""

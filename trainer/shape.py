@@ -1,0 +1,91 @@
+"""What is compiled in for a config and its data: the structure of a training, beside its structural hyperparameters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from trainer import callbacks
+from trainer.callbacks import Direction, EarlyStopping, ModelCheckpoint
+from trainer.config import Config
+from trainer.losses import Task
+from trainer.metrics import Metrics
+from trainer.preparation import Prepared
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which epoch's weights to keep: those of the best value of a metric.
+
+    Attributes:
+        metric: its name in the rows.
+        direction: which way it improves.
+        first_epoch: epochs before this one do not count.
+        threshold: value that the first best must beat, or None.
+    """
+
+    metric: str
+    direction: Direction
+    first_epoch: int = 0
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is compiled in, beside the structural hyperparameters of `config`."""
+
+    config: Config
+    task: Task
+    n_features: int
+    n_outputs: int
+    n_train: int
+    n_validation: int
+    watches: tuple[Watch, ...] = ()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Return the updates of an epoch."""
+        size = self.config.training.batch_size
+        return self.n_train // size if self.config.training.drop_remainder else -(-self.n_train // size)
+
+    @property
+    def has_partial_batch(self) -> bool:
+        """Return whether the last batch of an epoch is smaller than the others."""
+        return self.steps_per_epoch * self.config.training.batch_size > self.n_train
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Return the names of the task's metrics."""
+        return Metrics(self.task).names
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """Return the names of the metrics of an epoch, in the order of a row."""
+        validation = tuple(f"val_{name}" for name in self.metric_names) if self.n_validation else ()
+        return (*self.metric_names, *validation, "learning_rate", "grad_norm")
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """Return the names of the metrics of an update."""
+        return (*self.metric_names[:2], "grad_norm")
+
+
+def shape_of(prepared: Prepared) -> Shape:
+    """Return what is compiled in for a config and its data."""
+    splits = prepared.splits
+    plain = Shape(
+        prepared.config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation)
+    )
+    wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
+    if not wanted:
+        wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
+    return replace(plain, watches=tuple(dict.fromkeys(wanted)))
+
+
+def _watches(prepared: Prepared) -> Iterator[Watch]:
+    for callback in callbacks.build(prepared.config.callbacks):
+        if isinstance(callback, EarlyStopping) and callback.section.restore_best_weights:
+            section = callback.section
+            yield Watch(section.monitor, callback.monitor.direction, section.start_from_epoch)
+        elif isinstance(callback, ModelCheckpoint) and not callback.section.save_freq:
+            yield Watch(
+                callback.section.monitor, callback.monitor.direction, 0, callback.section.initial_value_threshold
+            )
