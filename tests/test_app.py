@@ -206,7 +206,7 @@ async def test_the_run_key_trains_what_the_form_says_to_the_end(key: str):
         assert all(word in status for word in ("✓ finished", "short", "epoch 3/3", "step 24", "100%", "examples/s"))
         assert re.search(r"── loss 0\.\d+  ┄┄ val_loss 0\.\d+", part(pilot, "LossPanel"))
         assert re.search("[⠁-⣿]", part(pilot, "LossPanel")), "no curve was drawn"
-        assert "● all epochs done; best val_loss" in part(pilot, "EventLog")
+        assert "● finished: all epochs done; best val_loss" in part(pilot, "EventLog")
     [run] = all_runs(store())
     assert (run.name, run.shown_state, run.status.epochs) == ("short", "finished", 3)
 
@@ -302,7 +302,7 @@ async def test_a_run_that_diverges_is_told_in_the_log_with_what_to_try():
         log = part(pilot, "EventLog")
         assert log.count("the loss is no longer a number since step") == 1
         assert "✗ diverged" in part(pilot, "#status")
-        await until_shown(pilot, "● diverged; no epoch was completed")
+        await until_shown(pilot, "● diverged: no epoch was completed")
 
 
 async def test_a_run_that_fails_is_one_line_in_the_log_and_the_next_one_works(monkeypatch: pytest.MonkeyPatch):
@@ -315,7 +315,7 @@ async def test_a_run_that_fails_is_one_line_in_the_log_and_the_next_one_works(mo
             await pilot.press("ctrl+r")
             await until_over(pilot, "caught")
         log = part(pilot, "EventLog")
-        assert r"● the device [/] caught \x1b]0;fire\x07 (log.txt has the traceback)" in log
+        assert r"● failed: the device [/] caught \x1b]0;fire\x07 (log.txt has the traceback)" in log
         assert "Traceback" not in shown(pilot)
         assert "! failed" in part(pilot, "#status")
         assert "preparing" not in part(pilot, "#status")
@@ -396,7 +396,7 @@ async def test_the_stop_key_asks_and_a_yes_ends_the_run_on_its_best_weights(key:
         await pilot.press(key)
         await until_shown(pilot, "Stop the run and keep its best weights?")
         await pilot.press("y")
-        await until_over(pilot, "stopped on command")
+        await until_over(pilot, "stopped: on command")
         assert "■ stopped" in part(pilot, "#status")
         assert "best weights restored" in part(pilot, "EventLog")
     assert [run.shown_state for run in all_runs(store())] == ["stopped"]
@@ -838,4 +838,4 @@ async def test_a_run_that_is_stopped_from_elsewhere_is_shown_as_stopped():
         await start_long(pilot)
         [run] = all_runs(store())
         send(run.directory, Stop(by="somebody else"))
-        await until_over(pilot, "stopped on command")
+        await until_over(pilot, "stopped: on command")

@@ -222,9 +222,9 @@ def test_an_interrupted_run_is_saved_and_exits_with_130(number: signal.Signals, 
 
 
 def test_the_exit_codes_cover_every_state_that_a_run_can_end_in():
-    from trainer.runs import _ENDS
+    from trainer.runs import ENDS
 
-    assert set(headless.EXIT_CODES) == set(_ENDS.values())
+    assert set(headless.EXIT_CODES) == set(ENDS.values())
 
 
 # presets and schema

@@ -262,7 +262,7 @@ def test_a_command_that_came_first_stops_a_run_at_its_first_update() -> None:
     run = engine.train(prepared, directory)
     check(run)
     assert (run.status.state, run.status.steps, run.status.epochs) == ("stopped", 1, 0)
-    assert run.status.message == "stopped on command; no epoch was completed"
+    assert run.status.message == "on command; no epoch was completed"
 
 
 def test_an_event_interrupts_a_run_which_is_saved() -> None:

@@ -125,7 +125,7 @@ TOLD = [
     (Insight(epoch=4, message="overfitting"), "epoch 5: overfitting"),
     (Warned(message="a column is constant"), "epoch 1: a column is constant"),
     (LookedAtTest(metrics={"test_loss": 0.5}), "test: test_loss 0.5"),
-    (Finished(reason="completed", message="all epochs done"), "all epochs done"),
+    (Finished(reason="completed", message="all epochs done"), "finished: all epochs done"),
     (Finished(reason="failed"), "failed"),
     (Epoch(epoch=2, metrics={"loss": 0.5}, examples_per_second=1.0), "epoch 3: loss 0.5"),
     (Steps(metrics={"loss": Spread(mean=0.5, min=0.1, max=0.9, last=0.4)}), "epoch 1: loss 0.5"),

@@ -60,6 +60,14 @@ _GROWTH: Final = 8
 
 _POLL_SECONDS: Final = 0.05
 
+_WORDS: Final = {
+    "completed": "all epochs done",
+    "early_stopped": "stopped early",
+    "stopped": "on command",
+    "interrupted": "interrupted",
+}
+"""Why a run ended, where its state does not say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -311,8 +319,7 @@ class Loop:
     def _last_words(self) -> str:
         best = self._directory.run.status.best
         found = f"best {best.metric} {best.value:.4g} at epoch {best.epoch + 1}" if best else "no epoch was completed"
-        words = {"completed": "all epochs done", "early_stopped": "stopped early", "stopped": "stopped on command"}
-        return f"{words.get(self._reason or '', self._reason)}; {found}"
+        return "; ".join(filter(None, (_WORDS.get(self._reason or ""), found)))
 
     def _memory(self) -> Memory:
         return Memory(

@@ -54,7 +54,7 @@ Shown = State | Literal["crashed", "damaged"]
 
 LIVE: frozenset[str] = frozenset({"starting", "compiling", "running", "paused"})
 
-_ENDS: dict[Reason, State] = {
+ENDS: dict[Reason, State] = {
     "completed": "finished",
     "early_stopped": "finished",
     "stopped": "stopped",
@@ -62,6 +62,7 @@ _ENDS: dict[Reason, State] = {
     "diverged": "diverged",
     "failed": "failed",
 }
+"""The state that a run is left in, by the reason why it ended."""
 _STATUS_LIMIT = 1 << 20
 
 
@@ -223,7 +224,7 @@ class Run:
             case Tested():
                 status.test = dict(event.metrics)
             case Finished():
-                status.state, status.reason, status.message = _ENDS[event.reason], event.reason, event.message
+                status.state, status.reason, status.message = ENDS[event.reason], event.reason, event.message
             case (
                 LearningRateReduced() | EarlyStopped() | CheckpointSaved() | WeightsRestored()
                 | HyperparameterSet() | Diverged() | Insight() | Warned()

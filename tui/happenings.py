@@ -21,6 +21,7 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
+from trainer.runs import ENDS
 from trainer.text import clean
 from tui.wording import count, metrics_line, number
 
@@ -94,7 +95,7 @@ def _what(event: Event) -> str:
         case Tested():
             return f"test: {metrics_line(event.metrics)}"
         case Finished():
-            return event.message or event.reason
+            return ": ".join(filter(None, (ENDS[event.reason], event.message)))
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
         case Epoch():
