@@ -39,7 +39,7 @@ _BYTES_A_TICK = 1 << 20
 _CELLS_A_SECOND = 300
 """Cells painted a second while a run is live, in the long run: with their colours about 5 KiB over the wire."""
 
-_CELLS_AT_ONCE = 4000
+_CELLS_AT_ONCE = 2500
 """Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
 
 
