@@ -121,7 +121,7 @@ def opened() -> Iterator[Callable[..., Terminal]]:
 def is_whole(terminal: Terminal) -> bool:
     """Say whether form, panels with their frames and curves, the last record and the footer are all there."""
     words = ("learning_rate ~", "✓ finished iris-first", "── loss", "── accuracy", "── learning_rate", "╭─ callbacks",
-             "early_stopping  ▰", "╭─ events", "● stopped early", "f10 Quit")  # fmt: skip
+             "early_stopping  ▰", "╭─ events", "● finished: stopped early", "f10 Quit")  # fmt: skip
     has_frames = terminal.text.count("╭") == terminal.text.count("╯") == 5
     has_curves = any("⠁" <= character <= "⣿" for character in terminal.text)
     return has_frames and has_curves and all(word in terminal.text for word in words)
