@@ -8,11 +8,15 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from trainer import devices
-from trainer.models import MLP, Activation, Initializer
+from trainer.models import MLP, Activation, Initializer, Noise
 
 devices.prepare_jax()
 
 KEY = jax.random.key(7)
+
+
+def noise(key: Any) -> Noise:
+    return Noise(lambda: key, lambda it_is: it_is)
 
 
 def begun(model: MLP, n_in: int, n_out: int) -> Any:
@@ -138,7 +142,7 @@ def dropped(rate: float, key: Any) -> np.ndarray[Any, Any]:
     last = first.__class__(2000, 2000, key=KEY)
     last = jax.tree.map(lambda leaf: jnp.eye(2000) if leaf.ndim == 2 else jnp.zeros(2000), last)
     model = MLP(hidden=(2000,), activation="identity", dropout=rate)
-    return np.asarray(model.apply((first, last), jnp.ones((1, 1)), None if key is None else lambda: key))[0]
+    return np.asarray(model.apply((first, last), jnp.ones((1, 1)), None if key is None else noise(key)))[0]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -163,7 +167,7 @@ def test_dropout_differs_with_the_key_and_between_layers_and_examples() -> None:
     assert (dropped(0.5, jax.random.key(3)) != dropped(0.5, jax.random.key(4))).any()
     model = MLP(hidden=(50, 50), activation="identity", dropout=0.5)
     eye = jax.tree.map(lambda leaf: jnp.eye(50) if leaf.ndim == 2 else jnp.zeros(50), begun(model, 50, 50))
-    one, two = np.asarray(model.apply(eye, jnp.ones((2, 50)), lambda: jax.random.key(5)))
+    one, two = np.asarray(model.apply(eye, jnp.ones((2, 50)), noise(jax.random.key(5))))
     assert (one != two).any()
     assert {0.0, 4.0} == set(one), "two layers with one mask would never let a factor of 4 and a 0 differ by layer"
     assert 0.05 < (one == 4).mean() < 0.45, "a quarter passes two independent masks"
@@ -174,7 +178,7 @@ def test_the_rate_of_dropout_may_be_traced() -> None:
     x = jnp.ones((3, 4))
 
     def out(rate: Any) -> Any:
-        return MLP(hidden=(40,)).model_copy(update={"dropout": rate}).apply((first, last), x, lambda: KEY)
+        return MLP(hidden=(40,)).model_copy(update={"dropout": rate}).apply((first, last), x, noise(KEY))
 
     for rate in (0.0, 0.5):
         np.testing.assert_allclose(jax.jit(out)(jnp.float32(rate)), out(rate), rtol=1e-5, atol=1e-6)

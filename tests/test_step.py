@@ -2,7 +2,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,18 @@ PLAIN = {"data.source": "iris", "model.hidden": [], "training.batch_size": 16, "
          "model.dropout": 0.0}  # fmt: skip
 
 
+def alone(states: State, member: int = 0) -> State:
+    """The state of one member."""
+    its = states._replace(step=None)  # type: ignore[arg-type]
+    return cast(State, jax.tree.map(lambda leaf: leaf[member], its))._replace(step=states.step)
+
+
+def as_members(states: Sequence[State]) -> State:
+    """States as those of the members of a population, which stand at the same update."""
+    together = [state._replace(step=None) for state in states]  # type: ignore[arg-type]
+    return cast(State, jax.tree.map(lambda *leaves: jnp.stack(leaves), *together))._replace(step=states[0].step)
+
+
 class Engine(NamedTuple):
     """A compiled program with its data, and the numbers it was made for."""
 
@@ -45,15 +57,15 @@ class Engine(NamedTuple):
     vector: np.ndarray[Any, Any]
 
     def begin(self, seed: int = 0) -> State:
-        return self.compiled.init(np.uint32(seed), self.vector)  # type: ignore[no-any-return]
+        return alone(self.compiled.init(np.array([seed], np.uint32), self.vector[None]))
 
     def advance(
         self, state: State, count: int, careful: bool = False, watchers: Sequence[Callback] = ()
     ) -> tuple[State, Report]:
         told = horizons.pack(watchers, self.shape.row_names, MOST_EPOCHS)
-        orders = np.array([count, careful], np.int32)
-        state, report = self.compiled.advance(state, self.vector, self.data, orders, told)
-        return state, read_report(self.shape, np.asarray(report))
+        orders = np.array([[count, careful]], np.int32)
+        states, reports = self.compiled.advance(as_members([state]), self.vector[None], self.data, orders, told[None])
+        return alone(states), read_report(self.shape, np.asarray(reports)[0])
 
     def run(self, counts: list[int], seed: int = 0, careful: bool = False) -> tuple[State, list[Report]]:
         state, reports = self.begin(seed), []
@@ -161,8 +173,9 @@ def test_the_program_is_the_same_without_being_compiled() -> None:
     begin, vector = small.begin(), jnp.asarray(small.vector)
     unbound = jnp.asarray(horizons.pack((), small.shape.row_names, MOST_EPOCHS))
     with jax.disable_jit():
-        state, told = make_advance(small.shape)(begin, vector, small.data, jnp.array([2, 0], jnp.int32), unbound)
-    plain = read_report(small.shape, np.asarray(told))
+        orders = jnp.array([[2, 0]], jnp.int32)
+        states, told = make_advance(small.shape)(as_members([begin]), vector[None], small.data, orders, unbound[None])
+    plain, state = read_report(small.shape, np.asarray(told)[0]), alone(states)
     np.testing.assert_allclose(plain.spread, report.spread, rtol=1e-4, atol=1e-6)
     for ours, theirs in zip(jax.tree.leaves(state.parameters), jax.tree.leaves(compiled.parameters), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
@@ -193,7 +206,9 @@ def test_the_test_split_is_measured_by_the_same_forward_pass() -> None:
     small = made(SMALL)
     state, _ = small.run([20])
     test = program.place_blocks(small.splits.test)
-    found = np.asarray(small.compiled.evaluate(state.parameters, small.vector, small.data, test))
+    found = np.asarray(
+        small.compiled.evaluate(as_members([state]).parameters, np.int32(0), small.vector, small.data, test)
+    )
     assert found == pytest.approx(measured(state.parameters, small.splits.test.x, small.splits.test.y), rel=1e-5)
 
 

@@ -1,24 +1,25 @@
 """Any number of updates in one call of the device, over the ends of epochs, without coming back to the host.
 
 `advance` is compiled once for a structure; how far it goes and the live numbers are arguments. What the host needs to
-know of a call comes back in one vector: one transfer.
+know of a call comes back in one array: one transfer. The members of a population go through it side by side: loops and
+branches are common to all, the maths is mapped over them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from trainer import horizons, numbers, step
-from trainer.config import Config
 from trainer.horizons import Horizons
-from trainer.metrics import Metrics
 from trainer.shape import Shape
-from trainer.state import Data, State
+from trainer.state import AXES, Data, Slot, State, Trouble, with_axis, without_axis
 
 MOST_EPOCHS: Final = 128
 """Most epochs in one call: rows of the buffer for their metrics."""
@@ -32,98 +33,142 @@ class Spread(NamedTuple):
     max: Float[Array, " metrics"]
     last: Float[Array, " metrics"]
 
+    def including(self, measured: Float[Array, " metrics"]) -> "Spread":
+        """Return the spread with one update more."""
+        low, high = jnp.minimum(self.min, measured), jnp.maximum(self.max, measured)
+        return Spread(self.sum + measured, low, high, measured)
+
 
 class _Call(NamedTuple):
-    """What changes within a call: the state, the rows of the epochs that ended, the updates' metrics, the horizons."""
+    """What changes within a call; of each member, but for the state's count of updates and `n_rows`.
+
+    Attributes:
+        state: where the training stands.
+        rows: metrics of the epochs that ended, by epoch.
+        n_rows: how many those are.
+        spread: metrics of the updates.
+        horizons: epochs left before a callback must be asked.
+    """
 
     state: State
-    rows: Float[Array, "epochs metrics"]
+    rows: Float[Array, "epochs *members metrics"]
     n_rows: Int[Array, ""]
     spread: Spread
     horizons: Horizons
 
 
-def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, " report"]]]:
+class _Maths(NamedTuple):
+    """The functions of `step` for the numbers and data of a call, each mapped over the members."""
+
+    begin_epoch: Callable[[State], State]
+    update: Callable[[State, Spread], tuple[State, Spread]]
+    end_epoch: Callable[[State, Bool[Array, " *members"]], tuple[Array, tuple[Slot, ...]]]
+    count_down: Callable[[Horizons, Array], Horizons]
+    are_over: Callable[[State], Bool[Array, " *members"]]
+
+
+def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "members report"]]]:
     """Return the function that makes updates.
 
     It takes the state (to be donated), the numbers, the data, two integers, and the callbacks' horizons as
-    `horizons.pack` packs them. The integers: how many updates to make at most, and whether (1) or not (0) to end at a
-    loss that is no number. The call ends after an epoch at which a callback must be asked. It returns the state and the
-    report that `read_report` reads.
+    `horizons.pack` packs them; all of each member but the data. The integers: how many updates to make at most (0: the
+    run is over, what becomes of it does not matter), and whether (1) or not (0) it is over at a loss that is no number.
+    The call ends with the longest member, when all are over, and after an epoch at which a callback must be asked.
+
+    It returns the state and for each member the report that `read_report` reads.
     """
 
     def advance(
         state: State,
-        vector: Float[Array, " numbers"],
+        vectors: Float[Array, "members numbers"],
         data: Data,
-        orders: Int[Array, "2"],
-        packed: Float[Array, "fields callbacks"],
-    ) -> tuple[State, Float[Array, " report"]]:
-        config = numbers.unpack(shape.config, vector)
-        metrics = step.metrics_of(shape, data.target_scale, data.target_mean)
-        end, careful = state.step + orders[0], orders[1] > 0
-
-        def goes_on(call: _Call) -> Bool[Array, ""]:
-            return (call.state.step < end) & horizons.are_open(call.horizons) & ~_hopeless(call.state, careful)
-
-        def stretch(call: _Call) -> _Call:
-            return _stretch(shape, config, metrics, data, end, careful, call)
-
-        call = lax.while_loop(goes_on, stretch, _begun(shape, state, horizons.unpack(packed)))
-        return call.state, _report(call)
+        orders: Int[Array, "members 2"],
+        packed: Float[Array, "members fields callbacks"],
+    ) -> tuple[State, Float[Array, "members report"]]:
+        if shape.members > 1:
+            return _advanced(shape, state, vectors, data, orders, packed)
+        # An axis of size 1 would keep XLA from fusing and from working in place.
+        alone, report = _advanced(shape, without_axis(state), vectors[0], data, orders[0], packed[0])
+        return with_axis(alone), report[None]
 
     return advance
 
 
+def _advanced(
+    shape: Shape,
+    state: State,
+    vectors: Float[Array, "*members numbers"],
+    data: Data,
+    orders: Int[Array, "*members 2"],
+    packed: Float[Array, "*members fields callbacks"],
+) -> tuple[State, Float[Array, "*members report"]]:
+    maths = _maths(shape, vectors, data, orders)
+    end = state.step + orders[..., 0].max()
+
+    def goes_on(call: _Call) -> Bool[Array, ""]:
+        return (call.state.step < end) & horizons.are_open(call.horizons) & ~maths.are_over(call.state).all()
+
+    told = _each(shape, horizons.unpack)(packed)
+    call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
+    state = call.state
+    report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 0, 1 if shape.members > 1 else 0))
+    return state, report(state.trouble, state.slots, call.spread, call.rows)
+
+
+def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
+    metrics = step.metrics_of(shape, data.target_scale, data.target_mean)
+
+    def update(state: State, spread: Spread, vector: Array) -> tuple[State, Spread]:
+        state, measured = step.update(shape, numbers.unpack(shape.config, vector), metrics, data, state)
+        return state, spread.including(measured)
+
+    def end_epoch(state: State, is_over: Array, vector: Array) -> tuple[Array, tuple[Slot, ...]]:
+        return step.at_epoch_end(shape, numbers.unpack(shape.config, vector), metrics, data, state, is_over)
+
+    each_update = _each(shape, update, (AXES, 0, 0), (AXES, 0))
+    each_end = _each(shape, end_epoch, (AXES, 0, 0))
+    return _Maths(
+        begin_epoch=_each(shape, partial(step.at_epoch_begin, shape), (AXES,), AXES),
+        update=lambda state, spread: each_update(state, spread, vectors),
+        end_epoch=lambda state, are_over: each_end(state, are_over, vectors),
+        count_down=_each(shape, horizons.after),
+        are_over=lambda state: (orders[..., 0] == 0) | ((orders[..., 1] > 0) & (state.trouble.step >= 0)),
+    )
+
+
+def _each(shape: Shape, function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """Return the function mapped over the members; a single one has no axis."""
+    return jax.vmap(function, in_axes, out_axes, axis_name=step.MEMBERS) if shape.members > 1 else function
+
+
 def _begun(shape: Shape, state: State, told: Horizons) -> _Call:
+    members = (shape.members,) if shape.members > 1 else ()
     # One row more than can be needed: the last stretch writes one even when it ends within an epoch.
-    rows = jnp.zeros((MOST_EPOCHS + 1, len(shape.row_names)))
-    nothing = jnp.zeros(len(shape.step_names))
+    rows = jnp.zeros((MOST_EPOCHS + 1, *members, len(shape.row_names)))
+    nothing = jnp.zeros((*members, len(shape.step_names)))
     return _Call(state, rows, jnp.int32(0), Spread(nothing, nothing + jnp.inf, nothing - jnp.inf, nothing), told)
 
 
-def _hopeless(state: State, careful: Bool[Array, ""]) -> Bool[Array, ""]:
-    return careful & (state.trouble.step >= 0)
-
-
-def _stretch(
-    shape: Shape,
-    config: Config,
-    metrics: Metrics,
-    data: Data,
-    end: Int[Array, ""],
-    careful: Bool[Array, ""],
-    call: _Call,
-) -> _Call:
+def _stretch(shape: Shape, maths: _Maths, end: Int[Array, ""], call: _Call) -> _Call:
     """Make updates up to the end of the epoch or of the call; at the end of the epoch, validate."""
-    state = step.at_epoch_begin(shape, call.state)
+    state = maths.begin_epoch(call.state)
     n_updates = jnp.minimum(shape.steps_per_epoch - state.step % shape.steps_per_epoch, end - state.step)
+    state, spread = lax.fori_loop(0, n_updates, lambda _, carry: maths.update(*carry), (state, call.spread))
+    over = maths.are_over(state)
+    ended = (state.step % shape.steps_per_epoch == 0) & ~over.all()
 
-    def update(_: Any, carry: tuple[State, Spread]) -> tuple[State, Spread]:
-        state, measured = step.update(shape, config, metrics, data, carry[0])
-        return state, _with(carry[1], measured)
+    def at_epoch_end() -> tuple[Array, tuple[Slot, ...], Horizons]:
+        row, slots = maths.end_epoch(state, over)
+        return row, slots, maths.count_down(call.horizons, row)
 
-    state, spread = lax.fori_loop(0, n_updates, update, (state, call.spread))
-    ended = (state.step % shape.steps_per_epoch == 0) & ~_hopeless(state, careful)
-
-    def at_epoch_end() -> tuple[Array, tuple[Any, ...], Horizons]:
-        row, slots = step.at_epoch_end(shape, config, metrics, data, state)
-        return row, slots, horizons.after(call.horizons, row)
-
-    row, slots, told = lax.cond(
-        ended, at_epoch_end, lambda: (jnp.zeros(len(shape.row_names)), state.slots, call.horizons)
-    )
+    row, slots, told = lax.cond(ended, at_epoch_end, lambda: (jnp.zeros_like(call.rows[0]), state.slots, call.horizons))
     rows = call.rows.at[call.n_rows].set(row)
     return _Call(state._replace(slots=slots), rows, call.n_rows + ended.astype(jnp.int32), spread, told)
 
 
-def _with(spread: Spread, measured: Float[Array, " metrics"]) -> Spread:
-    return Spread(spread.sum + measured, jnp.minimum(spread.min, measured), jnp.maximum(spread.max, measured), measured)
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a call did, on the host.
+    """What a call did to one member, on the host.
 
     Attributes:
         step: updates done, in all.
@@ -143,7 +188,7 @@ class Report:
 
 
 def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> Report:
-    """Return the report in a vector that `advance` returned."""
+    """Return the report in the vector that `advance` returned for a member."""
     n_watches, n_step = len(shape.watches), len(shape.step_names)
     integers, rest = vector[: 3 + n_watches].view(np.int32), vector[3 + n_watches :]
     (rate, norm), values, rest = rest[:2], rest[2 : 2 + n_watches], rest[2 + n_watches :]
@@ -159,14 +204,20 @@ def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> 
     )
 
 
-def _report(call: _Call) -> Float[Array, " report"]:
-    state = call.state
-    integers = jnp.stack([state.step, call.n_rows, state.trouble.step, *(slot.epoch for slot in state.slots)])
+def _report(
+    step: Int[Array, ""],
+    n_rows: Int[Array, ""],
+    trouble: Trouble,
+    slots: tuple[Slot, ...],
+    spread: Spread,
+    rows: Float[Array, "epochs metrics"],
+) -> Float[Array, " report"]:
+    integers = jnp.stack([step, n_rows, trouble.step, *(slot.epoch for slot in slots)])
     return jnp.concatenate(
         [
             lax.bitcast_convert_type(integers, jnp.float32),
-            jnp.stack([state.trouble.learning_rate, state.trouble.grad_norm, *(slot.value for slot in state.slots)]),
-            *call.spread,
-            call.rows.ravel(),
+            jnp.stack([trouble.learning_rate, trouble.grad_norm, *(slot.value for slot in slots)]),
+            *spread,
+            rows.ravel(),
         ]
     )

@@ -22,7 +22,7 @@ _TINY: Final = 1e-37
 
 
 class Horizons(NamedTuple):
-    """One number of each for every callback there can be.
+    """One number of each for every callback there can be, of one member.
 
     Attributes:
         epochs: epochs left before the callback must be asked.

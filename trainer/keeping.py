@@ -18,7 +18,7 @@ from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.shape import Shape
-from trainer.state import State
+from trainer.state import Parameters, State, on_host
 
 _BEST_SHARE: Final = 0.1
 _BEST_BOUNDS: Final = (1.0, 10.0)
@@ -43,11 +43,12 @@ class Memory:
 class Keeper:
     """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older."""
 
-    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape) -> None:
+    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, member: int) -> None:
         self._section = prepared.config.callbacks.model_checkpoint
         self._extra = _about_data(prepared)
         self._directory = directory
         self._shape = shape
+        self._member = member
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
@@ -118,41 +119,40 @@ class Keeper:
             extra=self._extra,
         )
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
-        self._writer.submit(named_arrays(tree), manifest)
+        shared = {"step": np.array(tree.pop("step"))} if "step" in tree else {}
+        self._writer.submit({**named_arrays(on_host(tree, self._member)), **shared}, manifest)
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
-        return next(slot.parameters for slot in state.slots if int(slot.epoch) == wanted.end.epoch)
+        return next(slot.parameters for slot in state.slots if int(slot.epoch[self._member]) == wanted.end.epoch)
 
 
-def restored(state: State, shape: Shape, monitor: str | None) -> tuple[State, WeightsRestored] | None:
-    """Return the state with the best weights there are by this metric (None: by any), and the record of it.
+def best_weights(
+    state: State, shape: Shape, member: int, monitor: str | None
+) -> tuple[Parameters, WeightsRestored] | None:
+    """Return the best weights by this metric (None: by any) of all members, and the record of one taking them up.
 
-    None if there are none: no epoch was completed, or none with a finite value.
+    None if it has none: no epoch was completed, or none with a finite value.
     """
     for watch, slot in zip(shape.watches, state.slots, strict=True):
-        epoch = int(slot.epoch)
+        epoch = int(slot.epoch[member])
         if epoch >= 0 and monitor in (None, watch.metric):
             record = WeightsRestored(
                 reason="early_stopping" if monitor else "stopped",
                 monitor=watch.metric,
-                value=shortest(slot.value),
+                value=shortest(slot.value[member]),
                 epoch=epoch,
                 step=(epoch + 1) * shape.steps_per_epoch,
             )
-            return state._replace(parameters=slot.parameters), record
+            return slot.parameters, record
     return None
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Return copies of the leaves of a tree by their dotted place, such as `parameters.0.weight`."""
+    """Return the leaves of a tree by their dotted place, such as `parameters.0.weight`."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
-    # On the CPU what comes from the device is a view of memory that the next call overwrites.
-    return {
-        name: np.array(leaf) for name, leaf in zip(names, jax.device_get([leaf for _, leaf in leaves]), strict=True)
-    }
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _about_data(prepared: Prepared) -> dict[str, Any]:

@@ -8,7 +8,7 @@ they are traced, so that changing one recompiles nothing.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from trainer.fields import Section, Sizes, live, structural
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import equinox as eqx
-    from jaxtyping import Array, Float, PRNGKeyArray
+    from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 Activation = Literal[
     "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus",
@@ -30,6 +30,18 @@ Initializer = Literal[
     "zeros", "ones",
 ]  # fmt: skip
 """Those of `jax.nn.initializers`. The last two cannot break the symmetry between units; they are here to be seen."""
+
+
+class Noise(NamedTuple):
+    """The randomness of an update.
+
+    Attributes:
+        key: gives its key, where one is needed.
+        is_wanted: from whether this member of a population needs it to whether any does.
+    """
+
+    key: Callable[[], PRNGKeyArray]
+    is_wanted: Callable[[Bool[Array, ""]], Bool[Array, ""]]
 
 
 class MLP(Section):
@@ -64,17 +76,17 @@ class MLP(Section):
         )
 
     def apply(
-        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], key: Callable[[], PRNGKeyArray] | None
+        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], noise: Noise | None
     ) -> Float[Array, "batch outputs"]:
-        """Return the outputs; `key` gives the key of the update's dropout where it is needed, None means evaluation."""
+        """Return the outputs; `noise` is the update's randomness, None means evaluation."""
         import jax
 
         activation = getattr(jax.nn, self.activation)
         for index, layer in enumerate(layers[:-1]):
-            x = activation(jax.vmap(layer)(x))
-            if key is not None:
-                x = x * _dropout_mask(key, index, self.dropout, x.shape)
-        return jax.vmap(layers[-1])(x)
+            x = activation(_dense(layer, x))
+            if noise is not None:
+                x = x * _dropout_mask(noise, index, self.dropout, x.shape)
+        return _dense(layers[-1], x)
 
     def n_parameters(self, inputs: int, outputs: int) -> int:
         """Return how many numbers the layers hold."""
@@ -92,7 +104,15 @@ class MLP(Section):
         return made(key, (n_out, n_in))
 
 
-def _dropout_mask(key: Callable[[], PRNGKeyArray], layer: int, rate: Any, shape: tuple[int, ...]) -> Array:
+def _dense(layer: eqx.nn.Linear, x: Float[Array, "batch inputs"]) -> Float[Array, "batch outputs"]:
+    # Of the whole batch at once: mapped over its examples and a population's members, XLA would copy and transpose.
+    import jax.numpy as jnp
+
+    assert layer.bias is not None
+    return jnp.einsum("bi,oi->bo", x, layer.weight) + layer.bias
+
+
+def _dropout_mask(noise: Noise, layer: int, rate: Any, shape: tuple[int, ...]) -> Array:
     """Return what to multiply by: 0 with probability `rate`, else 1 / (1 - rate).
 
     Deriving the key and drawing the mask cost more than a small layer, so that a rate of 0 does neither.
@@ -101,9 +121,9 @@ def _dropout_mask(key: Callable[[], PRNGKeyArray], layer: int, rate: Any, shape:
     import jax.numpy as jnp
 
     def drawn() -> Array:
-        return jax.random.bernoulli(jax.random.fold_in(key(), layer), 1 - rate, shape) / (1 - rate)
+        return jax.random.bernoulli(jax.random.fold_in(noise.key(), layer), 1 - rate, shape) / (1 - rate)
 
-    return jax.lax.cond(rate > 0, drawn, lambda: jnp.ones(shape))
+    return jax.lax.cond(noise.is_wanted(rate > 0), drawn, lambda: jnp.ones(shape))
 
 
 AnyModel = MLP

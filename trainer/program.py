@@ -17,7 +17,7 @@ from trainer import horizons, numbers, step
 from trainer.advance import MOST_EPOCHS, make_advance
 from trainer.data.splits import Part, Splits
 from trainer.shape import Shape
-from trainer.state import Blocks, Data, State, blocks
+from trainer.state import AXES, Blocks, Data, State, blocks
 
 _KEPT = 8
 
@@ -84,19 +84,23 @@ def place_blocks(part: Part) -> Blocks:
 
 
 def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
-    seed = jax.ShapeDtypeStruct((), np.uint32)
+    members = shape.members
+    seeds = jax.ShapeDtypeStruct((members,), np.uint32)
     vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
-    orders = jax.ShapeDtypeStruct((2,), np.int32)
+    vectors = jax.ShapeDtypeStruct((members, *vector.shape), np.float32)
+    orders = jax.ShapeDtypeStruct((members, 2), np.int32)
+    told = np.stack([horizons.pack((), shape.row_names, MOST_EPOCHS)] * members)
     done: list[Compilation] = []
-    init_function = step.make_init(shape)
-    state: State = jax.eval_shape(init_function, seed, vector)
-    init = _timed(done, "init", jax.jit(init_function), seed, vector)
-    told = horizons.pack((), shape.row_names, MOST_EPOCHS)
+    init_function = jax.vmap(step.make_init(shape), out_axes=AXES)
+    states: State = jax.eval_shape(init_function, seeds, vectors)
+    init = _timed(done, "init", jax.jit(init_function), seeds, vectors)
     advance_function = jax.jit(make_advance(shape), donate_argnums=0)
-    advance = _timed(done, "advance", advance_function, state, vector, data, orders, told)
+    advance = _timed(done, "advance", advance_function, states, vectors, data, orders, told)
     evaluate = None
     if test is not None:
-        evaluate = _timed(done, "evaluate", jax.jit(step.make_evaluate(shape)), state.parameters, vector, data, test)
+        member = jax.ShapeDtypeStruct((), np.int32)
+        evaluate_function = jax.jit(step.make_evaluate(shape))
+        evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
     return Program(shape, init, advance, evaluate, tuple(done))
 
 
@@ -117,7 +121,15 @@ def _bytes(memory: Any) -> int | None:
 
 
 def _key_of(shape: Shape) -> tuple[Any, ...]:
-    return (shape.task, shape.n_features, shape.n_outputs, shape.n_train, shape.n_validation, shape.watches)
+    return (
+        shape.task,
+        shape.n_features,
+        shape.n_outputs,
+        shape.n_train,
+        shape.n_validation,
+        shape.watches,
+        shape.members,
+    )
 
 
 def _shapes(tree: Any) -> tuple[Any, ...]:

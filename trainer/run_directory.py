@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import time
+import traceback
 import unicodedata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,10 +16,11 @@ from trainer import config as configs
 from trainer import files
 from trainer.config import Config
 from trainer.devices import versions
-from trainer.events import Record
+from trainer.events import Finished, Record
 from trainer.log import Log
 from trainer.problems import RunError
 from trainer.runs import Run, Status
+from trainer.text import clean
 
 _STATUS_INTERVAL = 1.0
 _SLUG_LENGTH = 40
@@ -107,6 +109,20 @@ class RunDirectory:
         descriptor = os.open(self.path / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text.rstrip()}\n")
+
+    def fail(self, error: Exception) -> None:
+        """Leave a failure in the run as its last record, as far as the disk still takes anything."""
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        message = clean(lines[0])[:300] if lines else type(error).__name__
+        if "RESOURCE_EXHAUSTED" in message:
+            message = f"out of memory on the device: {message} Try half the batch size."
+        try:
+            self.note("".join(traceback.format_exception(error)))
+            self.record(Finished(reason="failed", message=f"{message} (log.txt has the traceback)"))
+            self.write_status()
+        except OSError:
+            if not self.run.ended:
+                self.run.apply(Finished(reason="failed", message=message))
 
     def close(self) -> None:
         """Let go of the files and the lock; a run without a last record then counts as crashed."""

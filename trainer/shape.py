@@ -39,6 +39,7 @@ class Shape:
     n_train: int
     n_validation: int
     watches: tuple[Watch, ...] = ()
+    members: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -68,8 +69,8 @@ class Shape:
         return (*self.metric_names[:2], "grad_norm")
 
 
-def shape_of(prepared: Prepared) -> Shape:
-    """Return what is compiled in for a config and its data."""
+def shape_of(prepared: Prepared, members: int = 1) -> Shape:
+    """Return what is compiled in for a config and its data, and so many runs that train together."""
     splits = prepared.splits
     plain = Shape(
         prepared.config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation)
@@ -77,7 +78,7 @@ def shape_of(prepared: Prepared) -> Shape:
     wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
     if not wanted:
         wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
-    return replace(plain, watches=tuple(dict.fromkeys(wanted)))
+    return replace(plain, watches=tuple(dict.fromkeys(wanted)), members=members)
 
 
 def _watches(prepared: Prepared) -> Iterator[Watch]:

@@ -1,9 +1,17 @@
-"""The arrays of a training: the examples, and all that changes from update to update."""
+"""The arrays of a training: the examples, and all that changes from update to update.
 
+Runs of one structure train together as members of a population; a run alone is a population of one. The maths in `step`
+sees the arrays of one member. Everywhere else each array has the members as its first axis, apart from the examples and
+the count of updates, which they share.
+"""
+
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+import jax
 import numpy as np
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Int, UInt32
 
 Parameters = Any
@@ -53,7 +61,7 @@ class State(NamedTuple):
     """All that changes while training.
 
     Attributes:
-        step: updates done.
+        step: updates done; the members' one count.
         order: examples of the epoch in progress, in order; shape [steps per epoch x batch size].
         sums: what the metrics of the epoch in progress have summed up.
         grad_norms: sum of the gradient norms of the epoch in progress.
@@ -69,6 +77,42 @@ class State(NamedTuple):
     grad_norms: Float[Array, ""]
     slots: tuple[Slot, ...]
     trouble: Trouble
+
+
+AXES: Final[Any] = State(*(None if field == "step" else 0 for field in State._fields))  # type: ignore[arg-type]
+"""The axis of the members in each field, as `jax.vmap` takes it."""
+
+
+def without_axis(states: State) -> State:
+    """Return the state of a population's only member."""
+    return State(
+        *(part if axis is None else jax.tree.map(lambda leaf: leaf[0], part) for axis, part in _zipped(states))
+    )
+
+
+def with_axis(state: State) -> State:
+    """Return the state of a population of one."""
+    return State(
+        *(part if axis is None else jax.tree.map(lambda leaf: leaf[None], part) for axis, part in _zipped(state))
+    )
+
+
+def _zipped(state: State) -> Iterator[tuple[int | None, Any]]:
+    return zip(AXES, state, strict=True)
+
+
+def on_host(tree: Any, member: int) -> Any:
+    """Return copies of a member's arrays in a tree that has the members as its first axis."""
+    leaves, structure = jax.tree.flatten(tree)
+    if leaves and leaves[0].shape[0] > 1:
+        leaves, member = [leaf[None] for leaf in _taken(leaves, member)], 0
+    # On the CPU what comes from the device is a view of memory that the next call overwrites.
+    return jax.tree.unflatten(structure, [np.array(leaf[member]) for leaf in jax.device_get(leaves)])
+
+
+@jax.jit
+def _taken(leaves: list[Array], member: Any) -> list[Array]:
+    return [lax.dynamic_index_in_dim(leaf, member, keepdims=False) for leaf in leaves]
 
 
 def blocks(x: np.ndarray[Any, np.dtype[Any]], y: np.ndarray[Any, np.dtype[Any]]) -> Blocks:

@@ -1,4 +1,4 @@
-"""The maths of training, as pure functions on arrays: begin, update, end an epoch, evaluate.
+"""The maths of training, as pure functions on one member's arrays: begin, update, end an epoch, evaluate.
 
 Every random number is a function of the seed, its purpose, and the epoch or update it is for. No key is carried along,
 so the state after update k does not depend on how the updates were grouped into calls.
@@ -6,19 +6,24 @@ so the state after update k does not depend on how the updates were grouped into
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from trainer import losses, numbers
 from trainer.config import Config
 from trainer.metrics import Metrics
+from trainer.models import Noise
 from trainer.shape import Shape, Watch
 from trainer.state import NEVER, Blocks, Data, Parameters, Slot, State, Trouble
+
+MEMBERS: Final = "members"
+"""Name of the axis over which the members of a population are mapped."""
 
 _WEIGHTS, _ORDER, _DROPOUT = range(3)
 """Purposes of random numbers; the order is part of the meaning of a seed."""
@@ -49,13 +54,17 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
 
 
 def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
-    """Return the function from parameters, numbers, data and blocks of examples to the task's metrics on those."""
+    """Return the function that measures a member on other examples.
+
+    It takes the parameters of all members and which one is meant, its numbers, the data and the blocks of examples.
+    """
 
     def evaluate(
-        parameters: Parameters, vector: Float[Array, " numbers"], data: Data, examples: Blocks
+        parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], data: Data, examples: Blocks
     ) -> Float[Array, " metrics"]:
         metrics = metrics_of(shape, data.target_scale, data.target_mean)
-        return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, parameters, examples))
+        its = jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, member, keepdims=False), parameters)
+        return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, its, examples))
 
     return evaluate
 
@@ -89,6 +98,10 @@ def at_epoch_begin(shape: Shape, state: State) -> State:
     return state._replace(order=order, sums=sums, grad_norms=grad_norms)
 
 
+def _any_member(shape: Shape, it_is: Bool[Array, ""]) -> Bool[Array, ""]:
+    return lax.pmax(it_is.astype(jnp.int32), MEMBERS) > 0 if shape.members > 1 else it_is
+
+
 def _targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
     return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
 
@@ -102,11 +115,11 @@ def update(
     batch = lax.dynamic_slice_in_dim(state.order, start, size)
     x, targets = data.x[batch], _targets(shape, data.y[batch])
     weights = (start + jnp.arange(size) < shape.n_train).astype(x.dtype) if shape.has_partial_batch else jnp.ones(size)
-    key = partial(_key, state.seed, _DROPOUT, state.step)
+    noise = Noise(partial(_key, state.seed, _DROPOUT, state.step), partial(_any_member, shape))
     loss_function = losses.resolve(config.loss, shape.task)
 
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array]]:
-        outputs = config.model.apply(parameters, x, key)
+        outputs = config.model.apply(parameters, x, noise)
         per_example = loss_function.per_example(outputs, targets)
         return (per_example * weights).sum() / weights.sum(), (per_example, outputs)
 
@@ -177,9 +190,9 @@ def _evaluated(
 
 
 def at_epoch_end(
-    shape: Shape, config: Config, metrics: Metrics, data: Data, state: State
+    shape: Shape, config: Config, metrics: Metrics, data: Data, state: State, is_over: Bool[Array, ""]
 ) -> tuple[Float[Array, " row"], tuple[Slot, ...]]:
-    """Validate; return the epoch's row and the slots with its weights where they are the best."""
+    """Validate; return the epoch's row and the slots, with its weights where they are the best of a run not over."""
     parts = [metrics.values(state.sums)]
     if shape.n_validation:
         parts.append(metrics.values(_evaluated(shape, config, metrics, state.parameters, data.validation)))
@@ -187,7 +200,7 @@ def at_epoch_end(
     row = jnp.concatenate([*parts, jnp.stack([rate, state.grad_norms / shape.steps_per_epoch])])
     epoch = (state.step - 1) // shape.steps_per_epoch
     slots = tuple(
-        _kept(watch, slot, row[shape.row_names.index(watch.metric)], epoch, state.parameters)
+        _kept(watch, slot, row[shape.row_names.index(watch.metric)], epoch, state.parameters, is_over)
         for watch, slot in zip(shape.watches, state.slots, strict=True)
     )
     return row, slots
@@ -199,7 +212,7 @@ def _empty_slot(watch: Watch, parameters: Parameters) -> Slot:
     return Slot(jax.tree.map(jnp.zeros_like, parameters), jnp.float32(start), jnp.int32(NEVER))
 
 
-def _kept(watch: Watch, slot: Slot, value: Array, epoch: Array, parameters: Parameters) -> Slot:
+def _kept(watch: Watch, slot: Slot, value: Array, epoch: Array, parameters: Parameters, is_over: Array) -> Slot:
     better = value < slot.value if watch.direction == "min" else value > slot.value
-    better = better & jnp.isfinite(value) & (epoch >= watch.first_epoch)
+    better = better & jnp.isfinite(value) & (epoch >= watch.first_epoch) & ~is_over
     return lax.cond(better, lambda: Slot(parameters, value, epoch.astype(jnp.int32)), lambda: slot)

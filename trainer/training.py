@@ -6,14 +6,12 @@ run = train(prepared, start(prepared, Path("runs")))
 
 import os
 import threading
-import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.events import Finished, Reason
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run
-from trainer.text import clean
 
 
 def start(prepared: Prepared, store: Path) -> RunDirectory:
@@ -33,41 +31,40 @@ def train(prepared: Prepared, directory: RunDirectory, cancelled: threading.Even
         directory: the run's folder, from `start`; closed when this returns.
         cancelled: set by another thread to have the run end, saved, at the next call's end.
     """
+    return train_together([(prepared, directory)], cancelled)[0]
+
+
+def train_together(
+    runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event | None = None
+) -> list[Run]:
+    """Train runs of one structure and one data set as one population: one compile, all in each call of the device.
+
+    They may differ in live numbers, seeds and callbacks. Each has its own folder, stops by itself, and is what it would
+    have been alone, to rounding. Arguments as for `train`.
+    """
+    directories = [directory for _, directory in runs]
     try:
-        directory.note(f"training {prepared.config.name!r} in process {os.getpid()}")
-        reason, message = _train(prepared, directory, cancelled or threading.Event())
-        directory.note(f"{reason}: {message}")
-        directory.record(Finished(reason=reason, message=message))
+        for prepared, directory in runs:
+            directory.note(f"training {prepared.config.name!r} in process {os.getpid()}")
+        _train(runs, cancelled or threading.Event())
     except Exception as error:  # noqa: BLE001 the one place: whatever fails in a run is told by the run
-        _tell(directory, error)
+        for directory in directories:
+            if not directory.run.ended:
+                directory.fail(error)
     finally:
-        directory.close()
-    return directory.run
+        for directory in directories:
+            directory.close()
+    return [directory.run for directory in directories]
 
 
-def _train(prepared: Prepared, directory: RunDirectory, cancelled: threading.Event) -> tuple[Reason, str]:
+def _train(runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event) -> None:
     from trainer import devices
 
     devices.prepare_jax()
     from trainer.loop import Loop
 
-    loop = Loop(prepared, directory, cancelled)
+    loop = Loop(runs, cancelled)
     try:
-        return loop.run()
+        loop.run()
     finally:
         loop.close()
-
-
-def _tell(directory: RunDirectory, error: Exception) -> None:
-    """Leave the failure in the run, as far as the disk still takes anything."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    message = clean(lines[0])[:300] if lines else type(error).__name__
-    if "RESOURCE_EXHAUSTED" in message:
-        message = f"out of memory on the device: {message} Try half the batch size."
-    try:
-        directory.note("".join(traceback.format_exception(error)))
-        directory.record(Finished(reason="failed", message=f"{message} (log.txt has the traceback)"))
-        directory.write_status()
-    except OSError:
-        if not directory.run.ended:
-            directory.run.apply(Finished(reason="failed", message=message))

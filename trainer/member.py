@@ -1,0 +1,269 @@
+"""One run among those that train together: its callbacks, numbers, commands, records and weights.
+
+A member decides what its epochs mean for it; the loop makes the calls. A run alone is the only member of its loop.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from trainer import callbacks
+from trainer.advance import Report
+from trainer.callbacks import (
+    Action,
+    EpochEnd,
+    ModelCheckpoint,
+    ReduceLearningRate,
+    ReduceLROnPlateau,
+    Save,
+    Stop,
+    Warn,
+)
+from trainer.commands import Command, Inbox
+from trainer.commands import Pause as PauseCommand
+from trainer.commands import Resume as ResumeCommand
+from trainer.commands import Save as SaveCommand
+from trainer.commands import Set as SetCommand
+from trainer.commands import Stop as StopCommand
+from trainer.events import (
+    Diverged,
+    Finished,
+    HyperparameterSet,
+    Paused,
+    Reason,
+    Record,
+    Resumed,
+    Tested,
+    Warned,
+)
+from trainer.keeping import Keeper, Memory, best_weights
+from trainer.live_numbers import LiveNumbers
+from trainer.numbers import shortest
+from trainer.preparation import Prepared
+from trainer.recording import EpochOutcome, Recorder
+from trainer.run_directory import RunDirectory
+from trainer.shape import Shape
+from trainer.state import Parameters, State
+
+_WORDS: Final = {
+    "completed": "all epochs done",
+    "early_stopped": "stopped early",
+    "stopped": "on command",
+    "interrupted": "interrupted",
+}
+"""Why a run ended, where its state does not say it."""
+
+
+class Member:
+    """One run, from its first record to its last.
+
+    Attributes:
+        prepared: config and data, as they were at the start.
+        directory: the run's folder.
+        index: its place along the first axis of the state.
+        live: the numbers for the next call.
+        callbacks: those that are on.
+        reason: why it ended, or None.
+        is_paused: whether it is to wait.
+    """
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, index: int) -> None:
+        self.prepared = prepared
+        self.directory = directory
+        self.index = index
+        self.live = LiveNumbers(prepared.config)
+        self.callbacks = callbacks.build(prepared.config.callbacks)
+        self.reason: Reason | None = None
+        self.is_paused = False
+        self._shape = shape
+        self._inbox = Inbox(directory.path)
+        self._keeper = Keeper(prepared, directory, shape, index)
+        self._recorder = Recorder(prepared.config, directory, shape)
+        self._outcomes: list[EpochOutcome] = []
+        self._happened: list[Record] = []
+        self._keeps_best = False
+        self._in_trouble = False
+        self._tell_learning_rate(prepared.config.optimizer.learning_rate)
+
+    @property
+    def is_careful(self) -> bool:
+        """Return whether the run is over at a loss that is no number."""
+        return self.prepared.config.callbacks.terminate_on_nan.enabled
+
+    @property
+    def updates_left(self) -> int:
+        """Return how many updates a call may make at most, by what is planned and by when a checkpoint is due."""
+        step = self.directory.step
+        planned = self.live.config.training.epochs * self._shape.steps_per_epoch - step
+        saves = [it.updates_until_save(step) for it in self.callbacks if isinstance(it, ModelCheckpoint)]
+        return min([planned, *saves])
+
+    def decide(self, report: Report, seconds: float) -> None:
+        """Play the epochs of a call through the callbacks and act on what they say.
+
+        Args:
+            report: what the call did to this member.
+            seconds: how long it took.
+        """
+        directory, spe = self.directory, self._shape.steps_per_epoch
+        first, directory.step = directory.step, report.step
+        directory.seconds += seconds
+        self._recorder.updates(report.step - first, report.spread)
+        for row in report.rows[: self._rows_that_count(report)]:
+            epoch = directory.epoch
+            share = ((epoch + 1) * spe - first) / max(1, report.step - first)
+            metrics = dict(zip(self._shape.row_names, map(shortest, row), strict=True))
+            end = EpochEnd(epoch, metrics, self.live["optimizer.learning_rate"])
+            actions = tuple(action for callback in self.callbacks for action in callback.on_epoch_end(end))
+            directory.epoch = epoch + 1
+            self._outcomes.append(EpochOutcome(end, actions, directory.seconds - seconds * (1 - share)))
+            for action in actions:
+                self._act(action, end)
+        if report.trouble_step >= 0:
+            self._meet_trouble(report)
+        for callback in self.callbacks:
+            if isinstance(callback, ModelCheckpoint):
+                for action in callback.on_updates(directory.step):
+                    self._act(action, None)
+
+    def obey(self) -> None:
+        """Carry out the commands that have come."""
+        commands, problems = self._inbox.read()
+        self._happened.extend(Warned(message=problem) for problem in problems)
+        for command in commands:
+            self._obey_one(command)
+
+    def settle(self, *, cancelled: bool) -> None:
+        """Say whether the run is over now: all its epochs done, or the program told to end."""
+        if self.directory.step >= self.live.config.training.epochs * self._shape.steps_per_epoch:
+            self.reason = self.reason or "completed"
+        elif cancelled:
+            self.reason = self.reason or "interrupted"
+        self.is_paused = self.is_paused and self.reason is None
+
+    def keep(self, state: State) -> None:
+        """Copy what is to be saved, since the next call takes the state's memory over."""
+        self._keeper.before_next_call(state, self._memory)
+
+    def record(self) -> None:
+        """Write down what happened since the last time."""
+        self._recorder.epochs(self._outcomes)
+        self._outcomes = []
+        self._recorder.steps()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write down what happened outside of epochs."""
+        self._happened.extend(self._keeper.news())
+        for event in self._happened:
+            at = {"epoch": event.epoch, "step": event.step} if event.step else {}
+            self.directory.record(event, **at)
+        self._happened.clear()
+
+    def keep_last(self, state: State) -> Parameters | None:
+        """Save the run's end, and return the weights that it ends with, of all members; None if it diverged."""
+        if self.reason == "diverged":
+            return None
+        self._keeper.at_the_end(state, self._memory)
+        section = self.live.config.callbacks.early_stopping
+        restores = section.enabled and section.restore_best_weights
+        if restores or self._keeps_best:
+            monitor = section.monitor if restores else None
+            if found := best_weights(state, self._shape, self.index, monitor):
+                parameters, record = found
+                self._happened.append(record)
+                return parameters
+        return state.parameters
+
+    def take_test(self, measured: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+        """Take note of the metrics on the test split."""
+        metrics = {f"test_{name}": shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
+        self._happened.append(Tested(metrics=metrics))
+
+    def finish(self) -> None:
+        """Wait for the disk and write the last record; the run is over for everybody."""
+        assert self.reason is not None
+        self._recorder.steps(at_end=True)
+        self._keeper.finish()
+        self.flush()
+        message = self._last_words()
+        self.directory.note(f"{self.reason}: {message}")
+        self.directory.record(Finished(reason=self.reason, message=message))
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._keeper.close()
+        self._recorder.close(failed=self.reason is None)
+
+    def _rows_that_count(self, report: Report) -> int:
+        """Return how many epochs were over before a trouble that ends this member; others may have gone on."""
+        if not self.is_careful or report.trouble_step < 0:
+            return len(report.rows)
+        return max(0, report.trouble_step // self._shape.steps_per_epoch - self.directory.epoch)
+
+    def _act(self, action: Action, end: EpochEnd | None) -> None:
+        match action:
+            case ReduceLearningRate(to=to):
+                self.live["optimizer.learning_rate"] = to
+            case Stop():
+                self.reason = self.reason or "early_stopped"
+            case Save():
+                self._keeper.want(action, end)
+            case Warn():
+                pass
+
+    def _meet_trouble(self, report: Report) -> None:
+        if self._in_trouble:
+            return
+        self._in_trouble = True
+        rate, norm = report.trouble_learning_rate, report.trouble_grad_norm
+        message = (
+            f"the loss is no longer a number since step {report.trouble_step}; one update before, the learning rate "
+            f"was {rate:.3g} and the gradient norm {norm:.3g}."
+        )
+        evidence = {"step": report.trouble_step, "learning_rate": rate, "grad_norm": norm}
+        if self.is_careful:
+            self.reason = "diverged"
+            message += f" Try a learning rate ten times lower ({rate / 10:.3g})."
+            self._happened.append(Diverged(message=message, evidence=evidence))
+        else:
+            self._happened.append(Warned(message=message, evidence=evidence))
+
+    def _obey_one(self, command: Command) -> None:
+        match command:
+            case PauseCommand(by=by):
+                if not self.is_paused and self.reason is None:
+                    self.is_paused = True
+                    self._happened.append(Paused(message=f"paused by {by}"))
+            case ResumeCommand(by=by):
+                if self.is_paused:
+                    self.is_paused = False
+                    self._happened.append(Resumed(message=f"resumed by {by}"))
+            case StopCommand():
+                self.is_paused = False
+                self.reason = self.reason or "stopped"
+                self._keeps_best = command.keep_best
+            case SaveCommand():
+                self._keeper.want(Save("command", "", None), None)
+            case SetCommand():
+                self._set(command)
+
+    def _set(self, command: SetCommand) -> None:
+        record = self.live.change(command)
+        self._happened.append(record)
+        self.directory.run.status.epochs_planned = self.live.config.training.epochs
+        if isinstance(record, HyperparameterSet) and record.key == "optimizer.learning_rate":
+            self._tell_learning_rate(self.live.config.optimizer.learning_rate)
+
+    def _tell_learning_rate(self, rate: float) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, ReduceLROnPlateau):
+                callback.on_learning_rate_set(rate)
+
+    def _last_words(self) -> str:
+        best = self.directory.run.status.best
+        found = f"best {best.metric} {best.value:.4g} at epoch {best.epoch + 1}" if best else "no epoch was completed"
+        return "; ".join(filter(None, (_WORDS.get(self.reason or ""), found)))
+
+    def _memory(self) -> Memory:
+        return Memory({callback.name: callback.state() for callback in self.callbacks}, self.live.as_dict())
