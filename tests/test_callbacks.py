@@ -117,7 +117,7 @@ def test_reduce_lr_on_plateau_table(arguments: dict[str, Any], losses: Values, c
     [
         ({}, [3, 2, 2, 4, 1], [0, 1, 4]),
         ({"mode": "max"}, [3, 2, 2, 4, 1], [0, 3]),
-        ({"save_best_only": False}, [3, 4, None, NAN], [0, 1, 2, 3]),
+        ({"save_best_only": False}, [3, 4, None, NAN], [0, 0, 1, 2, 3]),
         ({"initial_value_threshold": 2.0}, [3, 2, 1], [2]),
         ({"save_best_only": False, "save_freq": 10}, [3, 2, 1], []),
     ],
@@ -128,7 +128,8 @@ def test_model_checkpoint_table(arguments: dict[str, Any], losses: Values, saves
 
 def test_a_save_of_each_epoch_says_which_ones_are_the_best() -> None:
     actions = [action for _, action in played(checkpoint(save_best_only=False), [3, 4, None])]
-    assert actions == [Save("best", "val_loss", 3), Save("epoch", "val_loss", 4), Save("epoch", "val_loss", None)]
+    each = [Save("epoch", "val_loss", value) for value in (3, 4, None)]
+    assert actions == [Save("best", "val_loss", 3), *each]
 
 
 def test_a_save_is_due_after_so_many_updates_and_counts_from_the_last_one() -> None:

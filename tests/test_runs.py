@@ -239,7 +239,7 @@ def test_the_state_follows_the_records() -> None:
         ({}, "val_loss", 1),
         ({"callbacks.model_checkpoint.monitor": "val_accuracy"}, "val_accuracy", 2),
         ({"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.monitor": "accuracy"}, "accuracy", 0),
-        ({"callbacks.model_checkpoint.monitor": "val_f1"}, "loss", 2),
+        ({"callbacks.model_checkpoint.monitor": "val_f1"}, "val_loss", 1),
     ],
 )
 def test_a_run_is_judged_by_what_its_callbacks_watch(settings: dict[str, Any], metric: str, best: int) -> None:

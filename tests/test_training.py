@@ -209,11 +209,35 @@ def test_a_run_whose_loss_leaves_the_numbers_ends_as_diverged() -> None:
     assert (run.status.state, run.status.reason) == ("diverged", "diverged")
     (diverged,) = of_kind(run, "diverged")
     assert diverged["evidence"]["learning_rate"] == 300
-    assert f"since step {diverged['evidence']['step']};" in diverged["message"]
+    assert f"since update {diverged['evidence']['update']};" in diverged["message"]
     assert "Try a learning rate ten times lower (30)." in diverged["message"]
     assert of_kind(run, "tested") == []
-    assert len(epochs(run)) == diverged["evidence"]["step"] // 8
+    assert len(epochs(run)) == (diverged["evidence"]["update"] - 1) // 8
     assert all(np.isfinite(list(metrics.values())).all() for metrics in epochs(run))
+
+
+def test_a_loss_that_is_no_number_from_the_start_has_no_update_before() -> None:
+    run = trained({"optimizer.learning_rate": 1e-3, "loss.kind": "mse"}, base={**WILD, "data.standardize": "none"})
+    wild = trained({"model.initializer": "ones", "model.hidden": [256] * 60, "model.activation": "identity"}, base=WILD)
+    check(wild)
+    assert run.status.state != "failed"
+    (diverged,) = of_kind(wild, "diverged")
+    assert diverged["evidence"] == {"update": 1}
+    assert diverged["message"] == (
+        "the loss is no longer a number since update 1. Try a learning rate ten times lower (30)."
+    )
+
+
+def test_the_best_weights_are_saved_when_a_run_diverges() -> None:
+    run = trained(
+        {"optimizer.learning_rate": 1e-4, "training.epochs": 100_000},
+        at_epoch(9, Set(key="optimizer.learning_rate", value=1e5)), base=WILD,
+    )  # fmt: skip
+    check(run)
+    assert run.status.state == "diverged"
+    losses = [metrics["val_loss"] for metrics in epochs(run)]
+    assert best_checkpoint(run)[1].epoch == losses.index(min(losses)) > 3
+    assert best_checkpoint(run)[1].value == min(losses)
 
 
 def test_the_last_finite_checkpoint_stays_when_a_run_diverges() -> None:
@@ -544,6 +568,79 @@ def test_a_command_saves() -> None:
     assert arrays["step"] == saved["step"] > 0
 
 
+def test_a_command_saves_while_the_run_waits() -> None:
+    def hook(directory: RunDirectory, event: Any) -> None:
+        if event.kind == "started":
+            send(directory.path, Pause())
+        if event.kind == "paused":
+            send(directory.path, Save())
+        if event.kind == "checkpoint_saved" and event.reason == "command":
+            send(directory.path, Stop())
+
+    run = trained({"training.epochs": 100_000, "callbacks.model_checkpoint.enabled": False}, hook)
+    check(run)
+    (saved,) = of_kind(run, "checkpoint_saved")
+    assert (saved["reason"], saved["step"]) == ("command", run.status.steps)
+
+
+def test_every_epoch_is_saved_where_that_is_asked_for() -> None:
+    """Calls of any length end where an epoch that is to be saved does; an epoch may also be the best."""
+    manifests = []
+
+    def hook(directory: RunDirectory, event: Any) -> None:
+        if event.kind == "checkpoint_saved" and event.path.startswith("checkpoints/step"):
+            manifests.append(checkpoints.load(directory.path / event.path)[1])
+
+    run = trained({"callbacks.model_checkpoint.save_best_only": False}, hook)
+    check(run)
+    losses = [metrics["val_loss"] for metrics in epochs(run)]
+    by_epoch = [manifest for manifest in manifests if manifest.reason == "epoch"]
+    assert by_epoch
+    for manifest in by_epoch:
+        assert manifest.step % 3 == 0
+        assert manifest.value == losses[manifest.step // 3 - 1]
+    assert best_checkpoint(run)[1].value == min(losses)
+
+
+@pytest.mark.parametrize(
+    ("keep_best", "monitor", "reason"),
+    [(True, "val_loss", "early_stopping"), (False, "val_loss", None), (True, "val_f1", "stopped")],
+)
+def test_stopping_on_command_goes_back_to_the_weights_that_early_stopping_would(
+    keep_best: bool, monitor: str, reason: str | None
+) -> None:
+    settings = {"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 90_000,
+                "callbacks.early_stopping.monitor": monitor, "training.epochs": 100_000}  # fmt: skip
+    run = trained(settings, at_epoch(3, Stop(keep_best=keep_best)))
+    check(run)
+    assert [found["reason"] for found in of_kind(run, "weights_restored")] == ([reason] if reason else [])
+
+
+def test_weights_that_early_stopping_did_not_watch_are_not_its_own() -> None:
+    """It has seen no epoch from `start_from_epoch` on; what ModelCheckpoint keeps is not what it asked for."""
+    settings = {"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.start_from_epoch": 50}
+    run = trained(settings)
+    check(run)
+    assert of_kind(run, "weights_restored") == []
+
+
+def test_the_best_epoch_is_the_one_whose_weights_are_kept() -> None:
+    settings = {"callbacks.model_checkpoint.monitor": "grad_norm", "callbacks.model_checkpoint.mode": "max"}
+    run = trained(settings)
+    norms = [metrics["grad_norm"] for metrics in epochs(run)]
+    assert run.status.best is not None
+    assert (run.status.best.epoch, run.status.best.value) == (norms.index(max(norms)), max(norms))
+    assert best_checkpoint(run)[1].epoch == run.status.best.epoch
+
+
+def test_a_changed_number_of_epochs_reaches_who_follows_the_run() -> None:
+    run = trained({"training.epochs": 100_000}, at_epoch(2, Set(key="training.epochs", value=4000)))
+    followed, tail = runs.open_run(run.directory)
+    followed.status.epochs_planned = 100_000
+    followed.apply_all(tail.read_all())
+    assert followed.status.epochs_planned == run.status.epochs_planned == run.status.epochs == 4000
+
+
 def test_checkpoints_come_every_so_many_updates_where_that_is_asked_for() -> None:
     run = trained({"callbacks.model_checkpoint.save_best_only": False, "callbacks.model_checkpoint.save_freq": 5})
     check(run)
@@ -554,7 +651,7 @@ def test_checkpoints_come_every_so_many_updates_where_that_is_asked_for() -> Non
 
 def test_a_checkpoint_is_of_the_update_that_its_manifest_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of seven updates end within the epochs of three."""
-    monkeypatch.setattr(loop.Loop, "_size_of_call", lambda self, total: min(7, total - self._step))
+    monkeypatch.setattr(loop.Loop, "_size_of_call", lambda self: min(7, self._alive[0].updates_left))
     steps = []
 
     def hook(directory: RunDirectory, event: Any) -> None:

@@ -111,8 +111,8 @@ def _advanced(
     told = _each(shape, horizons.unpack)(packed)
     call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
     state = call.state
-    report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 0, 1 if shape.members > 1 else 0))
-    return state, report(state.trouble, state.slots, call.spread, call.rows)
+    report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 1))
+    return state, report(state.trouble, call.spread, call.rows)
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
@@ -175,7 +175,6 @@ class Report:
         rows: metrics of each epoch that ended within the call, in order; shape [epochs, metrics].
         spread: sum, min, max and last of each metric over the call's updates; shape [4, metrics].
         trouble_step: first update with a loss that is no number, or -1; with the rate and gradient norm before it.
-        best: for each watch the best value and its epoch (-1: none).
     """
 
     step: int
@@ -184,14 +183,12 @@ class Report:
     trouble_step: int
     trouble_learning_rate: float
     trouble_grad_norm: float
-    best: tuple[tuple[float, int], ...]
 
 
 def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> Report:
     """Return the report in the vector that `advance` returned for a member."""
-    n_watches, n_step = len(shape.watches), len(shape.step_names)
-    integers, rest = vector[: 3 + n_watches].view(np.int32), vector[3 + n_watches :]
-    (rate, norm), values, rest = rest[:2], rest[2 : 2 + n_watches], rest[2 + n_watches :]
+    n_step = len(shape.step_names)
+    integers, (rate, norm), rest = vector[:3].view(np.int32), vector[3:5], vector[5:]
     rows = rest[4 * n_step :].reshape(-1, len(shape.row_names))
     return Report(
         step=int(integers[0]),
@@ -200,7 +197,6 @@ def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> 
         trouble_step=int(integers[2]),
         trouble_learning_rate=float(rate),
         trouble_grad_norm=float(norm),
-        best=tuple(zip(map(float, values), map(int, integers[3:]), strict=True)),
     )
 
 
@@ -208,15 +204,14 @@ def _report(
     step: Int[Array, ""],
     n_rows: Int[Array, ""],
     trouble: Trouble,
-    slots: tuple[Slot, ...],
     spread: Spread,
     rows: Float[Array, "epochs metrics"],
 ) -> Float[Array, " report"]:
-    integers = jnp.stack([step, n_rows, trouble.step, *(slot.epoch for slot in slots)])
+    integers = jnp.stack([step, n_rows, trouble.step])
     return jnp.concatenate(
         [
             lax.bitcast_convert_type(integers, jnp.float32),
-            jnp.stack([trouble.learning_rate, trouble.grad_norm, *(slot.value for slot in slots)]),
+            jnp.stack([trouble.learning_rate, trouble.grad_norm]),
             *spread,
             rows.ravel(),
         ]

@@ -57,14 +57,13 @@ class Manifest(Versioned):
     """All of a checkpoint but its arrays. `save` fills in `id`, `sequence`, `leaves`, `sha256` and `size`.
 
     Attributes:
-        kind: "last" for going on from, "best" for the best value of `monitor` so far.
-        epoch: epoch in progress, 0-based.
+        kind: "last" for a state to go on from, "best" for the weights of the best value of `monitor` so far.
+        epoch: of "last" the epoch in progress, of "best" the one it is the end of; 0-based.
         step: updates done.
         time: when it was taken, Unix seconds.
-        reason: why it was taken, such as "epoch" or "stopped".
-        callbacks: state of each callback, by its name.
-        numbers: live hyperparameters at `step`, by dotted key.
-        events_offset: bytes of `events.jsonl` that belong to the steps before.
+        reason: why it was taken, such as "epoch", "best" or "end".
+        callbacks: of "last" the state of each callback, by its name.
+        numbers: of "last" the live hyperparameters, by dotted key.
         extra: whatever else the caller needs to go on.
     """
 
@@ -83,7 +82,6 @@ class Manifest(Versioned):
     versions: dict[str, str] = {}
     callbacks: dict[str, dict[str, Json]] = {}
     numbers: dict[str, Number] = {}
-    events_offset: NonNegativeInt = 0
     extra: dict[str, Json] = {}
 
 

@@ -13,7 +13,7 @@ from trainer.checkpoints import Arrays, Kind, Manifest
 from trainer.problems import RunError
 
 _READ_BACK_EVERY = 20
-"""The first save and every so manieth after it is read back from the disk and checked."""
+"""The first save, and then one of so many, is read back from the disk and checked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class _Command(BaseModel):
 
 
 class Pause(_Command):
-    """Wait at the next chunk end."""
+    """Wait at the end of the call."""
 
     kind: Literal["pause"] = "pause"
 
@@ -31,20 +31,20 @@ class Resume(_Command):
 
 
 class Stop(_Command):
-    """End the run at the next chunk end; with `keep_best`, on the best weights there are."""
+    """End the run at the end of the call; with `keep_best`, on the best weights there are."""
 
     kind: Literal["stop"] = "stop"
     keep_best: bool = True
 
 
 class Save(_Command):
-    """Write a checkpoint at the next chunk end."""
+    """Write a checkpoint at the end of the call."""
 
     kind: Literal["save"] = "save"
 
 
 class Set(_Command):
-    """Give a live hyperparameter another value from the next chunk on."""
+    """Give a live hyperparameter another value from the next call on."""
 
     kind: Literal["set"] = "set"
     key: str
@@ -77,7 +77,7 @@ class Inbox:
     def read(self) -> tuple[list[Command], list[str]]:
         """Return the commands that came since the last call, and a line about each that was none."""
         try:
-            size = os.stat(self._path).st_size  # noqa: PTH116 at every chunk end: a Path.stat costs twice as much
+            size = os.stat(self._path).st_size  # noqa: PTH116 at every call's end: a Path.stat costs twice as much
         except FileNotFoundError:
             return [], []
         if size <= self._offset:

@@ -43,7 +43,7 @@ class Started(Record):
 
 
 class Compiled(Record):
-    """A program was compiled: `seconds` it took, `flops` of one call and `memory_bytes` it needs, where known."""
+    """A program was compiled: `seconds` it took, and what XLA tells of it; in `flops` a loop's body counts once."""
 
     kind: Literal["compiled"] = "compiled"
     what: str

@@ -1,7 +1,7 @@
 """Keeping weights: which checkpoints are due, copied off the device between two calls, written by another thread."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,11 +13,11 @@ from trainer.callbacks import EpochEnd, Save
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
-from trainer.events import CheckpointSaved, Record, Warned, WeightsRestored
+from trainer.events import CheckpointSaved, Record, Warned
 from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
-from trainer.shape import Shape
+from trainer.shape import Shape, Watch
 from trainer.state import Parameters, State, on_host
 
 _BEST_SHARE: Final = 0.1
@@ -66,11 +66,12 @@ class Keeper:
             least, most = _BEST_BOUNDS
             self._best_due = time.monotonic() + min(most, max(least, _BEST_SHARE * self._directory.seconds))
 
-    def at_the_end(self, state: State, memory: Callable[[], Memory]) -> None:
-        """Save what is still to be saved, and the last state."""
-        if not self._section.enabled:
-            return
-        self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
+    def at_the_end(self, state: State, memory: Callable[[], Memory], *, diverged: bool) -> None:
+        """Save what is still to be saved, and the last state unless it is one without numbers."""
+        if diverged:
+            self._wanted.pop("last", None)
+        elif self._section.enabled:
+            self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
         self._best_due = 0.0
         self.before_next_call(state, memory)
 
@@ -113,9 +114,8 @@ class Keeper:
             monitor=wanted.action.monitor or None,
             value=wanted.action.value,
             versions=versions(),
-            callbacks={name: dict(state) for name, state in memory.callbacks.items()},
-            numbers=dict(memory.numbers),
-            events_offset=self._directory.log.offset,
+            callbacks={} if end else {name: dict(state) for name, state in memory.callbacks.items()},
+            numbers={} if end else dict(memory.numbers),
             extra=self._extra,
         )
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
@@ -129,23 +129,16 @@ class Keeper:
 
 
 def best_weights(
-    state: State, shape: Shape, member: int, monitor: str | None
-) -> tuple[Parameters, WeightsRestored] | None:
-    """Return the best weights by this metric (None: by any) of all members, and the record of one taking them up.
+    state: State, shape: Shape, member: int, watches: Sequence[Watch]
+) -> tuple[Parameters, Watch, float, int] | None:
+    """Return the best weights of all members by the first of these watches that has some of this one.
 
-    None if it has none: no epoch was completed, or none with a finite value.
+    With the watch, its value and its epoch. None if there are none: no epoch was completed, or no value is finite.
     """
-    for watch, slot in zip(shape.watches, state.slots, strict=True):
-        epoch = int(slot.epoch[member])
-        if epoch >= 0 and monitor in (None, watch.metric):
-            record = WeightsRestored(
-                reason="early_stopping" if monitor else "stopped",
-                monitor=watch.metric,
-                value=shortest(slot.value[member]),
-                epoch=epoch,
-                step=(epoch + 1) * shape.steps_per_epoch,
-            )
-            return slot.parameters, record
+    for watch in watches:
+        slot = state.slots[shape.watches.index(watch)]
+        if (epoch := int(slot.epoch[member])) >= 0:
+            return slot.parameters, watch, shortest(slot.value[member]), epoch
     return None
 
 

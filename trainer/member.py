@@ -3,7 +3,7 @@
 A member decides what its epochs mean for it; the loop makes the calls. A run alone is the only member of its loop.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from trainer import callbacks
 from trainer.advance import Report
 from trainer.callbacks import (
     Action,
+    Callback,
+    EarlyStopping,
     EpochEnd,
     ModelCheckpoint,
     ReduceLearningRate,
@@ -35,6 +37,7 @@ from trainer.events import (
     Resumed,
     Tested,
     Warned,
+    WeightsRestored,
 )
 from trainer.keeping import Keeper, Memory, best_weights
 from trainer.live_numbers import LiveNumbers
@@ -42,7 +45,7 @@ from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.recording import EpochOutcome, Recorder
 from trainer.run_directory import RunDirectory
-from trainer.shape import Shape
+from trainer.shape import Shape, Watch, watch_of
 from trainer.state import Parameters, State
 
 _WORDS: Final = {
@@ -81,7 +84,7 @@ class Member:
         self._recorder = Recorder(prepared.config, directory, shape)
         self._outcomes: list[EpochOutcome] = []
         self._happened: list[Record] = []
-        self._keeps_best = False
+        self._keeps_best: bool | None = None
         self._in_trouble = False
         self._tell_learning_rate(prepared.config.optimizer.learning_rate)
 
@@ -162,18 +165,26 @@ class Member:
 
     def keep_last(self, state: State) -> Parameters | None:
         """Save the run's end, and return the weights that it ends with, of all members; None if it diverged."""
-        if self.reason == "diverged":
+        diverged = self.reason == "diverged"
+        self._keeper.at_the_end(state, self._memory, diverged=diverged)
+        if diverged:
             return None
-        self._keeper.at_the_end(state, self._memory)
-        section = self.live.config.callbacks.early_stopping
-        restores = section.enabled and section.restore_best_weights
-        if restores or self._keeps_best:
-            monitor = section.monitor if restores else None
-            if found := best_weights(state, self._shape, self.index, monitor):
-                parameters, record = found
-                self._happened.append(record)
-                return parameters
-        return state.parameters
+        stopping = [watch for callback in self.callbacks if (watch := self._restored_by(callback))]
+        wanted = stopping or (self._shape.watches if self._keeps_best else ())
+        found = None if self._keeps_best is False else best_weights(state, self._shape, self.index, wanted)
+        if found is None:
+            return state.parameters
+        parameters, watch, value, epoch = found
+        self._happened.append(
+            WeightsRestored(
+                reason="early_stopping" if stopping else "stopped",
+                monitor=watch.metric,
+                value=value,
+                epoch=epoch,
+                step=(epoch + 1) * self._shape.steps_per_epoch,
+            )
+        )
+        return parameters
 
     def take_test(self, measured: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
         """Take note of the metrics on the test split."""
@@ -194,6 +205,11 @@ class Member:
         """Let go of files and threads."""
         self._keeper.close()
         self._recorder.close(failed=self.reason is None)
+
+    def _restored_by(self, callback: Callback) -> Watch | None:
+        """Return whose weights EarlyStopping goes back to; None for other callbacks, or without its metric."""
+        watch = watch_of(callback) if isinstance(callback, EarlyStopping) else None
+        return watch if watch in self._shape.watches else None
 
     def _rows_that_count(self, report: Report) -> int:
         """Return how many epochs were over before a trouble that ends this member; others may have gone on."""
@@ -217,17 +233,18 @@ class Member:
             return
         self._in_trouble = True
         rate, norm = report.trouble_learning_rate, report.trouble_grad_norm
-        message = (
-            f"the loss is no longer a number since step {report.trouble_step}; one update before, the learning rate "
-            f"was {rate:.3g} and the gradient norm {norm:.3g}."
-        )
-        evidence = {"step": report.trouble_step, "learning_rate": rate, "grad_norm": norm}
+        message = f"the loss is no longer a number since update {report.trouble_step + 1}"
+        evidence: dict[str, Any] = {"update": report.trouble_step + 1}
+        if report.trouble_step > 0:
+            message += f"; one update before, the learning rate was {rate:.3g} and the gradient norm {norm:.3g}"
+            evidence |= {"learning_rate": rate, "grad_norm": norm}
         if self.is_careful:
             self.reason = "diverged"
-            message += f" Try a learning rate ten times lower ({rate / 10:.3g})."
+            base = self.live["optimizer.learning_rate"]
+            message += f". Try a learning rate ten times lower ({base / 10:.3g})."
             self._happened.append(Diverged(message=message, evidence=evidence))
         else:
-            self._happened.append(Warned(message=message, evidence=evidence))
+            self._happened.append(Warned(message=f"{message}.", evidence=evidence))
 
     def _obey_one(self, command: Command) -> None:
         match command:
@@ -251,7 +268,6 @@ class Member:
     def _set(self, command: SetCommand) -> None:
         record = self.live.change(command)
         self._happened.append(record)
-        self.directory.run.status.epochs_planned = self.live.config.training.epochs
         if isinstance(record, HyperparameterSet) and record.key == "optimizer.learning_rate":
             self._tell_learning_rate(self.live.config.optimizer.learning_rate)
 

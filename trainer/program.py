@@ -36,7 +36,6 @@ class Compilation:
 class Program:
     """The compiled functions of one structure."""
 
-    shape: Shape
     init: Any
     advance: Any
     evaluate: Any
@@ -101,7 +100,7 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
         member = jax.ShapeDtypeStruct((), np.int32)
         evaluate_function = jax.jit(step.make_evaluate(shape))
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
-    return Program(shape, init, advance, evaluate, tuple(done))
+    return Program(init, advance, evaluate, tuple(done))
 
 
 def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> Any:

@@ -25,7 +25,8 @@ from trainer.shape import Shape
 
 _STEPS_INTERVAL: Final = 0.1
 _STEPS_SHARE: Final = 5000
-"""Seconds between two `steps` records: at least the first, and so many that a run of any length stays small."""
+"""Seconds between two `steps` records: at least the first; in long runs a share of the time trained, so that the log
+stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Recorder:
 
     def epochs(self, outcomes: Iterable[EpochOutcome]) -> None:
         """Record epochs, each followed by what its callbacks did."""
-        directory, now = self._directory, self._directory.epoch
+        directory = self._directory
         spe = self._shape.steps_per_epoch
         n_examples = min(self._shape.n_train, spe * self._shape.config.training.batch_size)
         for outcome in outcomes:
@@ -68,7 +69,6 @@ class Recorder:
                 directory.record(event, **at)
             if self._board:
                 self._board.on_epoch_end(outcome.end, spe / seconds)
-        directory.epoch = now
 
     def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
         """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""

@@ -1,7 +1,7 @@
 """Runs: what their records add up to, live or past, in this process or another. Reading only.
 
 `Run.apply` folds one record. The trainer folds its own records in the same way and writes the sum to `run.json`, so
-that lists of runs need not read every log, and nothing in `run.json` is more than `events.jsonl` says.
+that lists of runs need not read every log. Beside that sum `run.json` holds what was known at the start, such as the name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer import config as configs
 from trainer import files
-from trainer.callbacks import is_better, metric_direction
+from trainer.callbacks import is_better
 from trainer.config import Config
 from trainer.events import (
     CheckpointSaved,
@@ -39,6 +39,7 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
+from trainer.judging import judge
 from trainer.lazy import np
 from trainer.log import Tail
 from trainer.problems import ConfigError
@@ -196,7 +197,7 @@ class Run:
     @property
     def judged_by(self) -> str:
         """Return the metric that its best epoch goes by."""
-        return judge(self.config) if self.config else "val_loss"
+        return judge(self.config, self.status.metrics)[0]
 
     def apply(self, event: Event) -> None:
         """Add one record."""
@@ -221,13 +222,17 @@ class Run:
                 status.state = "paused"
             case Resumed():
                 status.state = "running"
+            case HyperparameterSet(key="training.epochs", to=int(epochs)):
+                status.epochs_planned = epochs
+            case HyperparameterSet():
+                pass
             case Tested():
                 status.test = dict(event.metrics)
             case Finished():
                 status.state, status.reason, status.message = ENDS[event.reason], event.reason, event.message
             case (
                 LearningRateReduced() | EarlyStopped() | CheckpointSaved() | WeightsRestored()
-                | HyperparameterSet() | Diverged() | Insight() | Warned()
+                | Diverged() | Insight() | Warned()
             ):  # fmt: skip
                 pass
             case _:
@@ -244,22 +249,16 @@ class Run:
         status = self.status
         status.epochs, status.metrics = event.epoch + 1, dict(event.metrics)
         status.examples_per_second = event.examples_per_second
-        metric = self.judged_by if self.judged_by in event.metrics else "loss"
+        metric, direction = judge(self.config, event.metrics)
         value = event.metrics.get(metric, math.nan)
         known = status.best.value if status.best and status.best.metric == metric else None
-        if is_better(value, known, metric_direction(metric) or "min"):
+        if is_better(value, known, direction):
             status.best = Best(metric=metric, value=value, epoch=event.epoch)
 
     def _add(self, to: dict[str, Series], event: Event, metrics: dict[str, float]) -> None:
         done = event.step / self.steps_per_epoch
         for name, value in metrics.items():
             to.setdefault(name, Series()).append(done, event.step, event.elapsed, value)
-
-
-def judge(config: Config) -> str:
-    """Return the metric that the best epoch of such a run goes by: what its callbacks watch."""
-    callbacks = config.callbacks
-    return callbacks.early_stopping.monitor if callbacks.early_stopping.enabled else callbacks.model_checkpoint.monitor
 
 
 def peek(directory: Path) -> Run:

@@ -1,11 +1,11 @@
 """What is compiled in for a config and its data: the structure of a training, beside its structural hyperparameters."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from trainer import callbacks
-from trainer.callbacks import Direction, EarlyStopping, ModelCheckpoint
+from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoint
 from trainer.config import Config
+from trainer.judging import judge
 from trainer.losses import Task
 from trainer.metrics import Metrics
 from trainer.preparation import Prepared
@@ -71,22 +71,21 @@ class Shape:
 
 def shape_of(prepared: Prepared, members: int = 1) -> Shape:
     """Return what is compiled in for a config and its data, and so many runs that train together."""
-    splits = prepared.splits
-    plain = Shape(
-        prepared.config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation)
-    )
-    wanted = [watch for watch in _watches(prepared) if watch.metric in plain.row_names]
-    if not wanted:
-        wanted = [Watch("val_loss" if len(splits.validation) else "loss", "min")]
-    return replace(plain, watches=tuple(dict.fromkeys(wanted)), members=members)
+    config, splits = prepared.config, prepared.splits
+    plain = Shape(config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation))
+    wanted = [watch_of(callback) for callback in callbacks.build(config.callbacks)]
+    found = [watch for watch in wanted if watch is not None and watch.metric in plain.row_names]
+    if not found:
+        found = [Watch(*judge(config, plain.row_names))]
+    return replace(plain, watches=tuple(dict.fromkeys(found)), members=members)
 
 
-def _watches(prepared: Prepared) -> Iterator[Watch]:
-    for callback in callbacks.build(prepared.config.callbacks):
-        if isinstance(callback, EarlyStopping) and callback.section.restore_best_weights:
-            section = callback.section
-            yield Watch(section.monitor, callback.monitor.direction, section.start_from_epoch)
-        elif isinstance(callback, ModelCheckpoint) and not callback.section.save_freq:
-            yield Watch(
-                callback.section.monitor, callback.monitor.direction, 0, callback.section.initial_value_threshold
-            )
+def watch_of(callback: Callback) -> Watch | None:
+    """Return which weights a callback needs kept, or None."""
+    match callback:
+        case EarlyStopping(section=section) if section.restore_best_weights:
+            return Watch(section.monitor, callback.monitor.direction, section.start_from_epoch)
+        case ModelCheckpoint(section=section) if not section.save_freq:
+            return Watch(section.monitor, callback.monitor.direction, 0, section.initial_value_threshold)
+        case _:
+            return None

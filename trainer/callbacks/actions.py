@@ -59,7 +59,8 @@ class Save:
     """Write a checkpoint.
 
     Attributes:
-        reason: "best" (better than every epoch before), "epoch" (at the end of each) or "updates" (every so many).
+        reason: "best" (better than every epoch before), "epoch" (at the end of each), "updates" (every so many),
+            "command" (a person asked) or "end" (of the run).
         monitor: name of the monitored metric.
         value: its value in this epoch; None where the reason does not rest on one.
     """

@@ -1,7 +1,7 @@
 """Decide when to write a checkpoint.
 
 As Keras' `ModelCheckpoint`, except that a missing metric (told once) or a non-finite one is never a reason to save
-the best, and that the best is part of the checkpoint, so that after a resume a worse model replaces nothing.
+the best, and that a checkpoint keeps the best, so that a worse model replaces nothing later.
 """
 
 from collections.abc import Mapping
@@ -54,13 +54,17 @@ class ModelCheckpoint:
     """Saves each epoch, each best epoch, or every so many updates."""
 
     name = "model_checkpoint"
-    horizon = UNBOUNDED
     renewal = None
 
     def __init__(self, section: ModelCheckpointSection) -> None:
         self.section = section
         self.monitor = Monitor(self.name, section.monitor, section.mode)
         self._memory = _Memory(best=section.initial_value_threshold)
+
+    @property
+    def horizon(self) -> int:
+        """Return 1 if each epoch is saved: what is saved is the state at the end of a call."""
+        return UNBOUNDED if self.section.save_best_only or self.section.save_freq else 1
 
     def updates_until_save(self, step: int) -> int:
         """Return how many updates after `step` a device call may make before `on_updates` must be asked."""
@@ -83,13 +87,12 @@ class ModelCheckpoint:
             return ()
         value, warnings = self.monitor.read(end, memory.warned)
         memory.warned |= value is None
+        # Where each epoch is saved, the metric decides nothing that would be worth a warning.
+        actions: tuple[Action, ...] = warnings if section.save_best_only else (Save("epoch", section.monitor, value),)
         if value is not None and self.monitor.improves(value, memory.best):
             memory.best, memory.best_epoch = value, end.epoch
-            return (Save("best", section.monitor, value),)
-        if section.save_best_only:
-            return warnings
-        # Each epoch is saved, so the metric decides nothing that would be worth a warning.
-        return (Save("epoch", section.monitor, value),)
+            actions = (Save("best", section.monitor, value), *actions)
+        return actions
 
     def state(self) -> State:
         """Return the best and the update last saved at."""

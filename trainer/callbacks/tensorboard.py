@@ -15,7 +15,7 @@ from trainer.fields import Section, fixed
 class TensorBoardSection(Section):
     """`callbacks.tensorboard`: those of Keras' arguments that need no graph."""
 
-    enabled: bool = fixed(False, "Write event files into the run's tensorboard folder; steps go on over a resume.")
+    enabled: bool = fixed(False, "Write event files into the run's tensorboard folder.")
     update_freq: int = fixed(
         0, "Updates, at least, between two points of the batch charts; 0 for epoch charts only.",
         unit="updates", advanced=True, ge=0,

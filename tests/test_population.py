@@ -1,0 +1,102 @@
+"""Runs that train together: each is what it would have been alone, to rounding."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer import runs, training
+from trainer.commands import Set, Stop, send
+from trainer.config import Config
+from trainer.preparation import Prepared, prepare
+from trainer.runs import Run
+
+BASE = {"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 12,
+        "optimizer.learning_rate": 0.02, "data.test_split": 0.1}  # fmt: skip
+TOGETHER: list[dict[str, Any]] = [
+    {},
+    {"optimizer.learning_rate": 0.001, "training.seed": 7},
+    {"model.dropout": 0.4, "regularization.l2": 1e-3},
+    {"training.epochs": 5},
+    {"callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 1,
+     "callbacks.reduce_lr_on_plateau.min_delta": 0.05},
+    {"optimizer.learning_rate": 1e6, "optimizer.global_clipnorm": 0.0, "training.seed": 3},
+]  # fmt: skip
+
+
+def prepared_of(*settings: dict[str, Any]) -> list[Prepared]:
+    first = prepare(Config().changed(BASE))
+    return [Prepared(first.config.changed(changes), first.splits) for changes in settings]
+
+
+def trained(store: Path, *settings: dict[str, Any]) -> list[Run]:
+    members = [(prepared, training.start(prepared, store)) for prepared in prepared_of(*settings)]
+    return training.train_together(members)
+
+
+def rows(run: Run) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: np.array(series.y) for name, series in run.epochs.items()}
+
+
+def told(run: Run) -> list[tuple[str, int]]:
+    quiet = {"started", "compiled", "checkpoint_saved"}
+    return [(event.kind, event.epoch) for event in run.happenings if event.kind not in quiet]
+
+
+def test_a_member_is_the_run_that_it_would_have_been_alone(tmp_path: Path) -> None:
+    together = trained(tmp_path / "together", *TOGETHER)
+    assert [run.status.reason for run in together][:5] == ["completed"] * 5
+    assert [run.status.epochs for run in together][:5] == [12, 12, 12, 5, 12]
+    assert any(event.kind == "learning_rate_reduced" for event in together[4].happenings)
+    for run, settings in zip(together, TOGETHER, strict=True):
+        (alone,) = trained(tmp_path / "alone", settings)
+        assert told(run) == told(alone)
+        for name, values in rows(alone).items():
+            np.testing.assert_allclose(rows(run)[name], values, rtol=2e-3, atol=2e-4, err_msg=name)
+        assert runs.read(run.directory).status.model_dump_json() == run.status.model_dump_json()
+        assert run.status.test.keys() == alone.status.test.keys()
+        for name, value in alone.status.test.items():
+            assert run.status.test[name] == pytest.approx(value, rel=1e-2, abs=1e-3)
+
+
+def test_members_differ_by_their_seed_alone(tmp_path: Path) -> None:
+    one, same, other = trained(tmp_path, {}, {}, {"training.seed": 1})
+    assert rows(one).keys() == rows(same).keys()
+    assert all((values == rows(same)[name]).all() for name, values in rows(one).items())
+    assert (rows(one)["loss"] != rows(other)["loss"]).any()
+
+
+def test_a_member_that_diverges_leaves_the_others_alone(tmp_path: Path) -> None:
+    wild = {"optimizer.kind": "sgd", "optimizer.learning_rate": 1e6, "model.activation": "identity"}
+    tame = {**wild, "optimizer.learning_rate": 0.05}
+    first, diverged, second = trained(tmp_path, tame, wild, {**tame, "training.seed": 2})
+    assert [run.status.state for run in (first, diverged, second)] == ["finished", "diverged", "finished"]
+    assert first.status.epochs == second.status.epochs == 12
+    assert all(np.isfinite(values).all() for run in (first, second) for values in rows(run).values())
+
+
+def test_commands_are_for_the_member_whose_folder_they_are_in(tmp_path: Path) -> None:
+    prepared = prepared_of({"training.epochs": 3000}, {"training.epochs": 3000}, {"training.epochs": 40})
+    members = [(one, training.start(one, tmp_path)) for one in prepared]
+    send(members[0][1].path, Stop())
+    send(members[1][1].path, Set(key="training.epochs", value=30))
+    stopped, shortened, left_alone = training.train_together(members)
+    assert (stopped.status.reason, stopped.status.steps) == ("stopped", 1)
+    assert (shortened.status.reason, shortened.status.epochs) == ("completed", 30)
+    assert (left_alone.status.reason, left_alone.status.epochs) == ("completed", 40)
+
+
+def test_a_member_whose_disk_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    members = [(one, training.start(one, tmp_path)) for one in prepared_of({}, {})]
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    broken = members[0][1]
+    original = broken.record
+    broken.record = lambda event, **at: refuse() if event.kind == "epoch" else original(event, **at)  # type: ignore
+    failed, well = training.train_together(members)
+    assert (failed.status.state, well.status.state) == ("failed", "finished")
+    assert "No space left on device" in failed.status.message
+    assert well.status.epochs == 12
