@@ -58,6 +58,11 @@ def available() -> tuple[Preset, ...]:
     return tuple(found.values())
 
 
+def is_built_in(name: str) -> bool:
+    """Return whether a preset of that name comes with the package."""
+    return (_BUILT_IN / f"{name}.toml").is_file()
+
+
 def find(word: str) -> Preset:
     """Return the preset meant by a name or a path.
 

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual._wait import wait_for_idle
 from textual.app import App
 from textual.binding import Binding
@@ -17,11 +19,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import presets
-from trainer.commands import Stop
+from trainer import training
+from trainer.commands import Stop, send
 from trainer.config import Config, dump
-from trainer.events import Epoch, Finished, Insight, Started, Warned
+from trainer.events import Epoch, Finished, HyperparameterSet, Insight, Started, Warned
 from trainer.log import Log
-from trainer.runs import Status
+from trainer.preparation import prepare
+from trainer.runs import Status, read
 from trainer.store import all_runs
 from tui.app import NnTui
 from tui.compare_screen import CompareScreen
@@ -300,9 +304,9 @@ async def test_a_run_that_diverges_is_told_in_the_log_with_what_to_try():
         await pilot.press("ctrl+r")
         await until_over(pilot, "✗ ")
         log = part(pilot, "EventLog")
-        assert log.count("the loss is no longer a number since step") == 1
+        assert log.count("the loss is no longer a number since update") == 1
         assert "✗ diverged" in part(pilot, "#status")
-        await until_shown(pilot, "● diverged: no epoch was completed")
+        await until_shown(pilot, "● diverged: best val_loss")
 
 
 async def test_a_run_that_fails_is_one_line_in_the_log_and_the_next_one_works(monkeypatch: pytest.MonkeyPatch):
@@ -832,10 +836,97 @@ async def test_every_theme_shows_a_whole_run(theme: str):
 
 
 async def test_a_run_that_is_stopped_from_elsewhere_is_shown_as_stopped():
-    from trainer.commands import send
-
     async with running(LONG) as pilot:
         await start_long(pilot)
         [run] = all_runs(store())
         send(run.directory, Stop(by="somebody else"))
         await until_over(pilot, "stopped: on command")
+
+
+# Numbers given to a live run.
+
+
+async def test_enter_in_a_live_field_gives_the_number_to_the_live_run():
+    async with running(LONG) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", "0.002")
+        await pilot.press("enter")
+        assert all_runs(store()) == []
+        await pilot.press("escape")
+        await start_long(pilot)
+        await type_into(pilot, "optimizer.learning_rate", "0.0005")
+        await pilot.press("enter")
+        await until_shown(pilot, "optimizer.learning_rate 0.002 → 0.0005, by the app")
+        # The same again is no change, and what is compiled in says so.
+        await focus(pilot, "optimizer.learning_rate")
+        await pilot.press("enter")
+        await type_into(pilot, "training.batch_size", "20")
+        await pilot.press("enter")
+        await until_shown(pilot, "training.batch_size is compiled in")
+    [run] = [read(found.directory) for found in all_runs(store())]
+    assert [event.to for event in run.happenings if isinstance(event, HyperparameterSet)] == [0.0005]
+    assert run.epochs["learning_rate"].y[-1] == pytest.approx(0.0005)
+
+
+async def test_the_keys_act_on_the_live_run_of_another_process_that_is_shown():
+    prepared = prepare(LONG)
+    directory = training.start(prepared, store())
+    other = threading.Thread(target=training.train, args=(prepared, directory))
+    other.start()
+    try:
+        async with running() as pilot:
+            pilot.app.train_screen.show_run(directory.path)
+            await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
+            await pilot.press("f5")
+            await until_shown(pilot, "‖ paused", "paused by the app")
+            await pilot.press("f5")
+            await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
+            await type_into(pilot, "optimizer.learning_rate", "0.0005")
+            await pilot.press("enter")
+            await until_shown(pilot, "→ 0.0005, by the app")
+            await pilot.press("f4")
+            await until_shown(pilot, "Stop the run and keep its best weights?")
+            await pilot.press("y")
+            await until_shown(pilot, "■ stopped", "stopped: on command")
+    finally:
+        send(directory.path, Stop())
+        await asyncio.to_thread(other.join)
+
+
+async def test_keys_that_come_fast_all_count():
+    async with running(size=(160, 45)) as pilot:
+        await pilot.press("f3")
+        await until(pilot, lambda: "›" in part(pilot, "Form"))
+        form = pilot.app.screen.query_one(Form)
+        fields = [widget for widget in pilot.app.screen.focus_chain if form in widget.ancestors]
+        first = fields.index(pilot.app.focused)
+        for _ in range(6):
+            pilot.app.post_message(events.Key("down", None))
+        await until(pilot, lambda: pilot.app.focused is fields[first + 6])
+
+
+async def test_a_letter_in_a_choice_goes_to_the_next_word_that_begins_with_it():
+    async with running(size=(160, 45)) as pilot:
+        field = await focus(pilot, "optimizer.kind")
+        await pilot.press("r")
+        await until(pilot, lambda: field.value == "rmsprop")
+        await pilot.press("a", "a", "c", "q")
+        await until(pilot, lambda: field.value == "adamw")
+        assert pilot.app.screen is pilot.app.train_screen
+
+
+async def test_the_palette_finds_the_keys_of_the_table_of_runs():
+    written(Path("a"))
+    async with running() as pilot:
+        await pilot.press("f9")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
+        assert {"Mark (space)", "Filter (slash)", "Sort (o)", "Open (enter)"} <= set(titles)
+
+
+async def test_a_run_that_ended_before_its_first_epoch_says_so():
+    async with running(SHORT.changed({"model.initializer": "ones", "model.hidden": [256] * 60,
+                                      "model.activation": "identity"})) as pilot:  # fmt: skip
+        await pilot.press("ctrl+r")
+        await until_over(pilot, "diverged: ")
+        await until(pilot, lambda: "no epoch was completed" in part(pilot, "RatePanel"))
+        assert "waiting" not in part(pilot, "RatePanel")

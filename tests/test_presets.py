@@ -90,9 +90,18 @@ def test_learning_rate_too_high_diverges_and_does_not_at_a_tenth(trained: Traine
     run = trained(config)
     assert (run.status.state, run.status.reason) == ("diverged", "diverged")
     (diverged,) = of_kind(run, "diverged")
-    assert "Try a learning rate ten times lower (0.3)." in diverged.message
+    assert "Try a learning rate ten times lower (0.03)." in diverged.message
+    losses = run.epochs["loss"].y
+    assert len(losses) > 5
+    assert losses[-1] > 1e20 * losses[0], "the curve is there to be seen"
     lower = trained(config.changed({"optimizer.learning_rate": config.optimizer.learning_rate / 10}))
     assert lower.status.state == "finished"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_no_overfitting(trained: Trained, seed: int) -> None:
+    run = trained(presets.load("spirals-deep").changed({"training.seed": seed}))
+    assert of_kind(run, "insight") == []
 
 
 def test_every_lesson_is_taught_here() -> None:

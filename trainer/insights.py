@@ -13,6 +13,9 @@ from trainer.config import Config
 _PATIENCE = 5
 """Epochs that a rule waits before it believes what it sees."""
 
+_PARTED = 10
+"""Epochs without a better validation loss before curves count as parted; noise makes many a shorter pause."""
+
 
 class Seen(NamedTuple):
     """One sentence and the numbers it rests on."""
@@ -59,12 +62,14 @@ class Insights:
 
     def _parted_curves(self) -> Seen | None:
         """Overfitting: validation has risen for some epochs from its best while training still falls."""
-        if self._best is None or len(self._epochs) - 1 - self._best < _PATIENCE:
+        if self._best is None or len(self._epochs) - 1 - self._best < _PARTED:
             return None
         best, now = self._epochs[self._best], self._epochs[-1]
         lowest = best["val_loss"]
-        recent = [epoch.get("val_loss", math.nan) for epoch in self._epochs[-3:]]
-        if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < best["loss"]:
+        recent = [epoch.get("val_loss", math.nan) for epoch in self._epochs[-_PATIENCE:]]
+        if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < min(
+            0.98 * best["loss"], now["val_loss"] / 1.3
+        ):
             return None
         share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest else ""
         return Seen(

@@ -1,7 +1,7 @@
 """Runs: what their records add up to, live or past, in this process or another. Reading only.
 
 `Run.apply` folds one record. The trainer folds its own records in the same way and writes the sum to `run.json`, so
-that lists of runs need not read every log. Beside that sum `run.json` holds what was known at the start, such as the name.
+that lists of runs need not read every log. Beside that sum `run.json` holds what was known at the start, the name say.
 """
 
 from __future__ import annotations

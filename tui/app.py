@@ -96,8 +96,8 @@ class NnTui(App[None]):
         self.notify("f10 quits; outside of fields q does too.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Offer every key of the screen as a command, and the theme."""
-        for owner in (self, screen):
+        """Offer every key of the screen and of its table as a command, and the theme."""
+        for owner in (self, screen, *screen.query("RunTable, RunTable #rows")):
             for binding in _bindings(type(owner)):
                 run = partial(self.run_action, binding.action, owner)
                 yield SystemCommand(f"{binding.description} ({_first_key(binding)})", binding.tooltip, run)

@@ -25,7 +25,7 @@ from tui.chart_canvas import (
     stamp,
     stamp_along,
 )
-from tui.chart_frame import PLAIN, WAITING, Frame, Mark, Series, notice
+from tui.chart_frame import PLAIN, Frame, Mark, Series, notice
 from tui.chart_legend import Entry, legend_strip
 from tui.chart_ticks import reading
 
@@ -67,7 +67,7 @@ def _curve(series: Series, columns: int, log_y: bool) -> Points:
 
 
 def _message(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:
-    text = WAITING
+    text = frame.empty
     if any(len(x) for x, _ in curves):
         text = "no positive value to show on a log axis" if frame.log_y else "no finite value to show"
     return notice(frame, text, rows)

@@ -25,6 +25,7 @@ AXES = ("epochs", "steps", "seconds")
 """What a run may be drawn over: the names of the places of its series."""
 
 WAITING = "waiting for the first epoch"
+NO_EPOCH = "no epoch was completed"
 
 _LINE_STYLES = ("solid", "dotted", *"●▲■◆○△□◇")
 _ASCII_LINE_STYLES = "*o+x#@%&"
@@ -80,6 +81,7 @@ class Frame:
         x_label: unit of x, shown at the end of the x axis.
         x_end: where the x axis ends if that is known, such as the planned epochs.
         ascii_only: draw with ASCII characters only.
+        empty: what to say while there is nothing to draw.
         styles: roles of series and marks, and "axis", "grid", "text", "muted"; what is missing is drawn plain.
     """
 
@@ -91,6 +93,7 @@ class Frame:
     x_label: str = "epochs"
     x_end: float | None = None
     ascii_only: bool = False
+    empty: str = WAITING
     styles: Mapping[str, Style] = field(default_factory=dict)
 
     def style(self, role: str) -> Style:

@@ -88,9 +88,10 @@ class Chart(Widget):
         log_y: bool = False,
         x_label: str = "epochs",
         x_end: float | None = None,
+        empty: str = WAITING,
     ) -> None:
         """Show new data; the arguments mean what they mean in `Frame`."""
-        self._frame = Frame(tuple(series), 0, 0, tuple(marks), log_y, x_label, x_end, self._ascii_only)
+        self._frame = Frame(tuple(series), 0, 0, tuple(marks), log_y, x_label, x_end, self._ascii_only, empty)
         self._redraw()
 
     def render_line(self, y: int) -> Strip:
@@ -140,7 +141,7 @@ class Chart(Widget):
 def _picture(frame: Frame) -> list[Strip]:
     """Draw; an empty chart needs no NumPy, which would hold up the first screen."""
     if not frame.series:
-        return notice(frame, WAITING, frame.height)
+        return notice(frame, frame.empty, frame.height)
     from tui.chart import draw
 
     return draw(frame)

@@ -77,7 +77,8 @@ class SaveAs(ModalScreen[str | None]):
         except ConfigError as error:
             self.note.update(Text(str(error)))
             return
-        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {path}"))
+        hides = f", which hides the built-in {event.value}" if presets.is_built_in(event.value) else ""
+        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {path}{hides}"))
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 from trainer import callbacks
 from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
@@ -9,6 +10,7 @@ from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.runs import Run, open_run
+from trainer.schema import value_at
 
 _BYTES_AT_ONCE = 1 << 20
 _RATE = "optimizer.learning_rate"
@@ -53,6 +55,15 @@ class Followed:
             self.run.apply(event)
             self._replay(event)
         return events
+
+    def value_of(self, key: str) -> Any:
+        """Return the value that a hyperparameter has by now, by its dotted key; None if the config cannot be read."""
+        if key == _RATE:
+            return self._rate
+        changes = (it for it in reversed(self.run.happenings) if isinstance(it, HyperparameterSet) and it.key == key)
+        if change := next(changes, None):
+            return change.to
+        return value_at(self.run.config, key) if self.run.config else None
 
     def progress(self) -> list[Progress]:
         """Return where each callback stands."""

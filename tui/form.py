@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, getters, on
 from textual.app import ComposeResult
@@ -57,6 +57,19 @@ class Form(Vertical):
         form: "Form"
         config: Config | None
         n_problems: int
+
+        @property
+        def control(self) -> "Form":
+            """Return the form, for `on` with a selector."""
+            return self.form
+
+    @dataclass
+    class Entered(Message):
+        """Enter was pressed in a field whose value is well."""
+
+        form: "Form"
+        field: Hyperparameter
+        value: Any
 
         @property
         def control(self) -> "Form":
@@ -151,7 +164,8 @@ class Form(Vertical):
         if self.screen.focused in mine:
             index = mine.index(self.screen.focused) + by
             if 0 <= index < len(mine):
-                mine[index].focus()
+                # At once: `focus` comes after the next key where keys come fast.
+                self.screen.set_focus(mine[index])
 
     def action_page(self, by: int) -> None:
         """Scroll by a page."""
@@ -203,6 +217,9 @@ class Form(Vertical):
     @on(Input.Submitted)
     def _go_on(self, event: Input.Submitted) -> None:
         event.stop()
+        row = self._row_of(event.input)
+        if row is not None and not row.problem:
+            self.post_message(self.Entered(self, row.field, self.draft.value(row.field.path)))
         self.action_move(1)
 
     @on(events.DescendantFocus)

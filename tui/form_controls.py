@@ -104,6 +104,16 @@ class Choice(Widget, can_focus=True):
         if 0 <= index < len(self.choices):
             self.value = self.choices[index]
 
+    def on_key(self, event: events.Key) -> None:
+        """Go to the next word that begins with the letter: in a field, letters are not keys."""
+        if not event.is_printable or event.character is None or event.key == "space" or self.children:
+            return
+        event.stop()
+        event.prevent_default()
+        start = self.choices.index(self.value) + 1 if self.value in self.choices else 0
+        others = (*self.choices[start:], *self.choices[:start])
+        self.value = next((word for word in others if word.startswith(event.character.lower())), self.value)
+
     def on_click(self) -> None:
         """Open the list."""
         self.action_open()

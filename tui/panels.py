@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import RichLog
 
 from trainer.lazy import np
-from tui.chart_frame import Mark, Series
+from tui.chart_frame import NO_EPOCH, WAITING, Mark, Series
 from tui.chart_widget import Chart
 from tui.lines import Lines
 from tui.wording import number
@@ -43,8 +43,9 @@ class Panel(Chart):
         if (title := self.title(run)) != self.border_title:
             self.border_title = title
         self.show(
-            self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view)
-        )
+            self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view),
+            empty=NO_EPOCH if run.ended else WAITING,
+        )  # fmt: skip
 
     def title(self, run: Run) -> str:  # noqa: ARG002
         """Return the border's words, where they depend on the run."""
@@ -70,7 +71,7 @@ class MetricPanel(Panel):
     BORDER_TITLE = "metric"
 
     def title(self, run: Run) -> str:  # noqa: D102
-        return _metric(run)
+        return _metric(run) or self.BORDER_TITLE
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
         return _pair(run, view, _metric(run))
@@ -135,7 +136,7 @@ def _place(event: Event, run: Run, axis: str) -> float:
 
 
 def _metric(run: Run) -> str:
-    return next((name for name in ("accuracy", "mae") if name in run.epochs), "accuracy")
+    return next((name for name in ("accuracy", "mae") if name in run.epochs or name in run.steps), "")
 
 
 def _pair(run: Run, view: View, name: str) -> list[Series]:

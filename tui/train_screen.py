@@ -22,22 +22,25 @@ from textual.widgets import Footer, Static
 import presets
 from trainer.problems import ConfigError
 from tui.chart_frame import AXES
-from tui.lines import Lines
 from tui.pace import Pace
 from tui.panels import PANELS, CallbackPanel, EventLog, Panel, View
 from tui.status_line import StatusLine
 from tui.training_host import Outcome, TrainingHost, load
 
 if TYPE_CHECKING:
+    from trainer.commands import Command
     from trainer.config import Config
     from tui.followed import Followed
     from tui.form import Form
     from tui.preset_picker import Picked
 
+_BY = "the app"
+_LIVE = frozenset({"starting", "compiling", "running", "paused"})
 _TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
 _CELLS_A_SECOND = 300
-"""Cells painted a second while a run is live, in the long run: with their colours about 5 KiB over the wire."""
+"""Cells painted a second while a run is live, in the long run: with their colours about 5 KiB over the wire. The status
+line is painted at every tick; panels wait until it is their turn."""
 
 _CELLS_AT_ONCE = 2500
 """Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
@@ -102,7 +105,7 @@ class TrainScreen(Screen[None]):
         self._view = View()
         self._followed: Followed | None = None
         self._session: list[Followed] = []
-        self._behind = False
+        self._stale: list[CallbackPanel | Panel] = []
         self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
         self.host = TrainingHost(store, self._announce)
 
@@ -127,6 +130,7 @@ class TrainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Start the clock that follows runs; it rests until there is one."""
         self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
+        self._panels: list[CallbackPanel | Panel] = [self.callbacks, *self.query(Panel)]
         self.status.show(None)
         self._choose_panel(0)
         # Twice: the footer is painted a round after the rest.
@@ -197,7 +201,7 @@ class TrainScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Ask, then stop the run."""
-        if not self.host.is_busy:
+        if not self.host.is_busy and self._commanded() is None:
             self.notify("No run is under way.")
             return
         from tui.dialogs import Question
@@ -206,8 +210,14 @@ class TrainScreen(Screen[None]):
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""
-        if not self.host.pause_or_resume():
+        from trainer.commands import Pause, Resume
+        from trainer.runs import peek
+
+        directory = self._commanded()
+        if directory is None:
             self.notify("No run is under way.")
+        else:
+            self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
 
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
@@ -258,8 +268,30 @@ class TrainScreen(Screen[None]):
         self.notify(f"Saved {path}", markup=False)
 
     def _stop(self, agreed: bool | None) -> None:
-        if agreed:
-            self.host.stop()
+        if not agreed:
+            return
+        from trainer.commands import Stop
+
+        directory = self._commanded()
+        if directory is not None:
+            self._send(directory, Stop(by=_BY))
+        else:  # it is still being started
+            self.host.cancel()
+
+    def _commanded(self) -> Path | None:
+        """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
+        shown = self._followed.run if self._followed is not None else None
+        if shown is not None and shown.shown_state in _LIVE:
+            return shown.directory
+        return self.host.directory if self.host.is_busy else None
+
+    def _send(self, directory: Path, command: Command) -> None:
+        from trainer.commands import send
+
+        try:
+            send(directory, command)
+        except OSError as error:
+            self.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
 
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
@@ -281,6 +313,24 @@ class TrainScreen(Screen[None]):
         for problem in self.form.show_problems(event.outcome.problems):
             self.notify(str(problem), severity="error", markup=False)
 
+    def on_form_entered(self, event: Form.Entered) -> None:
+        """Give a live number to the live run on the panels; say why where that cannot be."""
+        followed = self._followed
+        if followed is None or followed.run.shown_state not in _LIVE:
+            return
+        field, value = event.field, event.value
+        known = followed.value_of(field.path)
+        if value == known:
+            return
+        if field.role == "live":
+            from trainer.commands import Set
+
+            self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
+            self.notify(f"{field.path} → {value} in the running run", markup=False)
+        else:
+            why = "is compiled in" if field.role == "structural" else "is read at the start"
+            self.notify(f"{field.path} {why}: it counts from the next run on.", severity="warning", markup=False)
+
     def on_form_changed(self) -> None:
         """Mark the name of a preset that was changed."""
         self._show_name()
@@ -298,30 +348,35 @@ class TrainScreen(Screen[None]):
         followed = self._followed
         if followed is None:
             return
+        state = followed.run.shown_state
         events = followed.poll(_BYTES_A_TICK)
         self.log_panel.add(events)
-        self._behind = self._behind or bool(events)
-        if not self._behind:
-            self.status.show(followed.run, self._waiting)
-        elif followed.run.ended or self._pace.allows():
-            self._draw()
-        if followed.run.ended and not events:
+        if events:
+            self._stale += [panel for panel in self._panels if panel not in self._stale]
+        self._paint(self.status)
+        while self._stale and (followed.run.shown_state != state or self._pace.allows()):
+            self._paint(self._stale.pop(0))
+        if followed.run.ended and not events and not self._stale:
             self._clock.pause()
 
     def _draw(self) -> None:
         """Show all that is known of the run; the widgets paint what differs from before."""
-        followed = self._followed
-        if followed is None:
-            return
-        panels = list(self.query(Panel))
-        widgets: list[Lines | Panel] = [self.status, self.callbacks, *panels]
-        before = sum(widget.cells_painted for widget in widgets)
-        self.status.show(followed.run, self._waiting)
-        self.callbacks.update_from(followed)
-        for panel in panels:
-            panel.update(followed.run, self._view)
-        self._pace.spend(sum(widget.cells_painted for widget in widgets) - before)
-        self._behind = False
+        self._stale.clear()
+        if self._followed is not None:
+            for widget in (self.status, *self._panels):
+                self._paint(widget)
+
+    def _paint(self, widget: StatusLine | CallbackPanel | Panel) -> None:
+        assert self._followed is not None
+        before = widget.cells_painted
+        match widget:
+            case StatusLine():
+                widget.show(self._followed.run, self._waiting)
+            case CallbackPanel():
+                widget.update_from(self._followed)
+            case Panel():
+                widget.update(self._followed.run, self._view)
+        self._pace.spend(widget.cells_painted - before)
 
     def _look(self, view: View) -> None:
         self._view = view

@@ -1,7 +1,7 @@
 """Where a training lives while a screen shows it: a thread of its own, which knows nothing of the screen.
 
 The thread writes the run directory; the screen follows it like any other. All that passes between them directly is a
-wish to end, and the news that a run could not begin.
+wish to end, and the news that a run could not begin. Commands go to the directory, as to any run.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING
 from trainer.problems import Problem, ProblemsError
 
 if TYPE_CHECKING:
-    from trainer.commands import Command
     from trainer.config import Config
-
-_BY = "the app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,11 @@ def load() -> None:
 
 
 class TrainingHost:
-    """At most one training at a time. All methods but the thread's own are for the screen's thread."""
+    """At most one training at a time. All methods but the thread's own are for the screen's thread.
+
+    Attributes:
+        directory: folder of the run under way, or of the last one; None before there is one.
+    """
 
     def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
         """Make an idle host.
@@ -60,40 +61,20 @@ class TrainingHost:
         self._started = started
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
-        self._directory: Path | None = None
+        self.directory: Path | None = None
 
     @property
     def is_busy(self) -> bool:
         """Return whether a training is being started or under way."""
         return self._thread is not None and self._thread.is_alive()
 
-    @property
-    def is_paused(self) -> bool:
-        """Return whether the run under way waits; its own word, whatever run is on the panels."""
-        from trainer.runs import peek
-
-        return self._directory is not None and peek(self._directory).status.state == "paused"
-
     def start(self, config: Config, base: Path | None) -> None:
         """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
         self._cancelled = threading.Event()
-        self._directory = None
+        self.directory = None
         # Not a daemon: when the app ends, the run is ended, saved and waited for.
         self._thread = threading.Thread(target=self._train, args=(config, base, self._cancelled), name="training")
         self._thread.start()
-
-    def pause_or_resume(self) -> bool:
-        """Have the run under way wait, or go on; say whether there is one."""
-        from trainer.commands import Pause, Resume
-
-        return self._send(Resume(by=_BY) if self.is_paused else Pause(by=_BY))
-
-    def stop(self) -> None:
-        """Have the run under way end on its best weights; one that is still being started ends as soon as it can."""
-        from trainer.commands import Stop
-
-        if not self._send(Stop(by=_BY)):
-            self.cancel()
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
@@ -103,14 +84,6 @@ class TrainingHost:
         """Wait for the thread to end."""
         if self._thread is not None:
             self._thread.join()
-
-    def _send(self, command: Command) -> bool:
-        if not self.is_busy or self._directory is None:
-            return False
-        from trainer.commands import send
-
-        send(self._directory, command)
-        return True
 
     def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
         try:
@@ -127,6 +100,6 @@ class TrainingHost:
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
             self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
-        self._directory = directory.path
+        self.directory = directory.path
         self._started(Outcome(directory.path))
         train(prepared, directory, cancelled)
