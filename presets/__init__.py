@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN = Path(__file__).parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST = 64
 DEFAULT = "digits-mlp"
 
 
@@ -37,10 +38,12 @@ class Preset:
         return None if self.built_in else self.path.absolute().parent
 
     def load(self) -> Config:
-        """Return its config. Raises ConfigError with every problem in it."""
-        from trainer.config import load
+        """Return its config, named after the file if it has no name. Raises ConfigError with every problem in it."""
+        from trainer.config import Config, load
 
-        return load(self.path)
+        config = load(self.path)
+        is_named = config.name != Config().name
+        return config if is_named else config.changed({"name": clean(self.name)[:_LONGEST]})
 
 
 def own_folder() -> Path:

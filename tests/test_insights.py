@@ -73,8 +73,8 @@ def test_no_curve_makes_an_insight_fail_or_speak_twice(rows: list[tuple[float, f
 
 def test_an_insight_carries_the_numbers_it_rests_on() -> None:
     insights, seen = Insights(Config()), []
-    for epoch in range(9):
+    for epoch in range(14):
         seen += insights.on_epoch_end({"loss": FALLING[epoch], "val_loss": [0.9, 0.5][epoch] if epoch < 2 else 0.8})
     assert [found.evidence for found in seen] == [
-        {"best_epoch": 1, "best_val_loss": 0.5, "val_loss": 0.8, "loss": FALLING[6]}
+        {"best_epoch": 1, "best_val_loss": 0.5, "val_loss": 0.8, "loss": FALLING[11]}
     ]

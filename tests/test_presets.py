@@ -98,6 +98,12 @@ def test_learning_rate_too_high_diverges_and_does_not_at_a_tenth(trained: Traine
     assert lower.status.state == "finished"
 
 
+def test_a_preset_without_a_name_has_its_file_s(tmp_path: Path) -> None:
+    for text, name in (("", "houses"), ('name = "my run"', "my run")):
+        (tmp_path / "houses.toml").write_text(text)
+        assert presets.find(str(tmp_path / "houses.toml")).load().name == name
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_no_overfitting(trained: Trained, seed: int) -> None:
     run = trained(presets.load("spirals-deep").changed({"training.seed": seed}))
@@ -171,7 +177,7 @@ def test_a_saved_preset_is_the_same_when_it_is_loaded_and_belongs_to_its_owner()
     assert presets.load("fast") == config
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     presets.save(Config(), "fast")
-    assert presets.load("fast") == Config()
+    assert presets.load("fast") == Config().changed({"name": "fast"})
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "../a", "-rf", "a b", "ä", "x" * 65, "a\n", "\x1b"])
