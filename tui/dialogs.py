@@ -51,6 +51,12 @@ class Question(ModalScreen[bool | None]):
         self.dismiss(event.button.id == "yes")
 
 
+_HINT = (
+    "Letters are keys outside of fields; in a field they are text. "
+    "Enter in a field marked ~ gives its number to the live run on the panels."
+)
+
+
 class SaveAs(ModalScreen[str | None]):
     """Asks for the name of a preset."""
 
@@ -127,9 +133,7 @@ class Keys(ModalScreen[None]):
                 yield Label(Text(title, "bold"))
                 for binding in bindings:
                     yield Static(_key_words(binding))
-            yield Static(
-                "Letters are keys outside of fields; inside a field they are text.", classes="hint", markup=False
-            )
+            yield Static(_HINT, classes="hint", markup=False)
 
 
 def _run_words(run: Run) -> Text:

@@ -64,7 +64,7 @@ def facts(field: Hyperparameter) -> str:
     """Return what else there is to know of a field in one line: bounds, unit, default, when it may change, source."""
     told = [_bounds(field), field.unit, _default(field)]
     if field.role == "live":
-        told.append("~ may change while training")
+        told.append("~ may change while training: enter gives it to the live run")
     return " · ".join(fact for fact in [*told, field.source] if fact)
 
 
