@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import presets
+from trainer.commands import Stop, send
 from trainer.config import Config, load
 from trainer.preparation import prepare
 from trainer.runs import Run
@@ -27,7 +28,7 @@ KEYS = {
     "run", "state", "reason", "epochs", "steps", "best", "metrics", "seconds", "compile_seconds", "examples_per_second",
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
-COMMANDS = ("train", "presets", "schema", "runs", "compare", "export", "doctor")
+COMMANDS = ("train", "presets", "schema", "runs", "control", "compare", "export", "doctor")
 
 
 class Terminal:
@@ -412,3 +413,59 @@ def test_a_reader_that_leaves_early_causes_no_complaint(words: list[str]):
     done = subprocess.run([*PROGRAM, *words], stdout=write, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS)
     os.close(write)
     assert done.stderr == ""
+
+
+# control
+
+
+def test_control_steers_a_live_run_and_prints_its_answer(shell: Terminal, tmp_path: Path):
+    prepared = prepare(Config().changed({"data.source": "iris", "training.epochs": 1_000_000}))
+    directory = start(prepared, tmp_path)
+    worker = threading.Thread(target=train, args=(prepared, directory))
+    worker.start()
+    try:
+        for words, answer in (
+            (("pause",), "paused by nn-tui control"),
+            (
+                ("set", "optimizer.learning_rate", "3e-4"),
+                "epoch 1: optimizer.learning_rate 0.001 → 0.0003, by nn-tui control",
+            ),
+            (("set", "optimizer.b1=0.8"), "epoch 1: optimizer.b1 0.9 → 0.8, by nn-tui control"),
+            (("save",), "checkpoint saved: command"),
+            (("resume",), "resumed by nn-tui control"),
+            (("stop",), "best weights restored: val_loss"),
+        ):
+            code, out, err = shell("control", "@last", *words, "--runs", tmp_path)
+            assert (code, err) == (0, "")
+            assert re.sub(r"^epoch \d+", "epoch 1", out).strip().startswith(answer) or answer in out
+    finally:
+        send(directory.path, Stop())
+        worker.join()
+    code, _, err = shell("control", "@last", "pause", "--runs", tmp_path)
+    assert (code, lines_of_error(err)) == (2, [f"nn-tui: {directory.path.name} takes no commands: it is stopped."])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("explode",), "control needs one of pause, resume, stop, save, set (set KEY VALUE), got explode."),
+        (("pause", "now"), "got pause now."),
+        (("set",), "set needs KEY VALUE, got nothing."),
+        (("set", "optimizer.learning_rate"), "set needs KEY VALUE, got optimizer.learning_rate."),
+        (("set", "optimizer.learning_rate", "-1"), "optimizer.learning_rate must be greater than 0, got -1."),
+        (("set", "optimizer.learning_rat", "1"), "Did you mean"),
+        (("set", "model.hidden", "[3]"), "model.hidden cannot change while training: it is compiled in."),
+        (("set", "training.seed", "3"), "training.seed cannot change while training: it is read at the start."),
+    ],
+)
+def test_control_says_why_a_run_cannot_do_that(shell: Terminal, tmp_path: Path, words: tuple[str, ...], said: str):
+    prepared = prepare(Config().changed({"data.source": "iris"}))
+    directory = start(prepared, tmp_path)
+    try:
+        code, out, err = shell("control", "@last", *words, "--runs", tmp_path)
+        assert (code, out) == (2, "")
+        [line] = lines_of_error(err)
+        assert said in line
+        assert not (directory.path / "commands.jsonl").exists()
+    finally:
+        directory.close()

@@ -104,6 +104,19 @@ def runs(
 
 
 @cli.command()
+def control(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="pause, resume, stop, save, or set KEY VALUE.")],
+    rest: Annotated[list[str] | None, typer.Argument(metavar="[KEY VALUE]")] = None,
+    runs: Runs = None,
+) -> None:
+    """Pause, resume, stop or save a live run, or set a live hyperparameter in it."""
+    from tui.controls import control as control_run
+
+    control_run(word, action, rest or [], runs)
+
+
+@cli.command()
 def compare(
     words: Words,
     runs: Runs = None,

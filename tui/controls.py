@@ -1,0 +1,89 @@
+"""`nn-tui control`: a command to a live run, whichever process trains it, and the run's answer."""
+
+import time
+from pathlib import Path
+
+from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
+from trainer.config import parse_settings
+from trainer.events import CheckpointSaved, Epoch, Steps
+from trainer.log import Tail
+from trainer.problems import ConfigError, Problem, RunError
+from trainer.runs import LIVE, Run, peek
+from trainer.schema import hyperparameters
+from trainer.store import find, store
+from trainer.text import clean
+from tui.happenings import happening
+
+ACTIONS = ("pause", "resume", "stop", "save", "set")
+_BY = "nn-tui control"
+_PATIENCE = 5.0
+"""Seconds to wait for the run's answer; it takes a command up at the end of its call, usually within 0.2 s."""
+
+
+def control(word: str, action: str, rest: list[str], folder: Path | None) -> None:
+    """Send a command and print what the run records of it.
+
+    Args:
+        word: path, id, start of an id, or `@last`.
+        action: one of `ACTIONS`.
+        rest: for "set" a key and a value, or `key=value`.
+        folder: folder of runs, or None for the usual one.
+
+    Raises:
+        RunError: there is no such run, or it is not live.
+        ConfigError: the run cannot take it, and why.
+    """
+    run = peek(find(word, store(folder)))
+    if run.shown_state not in LIVE:
+        raise RunError(f"{clean(run.id)} takes no commands: it is {run.shown_state}.")
+    command = _command(run, action, rest)
+    tail = Tail(run.directory / "events.jsonl")
+    tail.read_all()
+    send(run.directory, command)
+    print(_answer(tail, command) or f"sent; {clean(run.id)} has not answered yet")
+
+
+def _command(run: Run, action: str, rest: list[str]) -> Command:
+    if action == "set":
+        return _set(run, rest)
+    if rest or action not in ACTIONS:
+        words = " ".join([action, *rest])
+        raise ConfigError(f"control needs one of {', '.join(ACTIONS)} (set KEY VALUE), got {clean(words)}.")
+    match action:
+        case "pause":
+            return Pause(by=_BY)
+        case "resume":
+            return Resume(by=_BY)
+        case "save":
+            return Save(by=_BY)
+        case _:
+            return Stop(by=_BY)
+
+
+def _set(run: Run, rest: list[str]) -> Set:
+    """Return the command, checked as the run itself will check it, so that a mistake is told at once."""
+    setting = rest[0] if len(rest) == 1 else "=".join(rest) if len(rest) == 2 else ""
+    if "=" not in setting:
+        raise ConfigError(f"set needs KEY VALUE, got {clean(' '.join(rest)) or 'nothing'}.")
+    [(key, value)] = parse_settings([setting]).items()
+    if run.config is None:
+        raise RunError(f"{clean(run.id)} has no config that can be read: {run.damage}")
+    run.config.changed({key: value})
+    if (role := hyperparameters(run.config)[key].role) != "live":
+        why = "is compiled in" if role == "structural" else "is read at the start"
+        raise ConfigError(Problem(f"cannot change while training: it {why}.", key))
+    return Set(by=_BY, key=key, value=value)
+
+
+def _answer(tail: Tail, command: Command) -> str:
+    """Return what the run says next, other than its metrics; "" if that takes too long."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        for event in tail.read():
+            is_other_save = isinstance(event, CheckpointSaved) and (
+                not isinstance(command, Save) or event.reason != "command"
+            )
+            if not isinstance(event, Epoch | Steps) and not is_other_save:
+                return happening(event)
+        time.sleep(0.05)
+    return ""
