@@ -103,7 +103,7 @@ def runs(
     listings.print_runs(query, runs, as_json)
 
 
-@cli.command()
+@cli.command(context_settings={"ignore_unknown_options": True})  # a value may begin with a minus
 def control(
     word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="pause, resume, stop, save, or set KEY VALUE.")],

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
 from trainer.config import parse_settings
-from trainer.events import CheckpointSaved, Epoch, Steps
+from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError
-from trainer.runs import LIVE, Run, peek
+from trainer.runs import LIVE, Run, open_run
 from trainer.schema import hyperparameters
 from trainer.store import find, store
 from trainer.text import clean
@@ -18,6 +18,7 @@ ACTIONS = ("pause", "resume", "stop", "save", "set")
 _BY = "nn-tui control"
 _PATIENCE = 5.0
 """Seconds to wait for the run's answer; it takes a command up at the end of its call, usually within 0.2 s."""
+_POLL = 0.05
 
 
 def control(word: str, action: str, rest: list[str], folder: Path | None) -> None:
@@ -33,12 +34,13 @@ def control(word: str, action: str, rest: list[str], folder: Path | None) -> Non
         RunError: there is no such run, or it is not live.
         ConfigError: the run cannot take it, and why.
     """
-    run = peek(find(word, store(folder)))
+    run, tail = open_run(find(word, store(folder)))
+    run.apply_all(tail.read_all())
     if run.shown_state not in LIVE:
         raise RunError(f"{clean(run.id)} takes no commands: it is {run.shown_state}.")
+    if (action == "pause" and run.status.state == "paused") or (action == "resume" and run.status.state != "paused"):
+        raise RunError(f"{clean(run.id)} is {run.status.state} already.")
     command = _command(run, action, rest)
-    tail = Tail(run.directory / "events.jsonl")
-    tail.read_all()
     send(run.directory, command)
     print(_answer(tail, command) or f"sent; {clean(run.id)} has not answered yet")
 
@@ -76,14 +78,24 @@ def _set(run: Run, rest: list[str]) -> Set:
 
 
 def _answer(tail: Tail, command: Command) -> str:
-    """Return what the run says next, other than its metrics; "" if that takes too long."""
+    """Return what the run records of the command; "" if that takes too long."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        for event in tail.read():
-            is_other_save = isinstance(event, CheckpointSaved) and (
-                not isinstance(command, Save) or event.reason != "command"
-            )
-            if not isinstance(event, Epoch | Steps) and not is_other_save:
-                return happening(event)
-        time.sleep(0.05)
+        if answer := next((event for event in tail.read() if _answers(event, command)), None):
+            return happening(answer)
+        time.sleep(_POLL)
     return ""
+
+
+def _answers(event: Event, command: Command) -> bool:
+    match command:
+        case Pause():
+            return isinstance(event, Paused)
+        case Resume():
+            return isinstance(event, Resumed)
+        case Save():
+            return isinstance(event, CheckpointSaved) and event.reason == "command"
+        case Set():
+            return isinstance(event, HyperparameterSet | Warned)
+        case Stop():
+            return isinstance(event, Finished)
