@@ -48,10 +48,9 @@ class LiveNumbers:
             changed = self.config.changed({command.key: command.value})
         except ConfigError as error:
             return Warned(message=str(error.problems[0]))
-        if field is None or field.role != "live":
-            return Warned(
-                message=f"{command.key} cannot change while training: it is compiled in or read at the start."
-            )
+        if field is None or field.why_not_live:
+            why = f"it {field.why_not_live}" if field else "it is no hyperparameter"
+            return Warned(message=f"{command.key} cannot change while training: {why}.")
         # A callback may have cut the rate since the config was written.
         at_rate = command.key == "optimizer.learning_rate"
         before: Any = self[command.key] if at_rate else value_at(self.config, command.key)

@@ -195,6 +195,11 @@ class Run:
         return self.status.state not in LIVE
 
     @property
+    def is_live(self) -> bool:
+        """Return whether a trainer is at work on it, or waits."""
+        return self.shown_state in LIVE
+
+    @property
     def judged_by(self) -> str:
         """Return the metric that its best epoch goes by."""
         return judge(self.config, self.status.metrics)[0]

@@ -64,6 +64,11 @@ class Hyperparameter:
         """Return its key within the table."""
         return self.path.rpartition(".")[2]
 
+    @property
+    def why_not_live(self) -> str:
+        """Return why it cannot change while training, as "is compiled in"; "" if it can."""
+        return {"live": "", "structural": "is compiled in", "fixed": "is read at the start"}[self.role]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

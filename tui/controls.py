@@ -8,7 +8,7 @@ from trainer.config import parse_settings
 from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError
-from trainer.runs import LIVE, Run, open_run
+from trainer.runs import Run, open_run
 from trainer.schema import hyperparameters
 from trainer.store import find, store
 from trainer.text import clean
@@ -36,7 +36,7 @@ def control(word: str, action: str, rest: list[str], folder: Path | None) -> Non
     """
     run, tail = open_run(find(word, store(folder)))
     run.apply_all(tail.read_all())
-    if run.shown_state not in LIVE:
+    if not run.is_live:
         raise RunError(f"{clean(run.id)} takes no commands: it is {run.shown_state}.")
     if (action == "pause" and run.status.state == "paused") or (action == "resume" and run.status.state != "paused"):
         raise RunError(f"{clean(run.id)} is {run.status.state} already.")
@@ -71,8 +71,7 @@ def _set(run: Run, rest: list[str]) -> Set:
     if run.config is None:
         raise RunError(f"{clean(run.id)} has no config that can be read: {run.damage}")
     run.config.changed({key: value})
-    if (role := hyperparameters(run.config)[key].role) != "live":
-        why = "is compiled in" if role == "structural" else "is read at the start"
+    if why := hyperparameters(run.config)[key].why_not_live:
         raise ConfigError(Problem(f"cannot change while training: it {why}.", key))
     return Set(by=_BY, key=key, value=value)
 

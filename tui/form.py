@@ -220,7 +220,8 @@ class Form(Vertical):
         row = self._row_of(event.input)
         if row is not None and not row.problem:
             self.post_message(self.Entered(self, row.field, self.draft.value(row.field.path)))
-        self.action_move(1)
+        if self.screen.focused is event.input:  # else the person has gone on already
+            self.action_move(1)
 
     @on(events.DescendantFocus)
     def _explain(self, event: events.DescendantFocus) -> None:

@@ -30,19 +30,21 @@ from tui.training_host import Outcome, TrainingHost, load
 if TYPE_CHECKING:
     from trainer.commands import Command
     from trainer.config import Config
+    from trainer.runs import Run
     from tui.followed import Followed
     from tui.form import Form
     from tui.preset_picker import Picked
 
 _BY = "the app"
-_LIVE = frozenset({"starting", "compiling", "running", "paused"})
 _TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
-_CELLS_A_SECOND = 300
-"""Cells painted a second while a run is live, in the long run: with their colours about 5 KiB over the wire. The status
-line is painted at every tick; panels wait until it is their turn."""
+_STATUS_TICKS = 2
+"""The status line is painted once in so many ticks, and when the run's state changes."""
 
-_CELLS_AT_ONCE = 2500
+_CELLS_A_SECOND = 140
+"""Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""
+
+_CELLS_AT_ONCE = 2000
 """Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
 
 
@@ -105,6 +107,7 @@ class TrainScreen(Screen[None]):
         self._view = View()
         self._followed: Followed | None = None
         self._session: list[Followed] = []
+        self._ticks = 0
         self._stale: list[CallbackPanel | Panel] = []
         self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
         self.host = TrainingHost(store, self._announce)
@@ -281,7 +284,7 @@ class TrainScreen(Screen[None]):
     def _commanded(self) -> Path | None:
         """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
         shown = self._followed.run if self._followed is not None else None
-        if shown is not None and shown.shown_state in _LIVE:
+        if shown is not None and shown.is_live:
             return shown.directory
         return self.host.directory if self.host.is_busy else None
 
@@ -316,20 +319,20 @@ class TrainScreen(Screen[None]):
     def on_form_entered(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
         followed = self._followed
-        if followed is None or followed.run.shown_state not in _LIVE:
+        if followed is None or not followed.run.is_live:
             return
         field, value = event.field, event.value
         known = followed.value_of(field.path)
         if value == known:
             return
-        if field.role == "live":
-            from trainer.commands import Set
+        if field.why_not_live:
+            message = f"{field.path} {field.why_not_live}: it counts from the next run on."
+            self.notify(message, severity="warning", markup=False)
+            return
+        from trainer.commands import Set
 
-            self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
-            self.notify(f"{field.path} → {value} in the running run", markup=False)
-        else:
-            why = "is compiled in" if field.role == "structural" else "is read at the start"
-            self.notify(f"{field.path} {why}: it counts from the next run on.", severity="warning", markup=False)
+        self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
+        self.notify(f"{field.path} → {value} in the running run", markup=False)
 
     def on_form_changed(self) -> None:
         """Mark the name of a preset that was changed."""
@@ -353,9 +356,12 @@ class TrainScreen(Screen[None]):
         self.log_panel.add(events)
         if events:
             self._stale += [panel for panel in self._panels if panel not in self._stale]
-        self._paint(self.status)
-        while self._stale and (followed.run.shown_state != state or self._pace.allows()):
-            self._paint(self._stale.pop(0))
+        has_changed = followed.run.shown_state != state
+        self._ticks += 1
+        if has_changed or self._ticks % _STATUS_TICKS == 0:
+            self.status.show(followed.run, self._waiting)
+        while self._stale and (has_changed or self._pace.allows()):
+            self._paint(self._stale.pop(0), followed.run)
         if followed.run.ended and not events and not self._stale:
             self._clock.pause()
 
@@ -363,20 +369,17 @@ class TrainScreen(Screen[None]):
         """Show all that is known of the run; the widgets paint what differs from before."""
         self._stale.clear()
         if self._followed is not None:
-            for widget in (self.status, *self._panels):
-                self._paint(widget)
+            self.status.show(self._followed.run, self._waiting)
+            for panel in self._panels:
+                self._paint(panel, self._followed.run)
 
-    def _paint(self, widget: StatusLine | CallbackPanel | Panel) -> None:
-        assert self._followed is not None
-        before = widget.cells_painted
-        match widget:
-            case StatusLine():
-                widget.show(self._followed.run, self._waiting)
-            case CallbackPanel():
-                widget.update_from(self._followed)
-            case Panel():
-                widget.update(self._followed.run, self._view)
-        self._pace.spend(widget.cells_painted - before)
+    def _paint(self, panel: CallbackPanel | Panel, run: Run) -> None:
+        before = panel.cells_painted
+        if isinstance(panel, Panel):
+            panel.update(run, self._view)
+        elif self._followed is not None:
+            panel.update_from(self._followed)
+        self._pace.spend(panel.cells_painted - before)
 
     def _look(self, view: View) -> None:
         self._view = view
