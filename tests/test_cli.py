@@ -28,7 +28,7 @@ KEYS = {
     "run", "state", "reason", "epochs", "steps", "best", "metrics", "seconds", "compile_seconds", "examples_per_second",
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
-COMMANDS = ("train", "presets", "schema", "runs", "control", "compare", "export", "doctor")
+COMMANDS = ("train", "lr-find", "presets", "schema", "runs", "control", "compare", "export", "doctor")
 
 
 class Terminal:
@@ -473,3 +473,21 @@ def test_control_says_why_a_run_cannot_do_that(shell: Terminal, tmp_path: Path, 
         assert not (directory.path / "commands.jsonl").exists()
     finally:
         directory.close()
+
+
+# lr-find
+
+
+def test_lr_find_prints_every_rate_and_its_suggestion(shell: Terminal):
+    code, out, _ = shell("lr-find", "iris-first", "--updates", "60", "--from", "1e-5", "--to", "1")
+    assert code == 0
+    *tried, last = out.splitlines()
+    assert len(tried) == 48
+    assert tried[0].startswith("1e-05")
+    [marked] = [line for line in tried if line.endswith("◀")]
+    assert float(marked.split()[0]) == float(last.partition(":")[0])
+    code, out, _ = shell("lr-find", "bad-initializer", "--updates", "40", "--json")
+    found = last_object(out)
+    assert (code, found["suggestion"], len(found["tried"])) == (0, None, 48)
+    code, _, err = shell("lr-find", "iris-first", "--from", "1", "--to", "0.1")
+    assert (code, lines_of_error(err)) == (2, ["nn-tui: --from must be below --to, got 1 and 0.1."])

@@ -72,6 +72,23 @@ def train(
     raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
 
 
+@cli.command("lr-find")
+def lr_find(
+    preset: Word,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+    ] = None,
+    lowest: Annotated[float, typer.Option("--from", help="Lowest rate.", min=1e-12)] = 1e-6,
+    highest: Annotated[float, typer.Option("--to", help="Highest rate.", max=1e6)] = 10.0,
+    updates: Annotated[int, typer.Option(help="Updates at each rate.", min=4, max=100_000)] = 200,
+    as_json: Json = False,
+) -> None:
+    """Try a range of learning rates, all at once, and suggest one."""
+    from tui.lr_find import print_search
+
+    print_search(preset, settings or [], lowest, highest, updates, as_json)
+
+
 @cli.command()
 def presets(
     name: Annotated[str, typer.Argument(help="Preset to print; without it, all are listed.")] = "",

@@ -1,0 +1,67 @@
+import math
+
+import numpy as np
+import pytest
+
+import presets
+from trainer import devices
+from trainer.config import Config
+from trainer.lr_finder import find, judged
+from trainer.preparation import prepare
+
+devices.prepare_jax()
+
+RATES = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("losses", "suggestion", "words"),
+    [
+        ([2.0, 1.5, 0.5, 1.0, 3.0], 1e-2, "lowest, 0.5, at 0.01; 0.01 is the smallest rate"),
+        ([2.0, 0.55, 0.5, 1.0, 3.0], 1e-3, "lowest, 0.5, at 0.01; 0.001 is the smallest rate"),
+        ([2.0, 1.5, 0.5, 1.0, math.nan], 1e-2, "and from 1 on training makes it worse."),
+        ([2.0, 1.5, 0.5, 2.5, math.inf], 1e-2, "and from 0.1 on training makes it worse."),
+        ([2.0, 1.9, 1.5, 1.0, 0.5], 1.0, "within 5% of that fall."),
+        ([2.0, 2.0, 1.99, 2.0, 3.0], None, "no rate lowers the loss (2) in 200 updates."),
+        ([math.nan] * 5, None, "the loss is no number at any of these rates."),
+        ([math.inf, 2.0, 1.0, 2.0, 2.0], 1e-2, "0.01 is the smallest rate"),
+    ],
+)
+def test_the_suggestion_is_the_smallest_rate_that_falls_nearly_as_far_as_any(
+    losses: list[float], suggestion: float | None, words: str
+) -> None:
+    found, reason = judged(RATES, np.array(losses), 200)
+    assert found == suggestion
+    assert words in reason
+
+
+def test_the_finder_suggests_a_rate_that_learns_and_sees_those_that_do_not() -> None:
+    prepared = prepare(presets.load("iris-first"))
+    found = find(prepared, 1e-6, 1e3, count=19, updates=120)
+    assert (found.rates[0], found.rates[-1], len(found.rates)) == (1e-6, 1e3, 19)
+    assert found.suggestion is not None
+    assert 1e-3 < found.suggestion < 0.5
+    best = found.losses[found.rates.tolist().index(found.suggestion)]
+    assert best < 0.3 * found.losses[0]
+    assert not found.losses[-1] < found.losses[0]
+
+
+def test_a_network_that_cannot_learn_gets_no_suggestion() -> None:
+    found = find(prepare(presets.load("bad-initializer")), count=4, updates=40)
+    assert found.suggestion is None
+    assert "no rate lowers the loss (2.30" in found.reason
+
+
+def test_a_finder_of_many_epochs_measures_the_last_updates_of_all_its_calls() -> None:
+    """One update an epoch, more epochs than a call has room for; at a rate of nearly 0 the loss stays what it was."""
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 120, "model.hidden": []}))
+    found = find(prepared, 1e-12, 1e-11, count=2, updates=600)
+    short = find(prepared, 1e-12, 1e-11, count=2, updates=4)
+    np.testing.assert_allclose(found.losses, short.losses, rtol=1e-4)
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    prepared = prepare(Config().changed({"data.source": "iris"}))
+    for arguments in ((1.0, 1.0), (0.0, 1.0), (2.0, 1.0), (1e-3, 1.0, 1), (1e-3, 1.0, 5, 3)):
+        with pytest.raises(ValueError, match="must ascend above 0"):
+            find(prepared, *arguments)
