@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from trainer import files
 from trainer.problems import ConfigError, nearest
-from trainer.text import clean, quoted
+from trainer.text import clean, clipped, quoted
 
 if TYPE_CHECKING:
     from trainer.config import Config
 
 _BUILT_IN = Path(__file__).parent
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST = 64
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}")
 DEFAULT = "digits-mlp"
 
 
@@ -43,7 +43,7 @@ class Preset:
 
         config = load(self.path)
         is_named = config.name != Config().name
-        return config if is_named else config.changed({"name": clean(self.name)[:_LONGEST]})
+        return config if is_named else config.changed({"name": clipped(self.name, _LONGEST)})
 
 
 def own_folder() -> Path:
@@ -91,7 +91,9 @@ def load(word: str) -> Config:
 def path_of(name: str) -> Path:
     """Return where a person's own preset of that name lies, or would. Raises ConfigError for an unusable name."""
     if not _NAME.fullmatch(name):
-        message = f"a preset is named by up to 64 letters, digits, dots, dashes and underscores, got {quoted(name)}."
+        message = (
+            f"a preset is named by up to {_LONGEST} letters, digits, dots, dashes and underscores, got {quoted(name)}."
+        )
         raise ConfigError(message)
     return own_folder() / f"{name}.toml"
 

@@ -192,7 +192,9 @@ def test_the_true_best_is_kept_where_min_delta_hides_it_from_patience() -> None:
 def test_the_true_best_counts_from_start_from_epoch_on() -> None:
     callback = early_stopping(start_from_epoch=2)
     list(played(callback, [1, 2, 5, 4]))
-    assert (callback.best, callback.best_epoch) == (4, 3)
+    where = callback.progress()
+    assert where is not None
+    assert (where.best, where.best_epoch) == (4, 3)
 
 
 @given(st.lists(st.sampled_from([1.0, 2.0, 3.0]), max_size=30), st.integers(0, 4))

@@ -22,12 +22,12 @@ from trainer.callbacks import (
     ReduceLROnPlateauSection,
     Warn,
 )
+from trainer.horizons import MOST_EPOCHS
 from trainer.numbers import shortest
 
 devices.prepare_jax()
 
 NAMES = ("loss", "val_loss")
-MOST = 16
 ONE = np.float32(1)
 ULP = float(np.spacing(ONE))
 
@@ -46,7 +46,7 @@ def plateau(**arguments: object) -> Callback:
 
 def on_device(callbacks: Sequence[Callback], values: Sequence[float]) -> int:
     """Return how many epochs of these a call makes."""
-    told = horizons.unpack(jnp.asarray(horizons.pack(callbacks, NAMES, MOST)))
+    told = horizons.unpack(jnp.asarray(horizons.pack(callbacks, NAMES)))
     for done, value in enumerate(values):
         if not horizons.are_open(told):
             return done
@@ -103,33 +103,33 @@ def test_nothing_is_done_before_the_last_epoch_of_a_call(
 def test_improvement_makes_a_call_longer_than_the_patience(make: Callable[..., Callback], mode: str) -> None:
     callback = make(patience=2, mode=mode, min_delta=0.01)
     sign = 1 if mode == "min" else -1
-    falling = [sign * (5 - 0.1 * epoch) for epoch in range(MOST + 1)]
+    falling = [sign * (5 - 0.1 * epoch) for epoch in range(MOST_EPOCHS + 1)]
     callback.on_epoch_end(EpochEnd(0, {"val_loss": falling[0]}, 0.1))
     assert callback.horizon == 2
-    assert on_device([callback], falling[1:]) == MOST
+    assert on_device([callback], falling[1:]) == MOST_EPOCHS
     # Slower than min_delta: the best of a flat metric ends the call where the patience ends.
-    assert on_device([callback], [falling[0] - sign * 0.001 * epoch for epoch in range(1, MOST)]) == 2
+    assert on_device([callback], [falling[0] - sign * 0.001 * epoch for epoch in range(1, MOST_EPOCHS)]) == 2
 
 
 def test_the_shortest_horizon_bounds_the_call() -> None:
     short, long = early_stopping(patience=3), early_stopping(patience=9)
     for callback in (short, long):
         callback.on_epoch_end(EpochEnd(0, {"val_loss": 1.0}, 0.1))
-    assert on_device([short, long], [2.0] * MOST) == 3
-    assert on_device([long], [2.0] * MOST) == 9
-    assert on_device([long], [2.0, 0.5, *[2.0] * MOST]) == 11
-    assert on_device([], [2.0] * MOST * 2) == MOST
+    assert on_device([short, long], [2.0] * MOST_EPOCHS) == 3
+    assert on_device([long], [2.0] * MOST_EPOCHS) == 9
+    assert on_device([long], [2.0, 0.5, *[2.0] * MOST_EPOCHS]) == 11
+    assert on_device([], [2.0] * MOST_EPOCHS * 2) == MOST_EPOCHS
 
 
 @pytest.mark.parametrize("ulps", [-2, -1, 1, 2])
 def test_a_change_that_rounding_could_make_is_for_the_host_to_judge(ulps: int) -> None:
     callback = early_stopping(patience=9)
     callback.on_epoch_end(EpochEnd(0, {"val_loss": 1.0}, 0.1))
-    assert on_device([callback], [1 + ulps * ULP] * MOST) == 1
-    assert on_device([callback], [1.0] * MOST) == 9
+    assert on_device([callback], [1 + ulps * ULP] * MOST_EPOCHS) == 1
+    assert on_device([callback], [1.0] * MOST_EPOCHS) == 9
 
 
 def test_improvement_above_the_baseline_gives_nothing_back() -> None:
     callback = early_stopping(patience=4, baseline=0.5)
     callback.on_epoch_end(EpochEnd(0, {"val_loss": 5.0}, 0.1))
-    assert on_device([callback], [4.0 - 0.1 * epoch for epoch in range(MOST)]) == callback.horizon == 3
+    assert on_device([callback], [4.0 - 0.1 * epoch for epoch in range(MOST_EPOCHS)]) == callback.horizon == 3

@@ -100,3 +100,22 @@ def test_a_member_whose_disk_fails_leaves_the_others_alone(tmp_path: Path) -> No
     assert (failed.status.state, well.status.state) == ("failed", "finished")
     assert "No space left on device" in failed.status.message
     assert well.status.epochs == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"), [({"model.hidden": [7]}, "one structure"), ({"data.test_split": 0.2}, "the same data")]
+)
+def test_runs_that_cannot_train_together_say_why(tmp_path: Path, changes: dict[str, Any], what: str) -> None:
+    one, other = (prepare(Config().changed({**BASE, **more})) for more in ({}, changes))
+    found = training.train_together([(run, training.start(run, tmp_path)) for run in (one, other)])
+    assert [run.status.state for run in found] == ["failed", "failed"]
+    assert all(what in run.status.message for run in found)
+
+
+def test_a_member_goes_back_to_the_best_epoch_by_the_metric_that_it_watches_itself(tmp_path: Path) -> None:
+    stopping = {"callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 50}
+    by_loss = {**stopping, "callbacks.early_stopping.monitor": "val_loss"}
+    by_accuracy = {**stopping, "callbacks.early_stopping.monitor": "accuracy"}
+    for run, metric in zip(trained(tmp_path, by_loss, by_accuracy), ("val_loss", "accuracy"), strict=True):
+        (restored,) = (event for event in run.happenings if event.kind == "weights_restored")
+        assert (restored.monitor, restored.epoch) == (metric, run.status.best.epoch if run.status.best else None)

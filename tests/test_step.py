@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer import devices, horizons, numbers, program
-from trainer.advance import MOST_EPOCHS, Report, make_advance, read_report
+from trainer.advance import Report, make_advance, read_report
 from trainer.callbacks import Callback
 from trainer.config import Config
 from trainer.data.splits import Splits
@@ -62,7 +62,7 @@ class Engine(NamedTuple):
     def advance(
         self, state: State, count: int, careful: bool = False, watchers: Sequence[Callback] = ()
     ) -> tuple[State, Report]:
-        told = horizons.pack(watchers, self.shape.row_names, MOST_EPOCHS)
+        told = horizons.pack(watchers, self.shape.row_names)
         orders = np.array([[count, careful]], np.int32)
         states, reports = self.compiled.advance(as_members([state]), self.vector[None], self.data, orders, told[None])
         return alone(states), read_report(self.shape, np.asarray(reports)[0])
@@ -87,7 +87,7 @@ def engine(settings: tuple[tuple[str, Any], ...], watches: tuple[Watch, ...] | N
     prepared = prepare(
         Config().changed({key: list(value) if isinstance(value, tuple) else value for key, value in settings})
     )
-    shape = shape_of(prepared)
+    shape = shape_of([prepared])
     shape = shape if watches is None else dataclasses.replace(shape, watches=watches)
     data = program.place(prepared.splits)
     test = program.place_blocks(prepared.splits.test) if len(prepared.splits.test) else None
@@ -171,7 +171,7 @@ def test_the_program_is_the_same_without_being_compiled() -> None:
     small = made(SMALL)
     compiled, (report,) = small.run([2])
     begin, vector = small.begin(), jnp.asarray(small.vector)
-    unbound = jnp.asarray(horizons.pack((), small.shape.row_names, MOST_EPOCHS))
+    unbound = jnp.asarray(horizons.unbound(1)[0])
     with jax.disable_jit():
         orders = jnp.array([[2, 0]], jnp.int32)
         states, told = make_advance(small.shape)(as_members([begin]), vector[None], small.data, orders, unbound[None])

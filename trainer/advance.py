@@ -8,7 +8,7 @@ branches are common to all, the maths is mapped over them.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,6 @@ from trainer import horizons, numbers, step
 from trainer.horizons import Horizons
 from trainer.shape import Shape
 from trainer.state import AXES, Data, Slot, State, Trouble, with_axis, without_axis
-
-MOST_EPOCHS: Final = 128
-"""Most epochs in one call: rows of the buffer for their metrics."""
 
 
 class Spread(NamedTuple):
@@ -85,34 +82,23 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
         orders: Int[Array, "members 2"],
         packed: Float[Array, "members fields callbacks"],
     ) -> tuple[State, Float[Array, "members report"]]:
-        if shape.members > 1:
-            return _advanced(shape, state, vectors, data, orders, packed)
-        # An axis of size 1 would keep XLA from fusing and from working in place.
-        alone, report = _advanced(shape, without_axis(state), vectors[0], data, orders[0], packed[0])
-        return with_axis(alone), report[None]
+        alone = shape.members == 1
+        if alone:  # an axis of size 1 would keep XLA from fusing and from working in place
+            state, vectors, orders, packed = without_axis(state), vectors[0], orders[0], packed[0]
+        maths = _maths(shape, vectors, data, orders)
+        end = state.step + orders[..., 0].max()
+
+        def goes_on(call: _Call) -> Bool[Array, ""]:
+            return (call.state.step < end) & horizons.are_open(call.horizons) & ~maths.are_over(call.state).all()
+
+        told = _each(shape, horizons.unpack)(packed)
+        call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
+        state = call.state
+        each_report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 1))
+        report = each_report(state.trouble, call.spread, call.rows)
+        return (with_axis(state), report[None]) if alone else (state, report)
 
     return advance
-
-
-def _advanced(
-    shape: Shape,
-    state: State,
-    vectors: Float[Array, "*members numbers"],
-    data: Data,
-    orders: Int[Array, "*members 2"],
-    packed: Float[Array, "*members fields callbacks"],
-) -> tuple[State, Float[Array, "*members report"]]:
-    maths = _maths(shape, vectors, data, orders)
-    end = state.step + orders[..., 0].max()
-
-    def goes_on(call: _Call) -> Bool[Array, ""]:
-        return (call.state.step < end) & horizons.are_open(call.horizons) & ~maths.are_over(call.state).all()
-
-    told = _each(shape, horizons.unpack)(packed)
-    call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
-    state = call.state
-    report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 1))
-    return state, report(state.trouble, call.spread, call.rows)
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
@@ -144,7 +130,7 @@ def _each(shape: Shape, function: Callable[..., Any], in_axes: Any = 0, out_axes
 def _begun(shape: Shape, state: State, told: Horizons) -> _Call:
     members = (shape.members,) if shape.members > 1 else ()
     # One row more than can be needed: the last stretch writes one even when it ends within an epoch.
-    rows = jnp.zeros((MOST_EPOCHS + 1, *members, len(shape.row_names)))
+    rows = jnp.zeros((horizons.MOST_EPOCHS + 1, *members, len(shape.row_names)))
     nothing = jnp.zeros((*members, len(shape.step_names)))
     return _Call(state, rows, jnp.int32(0), Spread(nothing, nothing + jnp.inf, nothing - jnp.inf, nothing), told)
 

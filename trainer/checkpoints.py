@@ -60,7 +60,7 @@ def save(folder: Path, arrays: Arrays, manifest: Manifest, before_publish: Calla
         arrays: leaves by path.
         manifest: what the caller knows; see `Manifest` for what is filled in here.
         before_publish: called when the arrays are safe and the manifest is not yet written; the place to sync
-            `events.jsonl`, which `events_offset` points into.
+            `events.jsonl`, so that no checkpoint is newer than the records on disk.
 
     Returns:
         Path of the arrays.

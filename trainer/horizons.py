@@ -14,6 +14,9 @@ from jaxtyping import Array, Bool, Float
 
 from trainer.callbacks import Callback, Callbacks
 
+MOST_EPOCHS: Final = 128
+"""Most epochs in one call: rows of the buffer for their metrics, and the horizon of who waits for nothing."""
+
 _ROWS: Final = len(Callbacks.model_fields)
 _SLACK: Final = 1e-6
 """Relative difference that counts as none: several units in the last place of a single-precision number."""
@@ -41,26 +44,35 @@ class Horizons(NamedTuple):
     renewed: Float[Array, " callbacks"]
 
 
-def pack(callbacks: Sequence[Callback], row_names: Sequence[str], most: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def pack(callbacks: Sequence[Callback], row_names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the fields of `Horizons`, shape [fields, callbacks], as one array: an argument costs time.
 
     Args:
         callbacks: those that are on.
         row_names: names of the metrics in a row.
-        most: epochs that a call has room for; no horizon is told beyond it.
     """
-    packed = np.zeros((len(Horizons._fields), _ROWS), np.float32)
-    packed[0] = most
-    packed[3] = np.nan
+    packed = _unbound()
     for index, callback in enumerate(callbacks):
-        packed[0, index] = min(callback.horizon, most)
+        packed[0, index] = min(callback.horizon, MOST_EPOCHS)
         renewal = callback.renewal
         if renewal is not None and renewal.metric in row_names:
             sign = 1 if renewal.direction == "min" else -1
             packed[1:, index] = (
                 row_names.index(renewal.metric), sign, sign * renewal.reference, renewal.min_delta,
-                min(renewal.horizon, most),
+                min(renewal.horizon, MOST_EPOCHS),
             )  # fmt: skip
+    return packed
+
+
+def unbound(members: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return what `pack` packs where no callback is on, for each of so many members."""
+    return np.tile(_unbound(), (members, 1, 1))
+
+
+def _unbound() -> np.ndarray[Any, np.dtype[np.float32]]:
+    packed = np.zeros((len(Horizons._fields), _ROWS), np.float32)
+    packed[0] = MOST_EPOCHS
+    packed[3] = np.nan
     return packed
 
 

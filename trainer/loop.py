@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from trainer import advance, horizons, program
-from trainer.advance import MOST_EPOCHS
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
 from trainer.member import Member
@@ -53,7 +52,7 @@ class Loop:
             cancelled: set by another thread to have all end, saved, at the next call's end.
         """
         self._prepared = runs[0][0]
-        self._shape = shape_of(self._prepared, len(runs))
+        self._shape = shape_of([prepared for prepared, _ in runs])
         self._members = [
             Member(prepared, directory, self._shape, index) for index, (prepared, directory) in enumerate(runs)
         ]
@@ -109,18 +108,18 @@ class Loop:
         if not self._alive:
             return None
         orders = np.zeros((len(self._members), 2), np.int32)
-        told = np.stack([horizons.pack((), self._shape.row_names, MOST_EPOCHS)] * len(self._members))
+        told = horizons.unbound(len(self._members))
         count = self._size_of_call()
         for member in self._alive:
             orders[member.index] = count, member.is_careful
-            told[member.index] = horizons.pack(member.callbacks, self._shape.row_names, MOST_EPOCHS)
+            told[member.index] = horizons.pack(member.callbacks, self._shape.row_names)
         began = time.perf_counter()
         self._state, reports = self._program.advance(self._state, self._vectors(), self._data, orders, told)
         return _Call(reports, began, self._step)
 
     def _size_of_call(self) -> int:
         spe = self._shape.steps_per_epoch
-        bounds = [MOST_EPOCHS * spe - self._step % spe, *(member.updates_left for member in self._alive)]
+        bounds = [horizons.MOST_EPOCHS * spe - self._step % spe, *(member.updates_left for member in self._alive)]
         if self._seconds_per_update:
             bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
         else:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer import horizons, program
-from trainer.advance import MOST_EPOCHS, read_report
+from trainer.advance import read_report
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared
 from trainer.shape import shape_of
@@ -95,14 +95,14 @@ def judged(rates: NDArray[np.float64], losses: NDArray[np.float64], updates: int
 
 def _losses(prepared: Prepared, rates: NDArray[np.float64], updates: int) -> NDArray[np.float64]:
     plain = Prepared(prepared.config.changed({"schedule.kind": "constant"}), prepared.splits)
-    shape = shape_of(plain, len(rates))
+    shape = shape_of([plain] * len(rates))
     data = program.place(plain.splits)
     compiled, _ = program.compiled(shape, data, None)
     live = LiveNumbers(plain.config)
     vectors = np.tile(live.vector, (len(rates), 1))
     vectors[:, live.names.index("optimizer.learning_rate")] = rates
     state = compiled.init(np.full(len(rates), plain.config.training.seed, np.uint32), vectors)
-    told = np.stack([horizons.pack((), shape.row_names, MOST_EPOCHS)] * len(rates))
+    told = horizons.unbound(len(rates))
 
     def advance(wanted: int) -> NDArray[np.float64]:
         """Make updates; return the sum of their losses, of each rate."""
@@ -110,7 +110,7 @@ def _losses(prepared: Prepared, rates: NDArray[np.float64], updates: int) -> NDA
         sums = np.zeros(len(rates))
         while wanted:
             # A call has room for so many epochs' rows.
-            count = min(wanted, MOST_EPOCHS * shape.steps_per_epoch)
+            count = min(wanted, horizons.MOST_EPOCHS * shape.steps_per_epoch)
             orders = np.tile(np.array([count, 0], np.int32), (len(rates), 1))
             state, reports = compiled.advance(state, vectors, data, orders, told)
             sums += [read_report(shape, report).spread[0, 0] for report in np.asarray(reports)]

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from trainer import horizons, numbers, step
-from trainer.advance import MOST_EPOCHS, make_advance
+from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
 from trainer.shape import Shape
 from trainer.state import AXES, Blocks, Data, State, blocks
@@ -54,7 +54,7 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
         data: the training and validation examples, on the device or not; only shapes and types count.
         test: the test examples, or None.
     """
-    key = (numbers.structure(shape.config), _key_of(shape), _shapes(data), _shapes(test))
+    key = (shape.key, _shapes(data), _shapes(test))
     with _lock:
         if key in _programs:
             _programs.move_to_end(key)
@@ -88,7 +88,7 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
     vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
     vectors = jax.ShapeDtypeStruct((members, *vector.shape), np.float32)
     orders = jax.ShapeDtypeStruct((members, 2), np.int32)
-    told = np.stack([horizons.pack((), shape.row_names, MOST_EPOCHS)] * members)
+    told = horizons.unbound(members)
     done: list[Compilation] = []
     init_function = jax.vmap(step.make_init(shape), out_axes=AXES)
     states: State = jax.eval_shape(init_function, seeds, vectors)
@@ -117,18 +117,6 @@ def _bytes(memory: Any) -> int | None:
         return None
     sizes = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
     return int(sizes - memory.alias_size_in_bytes)
-
-
-def _key_of(shape: Shape) -> tuple[Any, ...]:
-    return (
-        shape.task,
-        shape.n_features,
-        shape.n_outputs,
-        shape.n_train,
-        shape.n_validation,
-        shape.watches,
-        shape.members,
-    )
 
 
 def _shapes(tree: Any) -> tuple[Any, ...]:

@@ -1,8 +1,10 @@
 """What is compiled in for a config and its data: the structure of a training, beside its structural hyperparameters."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from trainer import callbacks
+from trainer import callbacks, numbers
 from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoint
 from trainer.config import Config
 from trainer.judging import judge
@@ -42,6 +44,12 @@ class Shape:
     members: int = 1
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """Return what tells one compiled program from another."""
+        rest = (getattr(self, field.name) for field in fields(self) if field.name != "config")
+        return (numbers.structure(self.config), *rest)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Return the updates of an epoch."""
         size = self.config.training.batch_size
@@ -69,15 +77,28 @@ class Shape:
         return (*self.metric_names[:2], "grad_norm")
 
 
-def shape_of(prepared: Prepared, members: int = 1) -> Shape:
-    """Return what is compiled in for a config and its data, and so many runs that train together."""
-    config, splits = prepared.config, prepared.splits
+def shape_of(runs: Sequence[Prepared]) -> Shape:
+    """Return what is compiled in for runs that train together.
+
+    Raises:
+        ValueError: they are not of one structure, or not of one data set.
+    """
+    first = runs[0]
+    config, splits = first.config, first.splits
     plain = Shape(config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation))
+    for other in runs[1:]:
+        if other.splits.fingerprint != splits.fingerprint:
+            raise ValueError(f"runs that train together need the same data; that of {other.config.name!r} differs.")
+        if numbers.structure(other.config) != numbers.structure(config):
+            raise ValueError(f"runs that train together need one structure; that of {other.config.name!r} differs.")
+    watches = [watch for run in runs for watch in _watches(run.config, plain.row_names)]
+    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=len(runs))
+
+
+def _watches(config: Config, row_names: Sequence[str]) -> list[Watch]:
     wanted = [watch_of(callback) for callback in callbacks.build(config.callbacks)]
-    found = [watch for watch in wanted if watch is not None and watch.metric in plain.row_names]
-    if not found:
-        found = [Watch(*judge(config, plain.row_names))]
-    return replace(plain, watches=tuple(dict.fromkeys(found)), members=members)
+    found = [watch for watch in wanted if watch is not None and watch.metric in row_names]
+    return found or [Watch(*judge(config, row_names))]
 
 
 def watch_of(callback: Callback) -> Watch | None:

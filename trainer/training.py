@@ -39,8 +39,8 @@ def train_together(
 ) -> list[Run]:
     """Train runs of one structure and one data set as one population: one compile, all in each call of the device.
 
-    They may differ in live numbers, seeds and callbacks. Each has its own folder, stops by itself, and is what it would
-    have been alone, to rounding. Arguments as for `train`.
+    They may differ in live numbers, seeds and callbacks; if they differ in more, all fail and say so. Each has its own
+    folder, stops by itself, and is what it would have been alone, to rounding. Arguments as for `train`.
     """
     directories = [directory for _, directory in runs]
     try:

@@ -62,16 +62,6 @@ class EarlyStopping:
         self._memory = _Memory()
 
     @property
-    def best(self) -> float | None:
-        """Return the best finite value since `start_from_epoch`, whatever `min_delta` says."""
-        return self._memory.best
-
-    @property
-    def best_epoch(self) -> int | None:
-        """Return the epoch of `best`, the one whose weights are restored."""
-        return self._memory.best_epoch
-
-    @property
     def horizon(self) -> int:
         """Return the epochs up to the first stop there can be: each one reports the metric, none improves."""
         return self._stop_after(self._first_watched, self._memory.wait) - self._memory.next_epoch + 1
