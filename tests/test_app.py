@@ -763,7 +763,7 @@ async def test_every_size_trains_and_shows_every_screen_without_an_error(size: t
     async with running(size=size) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: host(pilot)._thread is not None and not host(pilot).is_busy)
-        await until(pilot, lambda: (followed := pilot.app.train_screen._followed) and followed.run.ended)
+        await until(pilot, lambda: (followed := pilot.app.train_screen.run_view.followed) and followed.run.ended)
         for key in (
             "f3",
             "f3",

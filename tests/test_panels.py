@@ -34,7 +34,7 @@ from tui.app import NnTui
 from tui.chart_frame import Mark
 from tui.form import Form
 from tui.panels import View, marks
-from tui.train_screen import TrainScreen
+from tui.run_view import RunView
 
 DEADLINE_SECONDS = 30.0
 WATCHED = Config().changed(
@@ -310,9 +310,9 @@ def repaints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
-    tick = TrainScreen._tick
-    monkeypatch.setattr("tui.train_screen._TICK_SECONDS", 0.02)
-    monkeypatch.setattr(TrainScreen, "_tick", lambda screen: (counted.append(1), tick(screen))[1])
+    tick = RunView._tick
+    monkeypatch.setattr("tui.run_view._TICK_SECONDS", 0.02)
+    monkeypatch.setattr(RunView, "_tick", lambda screen: (counted.append(1), tick(screen))[1])
     return counted
 
 
@@ -337,5 +337,5 @@ async def test_a_finished_run_is_looked_at_no_more(script: Scripted, ticks: list
     script.tell(Finished(reason="completed", message="over", epoch=1, step=10, elapsed=2.0))
     async with following(script) as pilot:
         await until(pilot, lambda: "over" in part(pilot, "EventLog"))
-        await until(pilot, lambda: not pilot.app.train_screen._clock._active.is_set())
+        await until(pilot, lambda: not pilot.app.train_screen.run_view._clock._active.is_set())
         assert ticks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rich.text import Text
 from textual.content import Content
@@ -34,11 +34,26 @@ class View:
     axis: str = "epochs"
 
 
+@runtime_checkable
+class LivePanel(Protocol):
+    """What shows one side of a run.
+
+    Attributes:
+        cells_painted: cells that were painted since it was made.
+    """
+
+    cells_painted: int
+
+    def show_run(self, followed: Followed, view: View) -> None:
+        """Show the run as far as its records were read."""
+
+
 class Panel(Chart):
     """A chart of one run. `BORDER_TITLE` or `title`, and `curves`, say which."""
 
-    def update(self, run: Run, view: View) -> None:
+    def show_run(self, followed: Followed, view: View) -> None:
         """Show the run as far as its records were read."""
+        run = followed.run
         # Setting a title repaints the whole panel, even if it is the same one.
         if (title := self.title(run)) != self.border_title:
             self.border_title = title
@@ -86,15 +101,12 @@ class RatePanel(Panel):
         return [_as_steps(curve) for curve in _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")]
 
 
-PANELS: tuple[type[Panel], ...] = (LossPanel, MetricPanel, RatePanel)
-
-
 class CallbackPanel(Lines):
     """Patience used of patience allowed, best so far, and the epoch at which each callback would act."""
 
     BORDER_TITLE = "callbacks"
 
-    def update_from(self, followed: Followed) -> None:
+    def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
         """Show where the callbacks of the run stand."""
         ended = followed.run.ended
         lines = [line for progress in followed.progress() for line in _callback_lines(progress, ended=ended)]

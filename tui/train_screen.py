@@ -21,31 +21,18 @@ from textual.widgets import Footer, Static
 
 import presets
 from trainer.problems import ConfigError
-from tui.chart_frame import AXES
-from tui.pace import Pace
-from tui.panels import PANELS, CallbackPanel, EventLog, Panel, View
-from tui.status_line import StatusLine
+from tui.pages import PAGES
+from tui.run_view import RunView
 from tui.training_host import Outcome, TrainingHost, load
 
 if TYPE_CHECKING:
     from trainer.commands import Command
     from trainer.config import Config
-    from trainer.runs import Run
     from tui.followed import Followed
     from tui.form import Form
     from tui.preset_picker import Picked
 
 _BY = "the app"
-_TICK_SECONDS = 0.25
-_BYTES_A_TICK = 1 << 20
-_STATUS_TICKS = 2
-"""The status line is painted once in so many ticks, and when the run's state changes."""
-
-_CELLS_A_SECOND = 140
-"""Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""
-
-_CELLS_AT_ONCE = 2000
-"""Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
 
 
 class TrainScreen(Screen[None]):
@@ -74,13 +61,22 @@ class TrainScreen(Screen[None]):
             "m", "next_panel", "Next chart", id="train.panel", show=False,
             tooltip="The next chart, where the screen has room for one only",
         ),
+        Binding(
+            "ctrl+n,v", "next_page", "Next page", id="train.next_page", show=False,
+            tooltip="The next page beside the form",
+        ),
+        *(
+            Binding(
+                str(index + 1), f"page({index})", page.TITLE.capitalize(), id=f"train.page_{index}", show=False,
+                tooltip=page.HELP,
+            )
+            for index, page in enumerate(PAGES)
+        ),
         Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
     ]  # fmt: skip
 
     left = getters.query_one("#left", Vertical)
-    status = getters.query_one(StatusLine)
-    callbacks = getters.query_one(CallbackPanel)
-    log_panel = getters.query_one(EventLog)
+    run_view = getters.query_one(RunView)
 
     @dataclass
     class Started(Message):
@@ -103,13 +99,7 @@ class TrainScreen(Screen[None]):
         self._load = load
         self._is_ready = False
         self._base = base
-        self._waiting = ""
-        self._view = View()
-        self._followed: Followed | None = None
         self._session: list[Followed] = []
-        self._ticks = 0
-        self._stale: list[CallbackPanel | Panel] = []
-        self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
         self.host = TrainingHost(store, self._announce)
 
     def _announce(self, outcome: Outcome) -> None:
@@ -120,22 +110,11 @@ class TrainScreen(Screen[None]):
         with Horizontal(id="desk"):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
-            with Vertical(id="right"):
-                yield StatusLine(id="status")
-                with Horizontal(id="charts"):
-                    yield from (panel(classes="panel") for panel in PANELS[:2])
-                with Horizontal(id="lower"):
-                    yield PANELS[2](classes="panel")
-                    yield CallbackPanel(classes="panel")
-                yield EventLog(classes="panel")
+            yield RunView(id="right")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Start the clock that follows runs; it rests until there is one."""
-        self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
-        self._panels: list[CallbackPanel | Panel] = [self.callbacks, *self.query(Panel)]
-        self.status.show(None)
-        self._choose_panel(0)
+        """Fill the form when the frame is painted."""
         # Twice: the footer is painted a round after the rest.
         self.call_after_refresh(self.call_after_refresh, self._fill)
 
@@ -171,9 +150,8 @@ class TrainScreen(Screen[None]):
             self.notify("A field has a problem; it stands under the field.", severity="error")
             self.form.show_problems(())
         else:
-            self._waiting = "preparing: reading data, compiling"
             self.host.start(config, self._base)
-            self.status.show(None, self._waiting)
+            self.run_view.show_waiting("preparing: reading data, compiling")
 
     def action_flip(self) -> None:
         """Go to the form, or from it to the panels; on a small screen only one of them is there."""
@@ -224,15 +202,23 @@ class TrainScreen(Screen[None]):
 
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
-        self._look(View(not self._view.log_y, self._view.axis))
+        self.run_view.toggle_log()
 
     def action_cycle_axis(self) -> None:
         """Change to the next x axis."""
-        self._look(View(self._view.log_y, AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+        self.run_view.cycle_axis()
 
     def action_next_panel(self) -> None:
         """Show the next chart where there is room for one."""
-        self._choose_panel(self._panel + 1)
+        self.run_view.next_chart()
+
+    def action_next_page(self) -> None:
+        """Show the next page beside the form."""
+        self._show_page(None)
+
+    def action_page(self, index: int) -> None:
+        """Show one page beside the form."""
+        self._show_page(index)
 
     def action_earlier(self) -> None:
         """Let the person choose a run of the session."""
@@ -253,7 +239,7 @@ class TrainScreen(Screen[None]):
         from tui.followed import Followed
 
         known = next((followed for followed in self._session if followed.run.directory == directory), None)
-        self._follow(known or Followed.open(directory))
+        self.run_view.follow(known or Followed.open(directory))
 
     def _take_preset(self, picked: Picked | None) -> None:
         if picked is not None:
@@ -283,7 +269,8 @@ class TrainScreen(Screen[None]):
 
     def _commanded(self) -> Path | None:
         """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
-        shown = self._followed.run if self._followed is not None else None
+        followed = self.run_view.followed
+        shown = followed.run if followed is not None else None
         if shown is not None and shown.is_live:
             return shown.directory
         return self.host.directory if self.host.is_busy else None
@@ -298,7 +285,7 @@ class TrainScreen(Screen[None]):
 
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
-            self._follow(self._session[index])
+            self.run_view.follow(self._session[index])
 
     @on(Started)
     def _take_start(self, event: Started) -> None:
@@ -307,18 +294,17 @@ class TrainScreen(Screen[None]):
 
             followed = Followed.open(event.outcome.directory)
             self._session.append(followed)
-            self._follow(followed)
+            self.run_view.follow(followed)
             self._show_side(form=False, keep_focus=True)
             return
-        self._waiting = ""
-        self.status.show(self._followed.run if self._followed else None)
+        self.run_view.show_waiting("")
         self._show_side(form=True)
         for problem in self.form.show_problems(event.outcome.problems):
             self.notify(str(problem), severity="error", markup=False)
 
     def on_form_entered(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
-        followed = self._followed
+        followed = self.run_view.followed
         if followed is None or not followed.run.is_live:
             return
         field, value = event.field, event.value
@@ -338,52 +324,15 @@ class TrainScreen(Screen[None]):
         """Mark the name of a preset that was changed."""
         self._show_name()
 
-    # What is drawn.
+    # What is shown where.
 
-    def _follow(self, followed: Followed) -> None:
-        self._followed = followed
-        self.log_panel.clear()
-        self.log_panel.add(followed.run.happenings)
-        self._draw()
-        self._clock.resume()
-
-    def _tick(self) -> None:
-        followed = self._followed
-        if followed is None:
-            return
-        state = followed.run.shown_state
-        events = followed.poll(_BYTES_A_TICK)
-        self.log_panel.add(events)
-        if events:
-            self._stale += [panel for panel in self._panels if panel not in self._stale]
-        has_changed = followed.run.shown_state != state
-        self._ticks += 1
-        if has_changed or self._ticks % _STATUS_TICKS == 0:
-            self.status.show(followed.run, self._waiting)
-        while self._stale and (has_changed or self._pace.allows()):
-            self._paint(self._stale.pop(0), followed.run)
-        if followed.run.ended and not events and not self._stale:
-            self._clock.pause()
-
-    def _draw(self) -> None:
-        """Show all that is known of the run; the widgets paint what differs from before."""
-        self._stale.clear()
-        if self._followed is not None:
-            self.status.show(self._followed.run, self._waiting)
-            for panel in self._panels:
-                self._paint(panel, self._followed.run)
-
-    def _paint(self, panel: CallbackPanel | Panel, run: Run) -> None:
-        before = panel.cells_painted
-        if isinstance(panel, Panel):
-            panel.update(run, self._view)
-        elif self._followed is not None:
-            panel.update_from(self._followed)
-        self._pace.spend(panel.cells_painted - before)
-
-    def _look(self, view: View) -> None:
-        self._view = view
-        self._draw()
+    def _show_page(self, index: int | None) -> None:
+        if index is None:
+            self.run_view.next_page()
+        else:
+            self.run_view.show_page(index)
+        if not self.has_class("-wide"):
+            self._show_side(form=False)
 
     def _show_side(self, *, form: bool, keep_focus: bool = False) -> None:
         self.set_class(not form, "-panels")
@@ -396,11 +345,6 @@ class TrainScreen(Screen[None]):
         mine = (widget for widget in self.focus_chain if self.form in widget.ancestors)
         if field := next(mine, None):
             field.focus()
-
-    def _choose_panel(self, index: int) -> None:
-        self._panel = index % len(PANELS)
-        for place, kind in enumerate(PANELS):
-            self.query_one(kind).set_class(place == self._panel, "-chosen")
 
     def _show_name(self) -> None:
         config = self.form.config

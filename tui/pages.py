@@ -1,0 +1,78 @@
+"""The pages beside the form: each shows one side of a run, and one of them is seen at a time."""
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+
+from tui.lines import Lines
+from tui.panels import CallbackPanel, EventLog, LivePanel, LossPanel, MetricPanel, Panel, RatePanel
+
+
+class Page(Vertical):
+    """Some panels about a run. `TITLE` names it in the tabs."""
+
+    TITLE: ClassVar[str]
+    HELP: ClassVar[str]
+
+    @property
+    def panels(self) -> list[LivePanel]:
+        """Return the panels that follow the run, in the order in which they are painted."""
+        return [widget for widget in self.query(".panel") if isinstance(widget, LivePanel)]
+
+    def choose_chart(self, index: int) -> None:
+        """Show one of the charts, counted round, where there is room for one only."""
+        charts = list(self.query(Panel))
+        for place, chart in enumerate(charts):
+            chart.set_class(place == index % len(charts), "-chosen")
+
+
+class CurvesPage(Page):
+    """Curves over the epochs, callbacks and events."""
+
+    TITLE = "curves"
+    HELP = "Curves, callbacks and events"
+
+    def compose(self) -> ComposeResult:
+        """Lay out the charts over callbacks and events."""
+        with Horizontal(id="charts"):
+            yield LossPanel(classes="panel")
+            yield MetricPanel(classes="panel")
+        with Horizontal(id="lower"):
+            yield RatePanel(classes="panel")
+            yield CallbackPanel(classes="panel")
+        yield EventLog(classes="panel")
+
+
+PAGES: tuple[type[Page], ...] = (CurvesPage,)
+
+
+class PageTabs(Lines):
+    """The names of the pages in a line, with the keys that bring them to the front."""
+
+    @dataclass
+    class Chosen(Message):
+        """A name was clicked."""
+
+        index: int
+
+    def show(self, chosen: int) -> None:
+        """Set off the page that is seen."""
+        words = (Content.styled(f" {name} ", "reverse" if i == chosen else "dim") for i, name in enumerate(_names()))
+        self.show_lines([Content(" ").join(words)])
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the page whose name is under the pointer."""
+        ends = list(accumulate(len(name) + 3 for name in _names()))
+        index = sum(event.x >= end for end in ends)
+        if index < len(ends):
+            self.post_message(self.Chosen(index))
+
+
+def _names() -> list[str]:
+    return [f"{number} {page.TITLE}" for number, page in enumerate(PAGES, start=1)]

@@ -1,0 +1,149 @@
+"""A run on the screen: its status line and its pages, followed through its directory, whoever trains it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from tui.chart_frame import AXES
+from tui.pace import Pace
+from tui.pages import PAGES, Page, PageTabs
+from tui.panels import EventLog, LivePanel, View
+from tui.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from tui.followed import Followed
+
+_TICK_SECONDS = 0.25
+_BYTES_A_TICK = 1 << 20
+_STATUS_TICKS = 2
+"""The status line is painted once in so many ticks, and when the run's state changes."""
+
+_CELLS_A_SECOND = 140
+"""Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""
+
+_CELLS_AT_ONCE = 2000
+"""Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
+
+
+class RunView(Vertical):
+    """What one run does, live or past; panels take turns under an allowance of cells.
+
+    Attributes:
+        followed: the run that is shown, or None before there is one.
+    """
+
+    tabs = getters.query_one(PageTabs)
+    status = getters.query_one(StatusLine)
+    log_panel = getters.query_one(EventLog)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.followed: Followed | None = None
+        self._view = View()
+        self._waiting = ""
+        self._state = ""
+        self._ticks = 0
+        self._chart = 0
+        self._stale: list[LivePanel] = []
+        self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the pages one behind the other."""
+        yield PageTabs(id="tabs")
+        yield StatusLine(id="status")
+        yield from (page(classes="page") for page in PAGES)
+
+    def on_mount(self) -> None:
+        """Start the clock that follows runs; it rests until there is one."""
+        self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
+        self._pages = list(self.query(Page))
+        self.status.show(None)
+        self.show_page(0)
+        self.next_chart(0)
+
+    def follow(self, followed: Followed) -> None:
+        """Show this run from now on."""
+        self.followed = followed
+        self.log_panel.clear()
+        self.log_panel.add(followed.run.happenings)
+        self._draw()
+        self._clock.resume()
+
+    def show_waiting(self, words: str) -> None:
+        """Say what is going on before the next run has a record, such as loading JAX; "" for nothing."""
+        self._waiting = words
+        self.status.show(None if words or self.followed is None else self.followed.run, words)
+
+    def show_page(self, index: int) -> None:
+        """Bring a page to the front, counted round."""
+        self._page = index % len(self._pages)
+        for place, page in enumerate(self._pages):
+            page.set_class(place == self._page, "-chosen")
+        self.tabs.show(self._page)
+        self._draw()
+
+    def next_page(self) -> None:
+        """Bring the next page to the front."""
+        self.show_page(self._page + 1)
+
+    def next_chart(self, by: int = 1) -> None:
+        """Show the next chart of the page, where there is room for one only."""
+        self._chart += by
+        for page in self._pages:
+            page.choose_chart(self._chart)
+        self._draw()
+
+    def toggle_log(self) -> None:
+        """Change between a logarithmic and a linear y axis."""
+        self._look(View(not self._view.log_y, self._view.axis))
+
+    def cycle_axis(self) -> None:
+        """Change to the next x axis."""
+        self._look(View(self._view.log_y, AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+
+    @on(PageTabs.Chosen)
+    def _show_chosen(self, event: PageTabs.Chosen) -> None:
+        self.show_page(event.index)
+
+    def _tick(self) -> None:
+        followed = self.followed
+        if followed is None:
+            return
+        events = followed.poll(_BYTES_A_TICK)
+        self.log_panel.add(events)
+        if events:
+            self._stale += [panel for panel in self._panels if panel not in self._stale]
+        state = followed.run.shown_state
+        has_changed, self._state = state != self._state, state
+        self._ticks += 1
+        if has_changed or self._ticks % _STATUS_TICKS == 0:
+            self.status.show(followed.run, self._waiting)
+        while self._stale and (has_changed or self._pace.allows()):
+            self._paint(self._stale.pop(0), followed)
+        if followed.run.ended and not events and not self._stale:
+            self._clock.pause()
+
+    @property
+    def _panels(self) -> list[LivePanel]:
+        return self._pages[self._page].panels
+
+    def _draw(self) -> None:
+        """Show all that is known of the run; the widgets paint what differs from before."""
+        self._stale.clear()
+        if self.followed is not None:
+            self.status.show(self.followed.run, self._waiting)
+            for panel in self._panels:
+                self._paint(panel, self.followed)
+
+    def _paint(self, panel: LivePanel, followed: Followed) -> None:
+        before = panel.cells_painted
+        panel.show_run(followed, self._view)
+        self._pace.spend(panel.cells_painted - before)
+
+    def _look(self, view: View) -> None:
+        self._view = view
+        self._draw()
