@@ -1,12 +1,17 @@
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer import training
 from trainer.config import Config
+from trainer.events import Insight
 from trainer.insights import Insights
+from trainer.preparation import prepare
 
 
 def said(losses: list[float], val_losses: list[float] | None = None, **settings: Any) -> list[tuple[int, str]]:
@@ -32,9 +37,12 @@ FALLING = [1.0 / (epoch + 1) for epoch in range(20)]
         ([2.3] * 9, [2.3] * 9, {"model__initializer": "zeros"}, [(2, 'model.initializer = "zeros" cannot learn')]),
         ([5.0] * 9, [5.0] * 9, {"model__initializer": "ones"}, [(2, 'model.initializer = "ones" cannot learn')]),
         (FALLING, FALLING, {"model__initializer": "ones"}, []),
-        ([2.3] * 9, None, {"model__initializer": "zeros", "model__hidden": []}, []),
-        ([2.3] * 9, [2.3] * 9, {}, [(4,
-         "the loss has not moved in 5 epochs (2.3). Try a learning rate ten times as high (0.01).")]),
+        ([2.3] * 9, None, {"model__initializer": "zeros", "model__hidden": []}, [(4, "learning rate too low")]),
+        ([2.3] * 9, [2.3] * 9, {}, [(4, "learning rate too low: the loss has hardly moved in 5 epochs (2.3 -> 2.3). "
+         "Try one ten times as high (0.01).")]),
+        ([1 - 0.005 * epoch for epoch in range(12)], None, {}, [(9, "learning rate too low")]),
+        ([1.0, *[1.3, 0.9] * 5], None, {}, [(5, "learning rate too high")]),
+        ([1.0, *[0.13, 0.1] * 9], None, {}, []),
         ([2.3, 2.3, 2.3, 2.3, 2.2], None, {}, []),
         ([1.0, 1.0, 1.0, 1.0, math.nan] + [1.0] * 9, None, {}, []),
         ([0.0] * 9, [0.0] * 9, {}, []),
@@ -67,14 +75,82 @@ number = st.sampled_from([0.0, 1e-300, 1.0, 2.0, 1e300, math.nan, math.inf, -1.0
 @given(rows=st.lists(st.tuples(number, number), max_size=14), initializer=st.sampled_from(["zeros", "he_normal"]))
 def test_no_curve_makes_an_insight_fail_or_speak_twice(rows: list[tuple[float, float]], initializer: str) -> None:
     found = said([loss for loss, _ in rows], [validation for _, validation in rows], model__initializer=initializer)
-    assert len({message.split(" ")[0] for _, message in found}) == len(found)
+    assert len({message[:14] for _, message in found}) == len(found)
     assert all(message.endswith(".") and "\n" not in message for _, message in found)
 
 
-def test_an_insight_carries_the_numbers_it_rests_on() -> None:
+def test_an_insight_carries_its_name_and_the_numbers_it_rests_on() -> None:
     insights, seen = Insights(Config()), []
     for epoch in range(14):
         seen += insights.on_epoch_end({"loss": FALLING[epoch], "val_loss": [0.9, 0.5][epoch] if epoch < 2 else 0.8})
-    assert [found.evidence for found in seen] == [
-        {"best_epoch": 1, "best_val_loss": 0.5, "val_loss": 0.8, "loss": FALLING[11]}
+    assert [(found.name, found.evidence) for found in seen] == [
+        ("overfitting", {"best_epoch": 1, "best_val_loss": 0.5, "val_loss": 0.8, "loss": FALLING[11]})
     ]
+
+
+def test_classes_are_unbalanced_that_differ_tenfold_or_leave_little_to_say() -> None:
+    for counts, speaks in (({"a": 99, "b": 10}, True), ({"a": 100, "b": 10, "c": 50}, True), ({"a": 80, "b": 20}, True),
+                           ({"a": 79, "b": 21}, False), ({"a": 30, "b": 30, "c": 30}, False), ({}, False)):  # fmt: skip
+        seen = list(Insights(Config(), counts).on_epoch_end({"loss": 1.0}))
+        assert [found.name for found in seen] == ["label_imbalance"] * speaks, counts
+
+
+# Real runs: each insight provoked, and the healthy ones silent.
+
+IRIS = {"data.source": "iris", "training.batch_size": 16, "model.hidden": [16],
+        "callbacks.early_stopping.enabled": False, "callbacks.reduce_lr_on_plateau.enabled": False}  # fmt: skip
+SGD = {"optimizer.kind": "sgd"}
+PROVOKED: list[tuple[str, dict[str, Any]]] = [
+    ("constant_start", {"model.initializer": "zeros", "training.epochs": 6}),
+    ("constant_predictor", {"model.hidden": [4, 4], "optimizer.learning_rate": 5.0, "training.epochs": 8}),
+    ("dead_units", {**SGD, "model.hidden": [32, 32], "optimizer.learning_rate": 2.0, "training.epochs": 8}),
+    ("vanishing_gradients", {"model.hidden": [16] * 8, "model.activation": "sigmoid", "training.epochs": 6}),
+    ("exploding_gradients", {**SGD, "data.source": "diabetes", "model.hidden": [], "training.batch_size": 32,
+                             "optimizer.learning_rate": 0.3, "training.epochs": 6}),
+    ("learning_rate_too_high", {"model.hidden": [32, 32], "model.activation": "tanh", "optimizer.learning_rate": 0.3,
+                                "training.epochs": 16}),
+    ("learning_rate_too_low", {"optimizer.learning_rate": 1e-6, "training.epochs": 30}),
+    ("underfitting", {"data.source": "spirals", "model.hidden": [], "optimizer.learning_rate": 0.01,
+                      "training.epochs": 30}),
+    ("plateau", {"data.source": "moons", "model.hidden": [4], "optimizer.learning_rate": 0.05, "training.epochs": 40}),
+    ("overfitting", {"data.source": "moons", "data.size": 60, "data.noise": 0.4, "model.hidden": [64, 64],
+                     "optimizer.learning_rate": 0.01, "training.epochs": 120}),
+]  # fmt: skip
+
+
+def insights_of(tmp_path: Path, changes: dict[str, Any]) -> list[Insight]:
+    prepared = prepare(Config().changed(changes))
+    run = training.train(prepared, training.start(prepared, tmp_path))
+    assert run.status.state in ("finished", "diverged"), run.status.message
+    return [event for event in run.happenings if isinstance(event, Insight)]
+
+
+@pytest.mark.parametrize(("name", "changes"), PROVOKED, ids=[name for name, _ in PROVOKED])
+def test_a_real_run_provokes_the_insight(tmp_path: Path, name: str, changes: dict[str, Any]) -> None:
+    seen = insights_of(tmp_path, IRIS | changes)
+    assert name in [found.name for found in seen], seen
+    (found,) = (found for found in seen if found.name == name)
+    assert found.evidence
+    assert re.search("Try |Use |Stop ", found.message), found.message
+
+
+def test_unbalanced_labels_of_a_file_are_told_before_anything_else(tmp_path: Path) -> None:
+    rows = [f"{index % 7},{index % 5},{'rare' if index % 20 == 0 else 'common'}" for index in range(200)]
+    (tmp_path / "table.csv").write_text("\n".join(["one,two,label", *rows]))
+    data = {"data.source": "path", "data.path": str(tmp_path / "table.csv"), "data.target": "label"}
+    first, *_ = insights_of(tmp_path / "runs", IRIS | data | {"training.epochs": 2})
+    assert (first.name, first.epoch, first.evidence["largest"]) == ("label_imbalance", 0, "common")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data.source": "digits", "model.hidden": [64], "training.batch_size": 64, "training.epochs": 30},
+        {"optimizer.learning_rate": 0.01, "training.epochs": 40},
+        {"data.source": "diabetes", "model.hidden": [16], "training.epochs": 40},
+        {"data.source": "spirals", "model.hidden": [64, 64], "optimizer.learning_rate": 0.01, "training.epochs": 60},
+    ],
+    ids=["digits", "iris", "diabetes", "spirals"],
+)
+def test_nothing_is_said_about_a_healthy_run(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert insights_of(tmp_path, IRIS | changes) == []

@@ -9,6 +9,7 @@ from tensorboardX.proto import event_pb2, plugin_hparams_pb2
 
 from trainer.callbacks import EpochEnd, TensorBoard, TensorBoardSection
 from trainer.callbacks import event_files as writing
+from trainer.events import Distribution, Layer
 
 event: Any = event_pb2
 hparams: Any = plugin_hparams_pb2
@@ -120,6 +121,22 @@ def test_batches_are_charted_once_a_multiple_of_update_freq_is_passed(
         for step in range(first_step + 3, 13, 3):
             board.on_steps(step, {"loss": 0.5})
     assert points(tmp_path / "train") == [("batch_loss", step, 0.5) for step in steps]
+
+
+def test_histograms_are_written_when_enough_epochs_are_over(tmp_path: Path) -> None:
+    weights = Distribution(low=-1.0, high=3.0, counts=[1, 0, 2, 1])
+    about = Layer(gradient_norm=1, weight_norm=1, update_ratio=1, mean=0, std=1, dead=0, weights=weights, outputs=None)
+    for freq, epochs in ((0, []), (2, [0, 3]), (1, [0, 1, 3])):
+        folder = tmp_path / str(freq)
+        with opened(folder, histogram_freq=freq) as board:
+            for epoch in (0, 1, 3):
+                board.on_look_inside(epoch, {"hidden_1": about})
+        found = [(value, read.step) for read in events(folder / "train") for value in read.summary.value]
+        assert [step for _, step in found] == epochs
+        for value, _ in found:
+            assert value.tag == "hidden_1/weights"
+            assert list(value.histo.bucket_limit) == [0.0, 1.0, 2.0, 3.0]
+            assert (list(value.histo.bucket), value.histo.num, value.histo.sum) == ([1, 0, 2, 1], 4, 5.0)
 
 
 def test_the_hyperparameters_of_the_run_are_told(tmp_path: Path) -> None:

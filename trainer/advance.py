@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from trainer import horizons, numbers, step
+from trainer import diagnosis, horizons, numbers, step
 from trainer.horizons import Horizons
 from trainer.shape import Shape
 from trainer.state import AXES, Data, Slot, State, Trouble, with_axis, without_axis
@@ -43,6 +43,8 @@ class _Call(NamedTuple):
         state: where the training stands.
         rows: metrics of the epochs that ended, by epoch.
         n_rows: how many those are.
+        insides: diagnoses of those epochs that were looked at.
+        n_insides: how many those are.
         spread: metrics of the updates.
         horizons: epochs left before a callback must be asked.
     """
@@ -50,6 +52,8 @@ class _Call(NamedTuple):
     state: State
     rows: Float[Array, "epochs *members metrics"]
     n_rows: Int[Array, ""]
+    insides: Float[Array, "looks *members diagnosis"]
+    n_insides: Int[Array, ""]
     spread: Spread
     horizons: Horizons
 
@@ -60,6 +64,7 @@ class _Maths(NamedTuple):
     begin_epoch: Callable[[State], State]
     update: Callable[[State, Spread], tuple[State, Spread]]
     end_epoch: Callable[[State, Bool[Array, " *members"]], tuple[Array, tuple[Slot, ...]]]
+    look_inside: Callable[[State], Array]
     count_down: Callable[[Horizons, Array], Horizons]
     are_over: Callable[[State], Bool[Array, " *members"]]
 
@@ -94,8 +99,8 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
         told = _each(shape, horizons.unpack)(packed)
         call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
         state = call.state
-        each_report = _each(shape, partial(_report, state.step, call.n_rows), (0, 0, 1))
-        report = each_report(state.trouble, call.spread, call.rows)
+        each_report = _each(shape, partial(_report, state.step, call.n_rows, call.n_insides), (0, 0, 1, 1))
+        report = each_report(state.trouble, call.spread, call.rows, call.insides)
         return (with_axis(state), report[None]) if alone else (state, report)
 
     return advance
@@ -111,12 +116,17 @@ def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
     def end_epoch(state: State, is_over: Array, vector: Array) -> tuple[Array, tuple[Slot, ...]]:
         return step.at_epoch_end(shape, numbers.unpack(shape.config, vector), metrics, data, state, is_over)
 
+    def look_inside(state: State, vector: Array) -> Array:
+        return step.looked_inside(shape, numbers.unpack(shape.config, vector), data, state)
+
     each_update = _each(shape, update, (AXES, 0, 0), (AXES, 0))
     each_end = _each(shape, end_epoch, (AXES, 0, 0))
+    each_look = _each(shape, look_inside, (AXES, 0))
     return _Maths(
         begin_epoch=_each(shape, partial(step.at_epoch_begin, shape), (AXES,), AXES),
         update=lambda state, spread: each_update(state, spread, vectors),
         end_epoch=lambda state, are_over: each_end(state, are_over, vectors),
+        look_inside=lambda state: each_look(state, vectors),
         count_down=_each(shape, horizons.after),
         are_over=lambda state: (orders[..., 0] == 0) | ((orders[..., 1] > 0) & (state.trouble.step >= 0)),
     )
@@ -132,7 +142,10 @@ def _begun(shape: Shape, state: State, told: Horizons) -> _Call:
     # One row more than can be needed: the last stretch writes one even when it ends within an epoch.
     rows = jnp.zeros((horizons.MOST_EPOCHS + 1, *members, len(shape.row_names)))
     nothing = jnp.zeros((*members, len(shape.step_names)))
-    return _Call(state, rows, jnp.int32(0), Spread(nothing, nothing + jnp.inf, nothing - jnp.inf, nothing), told)
+    looks = diagnosis.MOST if shape.layer_names else 0
+    insides = jnp.zeros((looks, *members, diagnosis.length(shape.layer_names)))
+    spread = Spread(nothing, nothing + jnp.inf, nothing - jnp.inf, nothing)
+    return _Call(state, rows, jnp.int32(0), insides, jnp.int32(0), spread, told)
 
 
 def _stretch(shape: Shape, maths: _Maths, end: Int[Array, ""], call: _Call) -> _Call:
@@ -148,8 +161,23 @@ def _stretch(shape: Shape, maths: _Maths, end: Int[Array, ""], call: _Call) -> _
         return row, slots, maths.count_down(call.horizons, row)
 
     row, slots, told = lax.cond(ended, at_epoch_end, lambda: (jnp.zeros_like(call.rows[0]), state.slots, call.horizons))
+    insides, n_insides = _insides(shape, maths, state, ended, call)
     rows = call.rows.at[call.n_rows].set(row)
-    return _Call(state._replace(slots=slots), rows, call.n_rows + ended.astype(jnp.int32), spread, told)
+    n_rows = call.n_rows + ended.astype(jnp.int32)
+    return _Call(state._replace(slots=slots), rows, n_rows, insides, n_insides, spread, told)
+
+
+def _insides(
+    shape: Shape, maths: _Maths, state: State, ended: Bool[Array, ""], call: _Call
+) -> tuple[Float[Array, "looks *members diagnosis"], Int[Array, ""]]:
+    """Add a diagnosis if the epoch that ended is one to be looked at."""
+    if not shape.layer_names:
+        return call.insides, call.n_insides
+    is_due = ended & diagnosis.is_due((state.step - 1) // shape.steps_per_epoch)
+    insides = lax.cond(
+        is_due, lambda: call.insides.at[call.n_insides].set(maths.look_inside(state)), lambda: call.insides
+    )
+    return insides, call.n_insides + is_due.astype(jnp.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +187,14 @@ class Report:
     Attributes:
         step: updates done, in all.
         rows: metrics of each epoch that ended within the call, in order; shape [epochs, metrics].
+        insides: what `diagnosis.read` reads, of each of those epochs that were looked at; shape [looks, diagnosis].
         spread: sum, min, max and last of each metric over the call's updates; shape [4, metrics].
         trouble_step: first update with a loss that is no number, or -1; with the rate and gradient norm before it.
     """
 
     step: int
     rows: np.ndarray[Any, np.dtype[np.float32]]
+    insides: np.ndarray[Any, np.dtype[np.float32]]
     spread: np.ndarray[Any, np.dtype[np.float32]]
     trouble_step: int
     trouble_learning_rate: float
@@ -174,12 +204,13 @@ class Report:
 def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> Report:
     """Return the report in the vector that `advance` returned for a member."""
     n_step = len(shape.step_names)
-    integers, (rate, norm), rest = vector[:3].view(np.int32), vector[3:5], vector[5:]
-    rows = rest[4 * n_step :].reshape(-1, len(shape.row_names))
+    integers, (rate, norm), rest = vector[:4].view(np.int32), vector[4:6], vector[6:]
+    spread, rows, insides = np.split(rest, [4 * n_step, 4 * n_step + (horizons.MOST_EPOCHS + 1) * len(shape.row_names)])
     return Report(
         step=int(integers[0]),
-        rows=rows[: integers[1]],
-        spread=rest[: 4 * n_step].reshape(4, n_step),
+        rows=rows.reshape(-1, len(shape.row_names))[: integers[1]],
+        insides=insides.reshape(-1, max(1, diagnosis.length(shape.layer_names)))[: integers[3]],
+        spread=spread.reshape(4, n_step),
         trouble_step=int(integers[2]),
         trouble_learning_rate=float(rate),
         trouble_grad_norm=float(norm),
@@ -189,16 +220,19 @@ def read_report(shape: Shape, vector: np.ndarray[Any, np.dtype[np.float32]]) -> 
 def _report(
     step: Int[Array, ""],
     n_rows: Int[Array, ""],
+    n_insides: Int[Array, ""],
     trouble: Trouble,
     spread: Spread,
     rows: Float[Array, "epochs metrics"],
+    insides: Float[Array, "looks diagnosis"],
 ) -> Float[Array, " report"]:
-    integers = jnp.stack([step, n_rows, trouble.step])
+    integers = jnp.stack([step, n_rows, trouble.step, n_insides])
     return jnp.concatenate(
         [
             lax.bitcast_convert_type(integers, jnp.float32),
             jnp.stack([trouble.learning_rate, trouble.grad_norm]),
             *spread,
             rows.ravel(),
+            insides.ravel(),
         ]
     )

@@ -43,6 +43,11 @@ class Training(Section):
         unit="examples", ge=1, le=1 << 24,
     )  # fmt: skip
     seed: int = fixed(0, "Start of every random choice: weights, order of examples, dropout.", ge=0, lt=1 << 32)
+    diagnostics: bool = structural(
+        True,
+        "Look at gradients, steps and outputs of each layer while training; costs a percent or two.",
+        advanced=True,
+    )
     drop_remainder: bool = structural(
         False, "Leave out the last, smaller batch of each epoch instead of training on it.", advanced=True
     )

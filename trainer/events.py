@@ -78,6 +78,47 @@ class Epoch(Record):
     examples_per_second: float
 
 
+class Distribution(BaseModel):
+    """How many values lie in each of the equal bins from the lowest to the highest; of many, a sample is counted."""
+
+    model_config = ConfigDict(defer_build=True, frozen=True)
+
+    low: float
+    high: float
+    counts: list[int]
+
+
+class Layer(BaseModel):
+    """What goes on inside of a layer.
+
+    Attributes:
+        gradient_norm: length of the gradient of its parameters.
+        weight_norm: length of its parameters.
+        update_ratio: length of an update over that of the parameters.
+        mean, std: of its outputs, over units and examples.
+        dead: share of its units that give the same output for every example.
+        weights, outputs: how they are distributed; None where some are no number.
+    """
+
+    model_config = ConfigDict(defer_build=True, frozen=True, ser_json_inf_nan="strings")
+
+    gradient_norm: float
+    weight_norm: float
+    update_ratio: float
+    mean: float
+    std: float
+    dead: float
+    weights: Distribution | None
+    outputs: Distribution | None
+
+
+class Layers(Record):
+    """A look inside at the end of an epoch, by layer."""
+
+    kind: Literal["layers"] = "layers"
+    layers: dict[str, Layer]
+
+
 class LearningRateReduced(Record):
     """ReduceLROnPlateau cut the base rate."""
 
@@ -154,9 +195,10 @@ class Diverged(Message):
 
 
 class Insight(Message):
-    """Something that a person who looks at the curves should know."""
+    """Something that a person who looks at the curves should know; `name` is that of its rule."""
 
     kind: Literal["insight"] = "insight"
+    name: str = ""
 
 
 class Warned(Message):
@@ -181,7 +223,7 @@ class Finished(Record):
 
 
 Event = Annotated[
-    Started | Compiled | Steps | Epoch | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
+    Started | Compiled | Steps | Epoch | Layers | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
     | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Tested | Finished,
     Field(discriminator="kind"),
 ]  # fmt: skip

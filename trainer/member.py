@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer import callbacks
+from trainer import callbacks, diagnosis
 from trainer.advance import Report
 from trainer.callbacks import (
     Action,
@@ -81,7 +81,7 @@ class Member:
         self._shape = shape
         self._inbox = Inbox(directory.path)
         self._keeper = Keeper(prepared, directory, shape, index)
-        self._recorder = Recorder(prepared.config, directory, shape)
+        self._recorder = Recorder(prepared, directory, shape)
         self._outcomes: list[EpochOutcome] = []
         self._happened: list[Record] = []
         self._keeps_best: bool | None = None
@@ -112,6 +112,7 @@ class Member:
         first, directory.step = directory.step, report.step
         directory.seconds += seconds
         self._recorder.updates(report.step - first, report.spread)
+        insides = iter(report.insides)
         for row in report.rows[: self._rows_that_count(report)]:
             epoch = directory.epoch
             share = ((epoch + 1) * spe - first) / max(1, report.step - first)
@@ -119,7 +120,8 @@ class Member:
             end = EpochEnd(epoch, metrics, self.live["optimizer.learning_rate"])
             actions = tuple(action for callback in self.callbacks for action in callback.on_epoch_end(end))
             directory.epoch = epoch + 1
-            self._outcomes.append(EpochOutcome(end, actions, directory.seconds - seconds * (1 - share)))
+            inside = next(insides, None) if diagnosis.is_due(epoch) else None
+            self._outcomes.append(EpochOutcome(end, actions, directory.seconds - seconds * (1 - share), inside))
             for action in actions:
                 self._act(action, end)
         if report.trouble_step >= 0:

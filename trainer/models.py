@@ -79,14 +79,27 @@ class MLP(Section):
         self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], noise: Noise | None
     ) -> Float[Array, "batch outputs"]:
         """Return the outputs; `noise` is the update's randomness, None means evaluation."""
+        return self.activations(layers, x, noise)[-1]
+
+    def activations(
+        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+    ) -> tuple[Float[Array, "batch units"], ...]:
+        """Return what each layer gives to the next, in the order of `layer_names`; the outputs last."""
         import jax
 
         activation = getattr(jax.nn, self.activation)
+        given = []
         for index, layer in enumerate(layers[:-1]):
             x = activation(_dense(layer, x))
             if noise is not None:
                 x = x * _dropout_mask(noise, index, self.dropout, x.shape)
-        return _dense(layers[-1], x)
+            given.append(x)
+        return *given, _dense(layers[-1], x)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Return a name for each layer of parameters."""
+        return *(f"hidden_{index}" for index in range(1, len(self.hidden) + 1)), "output"
 
     def n_parameters(self, inputs: int, outputs: int) -> int:
         """Return how many numbers the layers hold."""

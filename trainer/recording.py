@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from trainer import diagnosis
 from trainer.callbacks import Action, EpochEnd, ReduceLearningRate, Save, Stop, TensorBoard, Warn
-from trainer.config import Config, values
+from trainer.config import values
 from trainer.events import (
     EarlyStopped,
     Epoch,
-    Insight,
+    Layers,
     LearningRateReduced,
     Record,
     Spread,
@@ -20,6 +21,7 @@ from trainer.events import (
 )
 from trainer.insights import Insights
 from trainer.numbers import shortest
+from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.shape import Shape
 
@@ -31,20 +33,29 @@ stays small."""
 
 @dataclass(frozen=True, slots=True)
 class EpochOutcome:
-    """An epoch that ended, what its callbacks said, and when it ended, in seconds trained."""
+    """An epoch that ended.
+
+    Attributes:
+        end: its metrics.
+        actions: what its callbacks said.
+        elapsed: when it ended, in seconds trained.
+        inside: what `diagnosis.read` reads, if it was looked into.
+    """
 
     end: EpochEnd
     actions: tuple[Action, ...]
     elapsed: float
+    inside: np.ndarray[Any, np.dtype[np.float32]] | None
 
 
 class Recorder:
     """Writes what happened in a run: its records, and the event files of TensorBoard if they are wanted."""
 
-    def __init__(self, config: Config, directory: RunDirectory, shape: Shape) -> None:
+    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape) -> None:
+        config = prepared.config
         self._directory = directory
         self._shape = shape
-        self._insights = Insights(config)
+        self._insights = Insights(config, prepared.splits.train_labels)
         self._epoch_began = 0.0
         self._spreads: list[tuple[int, np.ndarray[Any, Any]]] = []
         self._steps_written = 0.0
@@ -67,6 +78,8 @@ class Recorder:
             directory.record(Epoch(metrics=metrics, examples_per_second=round(n_examples / seconds, 1)), **at)
             for event in self._records_of(outcome):
                 directory.record(event, **at)
+                if self._board and isinstance(event, Layers):
+                    self._board.on_look_inside(epoch, event.layers)
             if self._board:
                 self._board.on_epoch_end(outcome.end, spe / seconds)
 
@@ -98,6 +111,9 @@ class Recorder:
             self._board.close(failed=failed)
 
     def _records_of(self, outcome: EpochOutcome) -> Iterator[Record]:
+        inside = None if outcome.inside is None else diagnosis.read(self._shape.layer_names, outcome.inside)
+        if inside is not None:
+            yield inside
         for action in outcome.actions:
             match action:
                 case ReduceLearningRate(from_=before, to=to, monitor=monitor, best=best, wait=wait):
@@ -110,5 +126,4 @@ class Recorder:
                     yield Warned(message=message)
                 case Save():  # recorded once it is on disk
                     pass
-        for seen in self._insights.on_epoch_end(outcome.end.metrics):
-            yield Insight(message=seen.message, evidence=seen.evidence)
+        yield from self._insights.on_epoch_end(outcome.end.metrics, inside.layers if inside else None)

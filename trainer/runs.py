@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, assert_never
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,6 +29,7 @@ from trainer.events import (
     Finished,
     HyperparameterSet,
     Insight,
+    Layers,
     LearningRateReduced,
     Paused,
     Reason,
@@ -65,6 +66,8 @@ ENDS: dict[Reason, State] = {
 }
 """The state that a run is left in, by the reason why it ended."""
 _STATUS_LIMIT = 1 << 20
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 class Best(BaseModel):
@@ -156,6 +159,8 @@ class Run:
         status: the sum of its records.
         epochs: a series for each metric of the `epoch` records.
         steps: a series for each metric of the `steps` records (the means).
+        insides: a series for each number of the `layers` records, by layer and name.
+        inside: the newest of those records, or None.
         happenings: the records that are no plain measurement, in order.
         steps_per_epoch: updates an epoch.
         damage: why it cannot be shown, or "".
@@ -166,6 +171,8 @@ class Run:
     status: Status = field(default_factory=Status)
     epochs: dict[str, Series] = field(default_factory=dict)
     steps: dict[str, Series] = field(default_factory=dict)
+    insides: dict[tuple[str, str], Series] = field(default_factory=dict)
+    inside: Layers | None = None
     happenings: list[Event] = field(default_factory=list)
     steps_per_epoch: int = 1
     damage: str = ""
@@ -216,6 +223,9 @@ class Run:
             case Epoch():
                 self._add_epoch(event)
                 return
+            case Layers():
+                self._add_inside(event)
+                return
             case Started():
                 status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
                 self.steps_per_epoch = event.steps_per_epoch
@@ -260,7 +270,17 @@ class Run:
         if is_better(value, known, direction):
             status.best = Best(metric=metric, value=value, epoch=event.epoch)
 
-    def _add(self, to: dict[str, Series], event: Event, metrics: dict[str, float]) -> None:
+    def _add_inside(self, event: Layers) -> None:
+        self.inside = event
+        numbers = {
+            (layer, name): value
+            for layer, about in event.layers.items()
+            for name, value in about
+            if isinstance(value, float)
+        }
+        self._add(self.insides, event, numbers)
+
+    def _add(self, to: dict[_Key, Series], event: Event, metrics: Mapping[_Key, float]) -> None:
         done = event.step / self.steps_per_epoch
         for name, value in metrics.items():
             to.setdefault(name, Series()).append(done, event.step, event.elapsed, value)

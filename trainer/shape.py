@@ -61,6 +61,11 @@ class Shape:
         return self.steps_per_epoch * self.config.training.batch_size > self.n_train
 
     @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Return the names of the layers that are looked into; none without diagnostics."""
+        return self.config.model.layer_names if self.config.training.diagnostics else ()
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Return the names of the task's metrics."""
         return Metrics(self.task).names

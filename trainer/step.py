@@ -6,7 +6,7 @@ so the state after update k does not depend on how the updates were grouped into
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
-from trainer import losses, numbers
+from trainer import diagnosis, losses, numbers
 from trainer.config import Config
 from trainer.metrics import Metrics
 from trainer.models import Noise
@@ -106,12 +106,20 @@ def _targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
     return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
 
 
-def update(
-    shape: Shape, config: Config, metrics: Metrics, data: Data, state: State
-) -> tuple[State, Float[Array, " metrics"]]:
-    """Make one update; return the state after it and the update's metrics."""
+class _Gradient(NamedTuple):
+    """The gradient of a batch, penalties included, and what the batch's metrics are made of."""
+
+    gradient: Parameters
+    loss: Float[Array, ""]
+    per_example: Float[Array, " batch"]
+    outputs: Float[Array, "batch outputs"]
+    targets: Float[Array, "batch outputs"]
+    weights: Float[Array, " batch"]
+
+
+def _gradient(shape: Shape, config: Config, data: Data, state: State, start: Int[Array, ""]) -> _Gradient:
+    """Return the gradient of the batch that starts at this place of the epoch's order."""
     size = config.training.batch_size
-    start = state.step % shape.steps_per_epoch * size
     batch = lax.dynamic_slice_in_dim(state.order, start, size)
     x, targets = data.x[batch], _targets(shape, data.y[batch])
     weights = (start + jnp.arange(size) < shape.n_train).astype(x.dtype) if shape.has_partial_batch else jnp.ones(size)
@@ -123,14 +131,23 @@ def update(
         per_example = loss_function.per_example(outputs, targets)
         return (per_example * weights).sum() / weights.sum(), (per_example, outputs)
 
-    (loss, (per_example, outputs)), gradients = jax.value_and_grad(objective, has_aux=True)(state.parameters)
-    gradients = _with_penalties(config, state.parameters, gradients)
-    grad_norm = optax.tree.norm(gradients)
+    (loss, (per_example, outputs)), gradient = jax.value_and_grad(objective, has_aux=True)(state.parameters)
+    gradient = _with_penalties(config, state.parameters, gradient)
+    return _Gradient(gradient, loss, per_example, outputs, targets, weights)
+
+
+def update(
+    shape: Shape, config: Config, metrics: Metrics, data: Data, state: State
+) -> tuple[State, Float[Array, " metrics"]]:
+    """Make one update; return the state after it and the update's metrics."""
+    start = state.step % shape.steps_per_epoch * config.training.batch_size
+    found = _gradient(shape, config, data, state, start)
+    grad_norm = optax.tree.norm(found.gradient)
     rate = _learning_rate(shape, config, state.step)
     updates, optimizer = config.optimizer.build(rate).update(
-        _clipped(config, gradients, grad_norm), state.optimizer, state.parameters
+        _clipped(config, found.gradient, grad_norm), state.optimizer, state.parameters
     )
-    sums = metrics.sums(per_example, outputs, targets, weights)
+    sums = metrics.sums(found.per_example, found.outputs, found.targets, found.weights)
     measured = jnp.concatenate([metrics.values(sums)[:2], grad_norm[None]])
     state = state._replace(
         parameters=optax.apply_updates(state.parameters, updates),
@@ -138,9 +155,24 @@ def update(
         step=state.step + 1,
         sums=state.sums + sums,
         grad_norms=state.grad_norms + grad_norm,
-        trouble=_trouble(state, loss, rate, grad_norm),
+        trouble=_trouble(state, found.loss, rate, grad_norm),
     )
     return state, measured
+
+
+def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Float[Array, " diagnosis"]:
+    """Return the diagnosis of the epoch that ended.
+
+    Its gradient and step are those that the epoch's first batch, a whole one, would give now; asked for in `update`
+    they would keep XLA from fusing it.
+    """
+    gradient = _gradient(shape, config, data, state, jnp.int32(0)).gradient
+    clipped = _clipped(config, gradient, optax.tree.norm(gradient))
+    rate = _learning_rate(shape, config, state.step - 1)
+    updates, _ = config.optimizer.build(rate).update(clipped, state.optimizer, state.parameters)
+    examples = data.validation.x[0] if shape.n_validation else data.x
+    outputs = config.model.activations(state.parameters, examples[: diagnosis.EXAMPLES], None)
+    return diagnosis.looked(state.parameters, gradient, updates, outputs)
 
 
 def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:

@@ -12,6 +12,7 @@ from trainer.events import (
     Finished,
     HyperparameterSet,
     Insight,
+    Layers,
     LearningRateReduced,
     Paused,
     Resumed,
@@ -98,6 +99,9 @@ def _what(event: Event) -> str:
             return ": ".join(filter(None, (ENDS[event.reason], event.message)))
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
+        case Layers():
+            dead = max(layer.dead for layer in event.layers.values()) if event.layers else 0.0
+            return f"looked into {len(event.layers)} layers, at most {dead:.0%} of the units of one dead"
         case Epoch():
             return metrics_line(event.metrics)
         case Steps():

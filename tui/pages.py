@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from tui.layer_panels import GradientPanel, LayerTable, StepPanel
 from tui.lines import Lines
 from tui.panels import CallbackPanel, EventLog, LivePanel, LossPanel, MetricPanel, Panel, RatePanel
 
@@ -49,7 +50,22 @@ class CurvesPage(Page):
         yield EventLog(classes="panel")
 
 
-PAGES: tuple[type[Page], ...] = (CurvesPage,)
+class LayersPage(Page):
+    """What goes on inside of each layer."""
+
+    TITLE = "layers"
+    HELP = "Gradients, steps and outputs of each layer"
+
+    def compose(self) -> ComposeResult:
+        """Lay out the curves over the table."""
+        with Horizontal(classes="curves"):
+            yield GradientPanel(classes="panel")
+            yield StepPanel(classes="panel")
+        with VerticalScroll(classes="table panel-frame", can_focus=False):
+            yield LayerTable(classes="panel")
+
+
+PAGES: tuple[type[Page], ...] = (CurvesPage, LayersPage)
 
 
 class PageTabs(Lines):

@@ -58,13 +58,21 @@ class Panel(Chart):
         if (title := self.title(run)) != self.border_title:
             self.border_title = title
         self.show(
-            self.curves(run, view), marks(run, view), log_y=view.log_y, x_label=view.axis, x_end=_planned(run, view),
-            empty=NO_EPOCH if run.ended else WAITING,
+            self.curves(run, view), marks(run, view), log_y=self.log_y(view), x_label=view.axis,
+            x_end=_planned(run, view), empty=self.empty(run),
         )  # fmt: skip
 
     def title(self, run: Run) -> str:  # noqa: ARG002
         """Return the border's words, where they depend on the run."""
         return self.BORDER_TITLE
+
+    def log_y(self, view: View) -> bool:
+        """Return whether the y axis is logarithmic."""
+        return view.log_y
+
+    def empty(self, run: Run) -> str:
+        """Return what to say while there is nothing to draw."""
+        return NO_EPOCH if run.ended else WAITING
 
     def curves(self, run: Run, view: View) -> list[Series]:
         """Return what to draw."""

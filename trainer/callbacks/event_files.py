@@ -14,6 +14,8 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import api_pb2, event_pb2, plugin_hparams_pb2, summary_pb2
 
+from trainer.events import Distribution
+
 _FLUSH_SECONDS = 2.0  # a flush is an fsync: too dear for each of a thousand short epochs
 
 # The messages are generated when tensorboardX is imported, so a type checker knows none of them.
@@ -60,6 +62,26 @@ def scalars(values: Mapping[str, float]) -> Any:
     """Return a summary of numbers by tag; NaN and infinities are numbers too."""
     return _summary.Summary(
         value=[_summary.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+    )
+
+
+def histograms(values: Mapping[str, Distribution]) -> Any:
+    """Return a summary of distributions by tag; their sums are taken from the middles of the bins."""
+    return _summary.Summary(value=[_summary.Summary.Value(tag=tag, histo=_histo(it)) for tag, it in values.items()])
+
+
+def _histo(of: Distribution) -> Any:
+    width = (of.high - of.low) / len(of.counts)
+    ends = [of.low + width * place for place in range(1, len(of.counts) + 1)]
+    middles = [end - width / 2 for end in ends]
+    return _summary.HistogramProto(
+        min=of.low,
+        max=of.high,
+        num=sum(of.counts),
+        sum=sum(count * middle for count, middle in zip(of.counts, middles, strict=True)),
+        sum_squares=sum(count * middle**2 for count, middle in zip(of.counts, middles, strict=True)),
+        bucket_limit=ends,
+        bucket=of.counts,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from trainer.callbacks.actions import EpochEnd
+from trainer.events import Layer
 from trainer.fields import Section, fixed
 
 
@@ -19,6 +20,10 @@ class TensorBoardSection(Section):
     update_freq: int = fixed(
         0, "Updates, at least, between two points of the batch charts; 0 for epoch charts only.",
         unit="updates", advanced=True, ge=0,
+    )  # fmt: skip
+    histogram_freq: int = fixed(
+        0, "Epochs, at least, between two histograms of each layer's weights and outputs; 0 for none.",
+        unit="epochs", advanced=True, ge=0,
     )  # fmt: skip
     write_steps_per_second: bool = fixed(False, "Also chart the speed of each epoch.", advanced=True)
 
@@ -50,6 +55,7 @@ class TensorBoard:
         self._hyperparameters = dict(hyperparameters)
         self._resumed = first_step > 0
         self._batch_step = first_step
+        self._histograms_due = 0
         self._first_epoch_seen = False
         self._session = event_files.EventFile(directory)
         self._train = event_files.EventFile(directory / "train")
@@ -78,6 +84,20 @@ class TensorBoard:
         self._train.write(self._messages.scalars(train), end.epoch)
         if validation:
             self._validation.write(self._messages.scalars(validation), end.epoch)
+
+    def on_look_inside(self, epoch: int, layers: Mapping[str, Layer]) -> None:
+        """Write the histograms of an epoch that was looked into, if `histogram_freq` epochs are over since the last."""
+        every = self.section.histogram_freq
+        if not every or epoch < self._histograms_due:
+            return
+        self._histograms_due = epoch + every
+        found = {
+            f"{layer}/{name}": distribution
+            for layer, about in layers.items()
+            for name, distribution in (("weights", about.weights), ("outputs", about.outputs))
+            if distribution is not None
+        }
+        self._train.write(self._messages.histograms(found), epoch)
 
     def on_steps(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write batch charts at `step` updates done, if a multiple of `update_freq` was passed since the last point."""

@@ -59,6 +59,14 @@ class Splits:
     warnings: tuple[str, ...]
 
     @property
+    def train_labels(self) -> dict[str, int]:
+        """Return how many training examples each class has, by its name; empty for regression."""
+        if self.task != "classification":
+            return {}
+        counts = np.bincount(self.train.y.astype(np.int64), minlength=len(self.target_names))
+        return dict(zip(self.target_names, counts.tolist(), strict=True))
+
+    @property
     def n_features(self) -> int:
         """Return the number of inputs of a network."""
         return len(self.feature_names)

@@ -1,0 +1,117 @@
+"""Diagnostics: what goes on inside of each layer, taken in the compiled loop.
+
+At the end of an epoch they cost about as much as one update more, so that they are taken at epochs which lie further
+and further apart: what happens inside of a network happens early or slowly. Which epochs those are depends on nothing
+but their number.
+"""
+
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from trainer.events import Distribution, Layer, Layers
+from trainer.horizons import MOST_EPOCHS
+from trainer.numbers import shortest
+from trainer.state import Parameters
+
+_FIRST: Final = 3
+"""About so many epochs are looked at between any epoch and its double; at first all are."""
+_LONGEST_GAP: Final = 50
+
+EXAMPLES: Final = 128
+"""Most examples whose way through the layers is looked at."""
+
+_BINS: Final = 16
+_COUNTED: Final = 2048
+"""Most values that are counted into bins, evenly taken from all."""
+
+_SAME: Final = 1e-6
+"""A unit whose outputs differ by less than this share of the largest gives the same for every example: it is dead."""
+
+_NORMS: Final = ("gradient_norm", "weight_norm", "update_ratio")
+_OUTPUTS: Final = ("mean", "std", "dead")
+_HISTOGRAMS: Final = ("weights", "outputs")
+_LENGTH: Final = len(_NORMS) + len(_OUTPUTS) + len(_HISTOGRAMS) * (2 + _BINS)
+
+
+def is_due(epoch: Any) -> Any:
+    """Return whether an epoch, 0-based, is looked at; traced or not."""
+    gap = (jnp if isinstance(epoch, jax.Array) else np).clip(epoch // _FIRST, 1, _LONGEST_GAP)
+    return epoch % gap == 0
+
+
+MOST: Final = sum(bool(is_due(epoch)) for epoch in range(MOST_EPOCHS))
+"""Most epochs of one call that are looked at: those of the first call."""
+
+
+def looked(
+    parameters: Parameters, gradient: Parameters, updates: Parameters, outputs: tuple[Array, ...]
+) -> Float[Array, " diagnosis"]:
+    """Return all numbers of a diagnosis in a row, as `read` takes them.
+
+    Args:
+        parameters: a tree for each layer.
+        gradient: likewise.
+        updates: what a step adds to the parameters, likewise.
+        outputs: of each layer for the same examples; shape [examples, ..., units] each.
+    """
+    rows = [
+        jnp.concatenate([_norms(*trees), _about(given), _histogram(_weights(trees[0])), _histogram(given)])
+        for *trees, given in zip(parameters, gradient, updates, outputs, strict=True)
+    ]
+    return jnp.concatenate(rows)
+
+
+def length(names: tuple[str, ...]) -> int:
+    """Return how many numbers a diagnosis of these layers has."""
+    return len(names) * _LENGTH
+
+
+def read(names: tuple[str, ...], vector: np.ndarray[Any, np.dtype[np.float32]]) -> Layers:
+    """Return the record of what `looked` saw."""
+    rows = vector.reshape(len(names), _LENGTH)
+    return Layers(layers={name: _layer(row) for name, row in zip(names, rows, strict=True)})
+
+
+def _layer(row: np.ndarray[Any, np.dtype[np.float32]]) -> Layer:
+    plain = len(_NORMS) + len(_OUTPUTS)
+    numbers = dict(zip((*_NORMS, *_OUTPUTS), map(shortest, row[:plain]), strict=True))
+    histograms = dict(zip(_HISTOGRAMS, row[plain:].reshape(len(_HISTOGRAMS), -1), strict=True))
+    return Layer(**numbers, **{name: _distribution(values) for name, values in histograms.items()})
+
+
+def _distribution(values: np.ndarray[Any, np.dtype[np.float32]]) -> Distribution | None:
+    low, high, below = shortest(values[0]), shortest(values[1]), values[2:]
+    if not np.isfinite(values).all():
+        return None
+    return Distribution(low=low, high=high, counts=np.diff(below, prepend=0).astype(int).tolist())
+
+
+def _norms(layer: Any, gradient: Any, update: Any) -> Float[Array, " norms"]:
+    weight = optax.tree.norm(layer)
+    return jnp.stack([optax.tree.norm(gradient), weight, optax.tree.norm(update) / jnp.maximum(weight, 1e-12)])
+
+
+def _weights(layer: Any) -> Array:
+    return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(layer) if leaf.ndim > 1])
+
+
+def _about(outputs: Float[Array, "examples *rest units"]) -> Float[Array, " numbers"]:
+    each = outputs.reshape(-1, outputs.shape[-1])
+    low, high = each.min(axis=0), each.max(axis=0)
+    dead = high - low <= _SAME * jnp.maximum(jnp.abs(low), jnp.abs(high))
+    return jnp.stack([each.mean(), each.std(), dead.mean()])
+
+
+def _histogram(values: Array) -> Float[Array, " low_high_counts"]:
+    """Return lowest and highest value, and how many of some values lie below the upper end of each of the equal bins."""
+    flat = values.ravel()
+    low, high = flat.min(), flat.max()
+    some = flat[:: -(-flat.size // _COUNTED)]
+    ends = low + (high - low) * jnp.arange(1, _BINS) / _BINS
+    below = (some[None, :] < ends[:, None]).sum(axis=1)
+    return jnp.concatenate([jnp.stack([low, high]), below.astype(flat.dtype), jnp.full(1, some.size, flat.dtype)])

@@ -1,0 +1,59 @@
+"""Insights: what somebody who knows would say about a run, with the numbers it rests on and what to do.
+
+Each rule looks at the run so far and speaks once. A rule that is not sure says nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from trainer.config import Config
+from trainer.events import Insight, Layer
+from trainer.insights import curves, inside, labels
+from trainer.insights.story import Seen, Story
+
+_Rule = Callable[[Story], Seen | None]
+
+_CAUSES_OF_STANDING: Final = (
+    curves.constant_start,
+    inside.constant_predictor,
+    inside.vanishing_gradients,
+    curves.exploding_gradients,
+    curves.learning_rate_too_high,
+    curves.learning_rate_too_low,
+)
+
+_RULES: Final[tuple[tuple[_Rule, tuple[_Rule, ...]], ...]] = (
+    (labels.label_imbalance, ()),
+    (curves.constant_start, ()),
+    (inside.constant_predictor, (curves.constant_start,)),
+    (inside.dead_units, (curves.constant_start, inside.constant_predictor)),
+    (inside.vanishing_gradients, (curves.constant_start, inside.constant_predictor, inside.dead_units)),
+    (curves.exploding_gradients, ()),
+    (curves.learning_rate_too_high, (curves.exploding_gradients, inside.constant_predictor)),
+    (curves.learning_rate_too_low, (curves.constant_start, inside.constant_predictor, inside.vanishing_gradients)),
+    (curves.overfitting, (curves.learning_rate_too_high, curves.exploding_gradients)),
+    (curves.underfitting, _CAUSES_OF_STANDING),
+    (curves.plateau, (*_CAUSES_OF_STANDING, curves.underfitting)),
+)
+"""The rules, by whose names the insights go; each with those after which it has nothing to add."""
+
+
+class Insights:
+    """The rules over one run."""
+
+    def __init__(self, config: Config, labels: Mapping[str, int] | None = None) -> None:
+        """Begin; `labels` as in `Story`."""
+        self._story = Story(config, labels or {})
+        self._spoke: set[_Rule] = set()
+
+    def on_epoch_end(
+        self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None = None
+    ) -> Iterator[Insight]:
+        """Take note of an epoch, and of the look inside at its end; yield what there is to say for the first time."""
+        self._story.add(metrics, inside)
+        for rule, silencers in _RULES:
+            if rule in self._spoke or self._spoke.intersection(silencers):
+                continue
+            if seen := rule(self._story):
+                self._spoke.add(rule)
+                yield Insight(name=rule.__name__, message=seen.message, evidence=seen.evidence)

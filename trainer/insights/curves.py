@@ -1,0 +1,190 @@
+"""What the curves tell: losses, learning rate and gradient norm, epoch by epoch."""
+
+import itertools
+import math
+import statistics
+
+from trainer.insights.story import Seen, Story
+
+_PATIENCE = 5
+"""Epochs that a rule waits before it believes what it sees."""
+
+_PARTED = 10
+"""Epochs without a better validation loss before curves count as parted; noise makes many a shorter pause."""
+
+_STANDS = 15
+"""Epochs over which a loss must not have fallen to count as standing."""
+
+_LONG_STEP = 0.1
+"""Length of a step as a share of the weights; a hundredth of it is usual."""
+
+_WINDOW, _LEAPS, _LEAP = 10, 3, 1.25
+"""A loss is wild that in so many epochs, so many times, has risen by this factor from one epoch to the next."""
+
+_POOR_ACCURACY, _POOR_R2 = 0.8, 0.5
+"""Below these, on the very examples trained on, a network does not fit them."""
+
+
+def constant_start(story: Story) -> Seen | None:
+    """Weights that start equal stay equal within a layer, and with zeros no gradient passes at all."""
+    model = story.config.model
+    if model.initializer not in ("zeros", "ones") or not model.hidden or not _still(story, 3, 0.05):
+        return None
+    initializer, first, last = model.initializer, story.first["loss"], story.last["loss"]
+    return Seen(
+        f'model.initializer = "{initializer}" cannot learn: all neurons of a layer start equal, get the same '
+        f"gradient and stay equal (loss {first:.4g} -> {last:.4g}). Use glorot_uniform.",
+        {"initializer": initializer, "first_loss": first, "last_loss": last},
+    )
+
+
+def overfitting(story: Story) -> Seen | None:
+    """Validation has risen for some epochs from its best while training still falls."""
+    if story.best is None or len(story.epochs) - 1 - story.best < _PARTED:
+        return None
+    best, now = story.epochs[story.best], story.last
+    lowest = best["val_loss"]
+    recent = [epoch.get("val_loss", math.nan) for epoch in story.epochs[-_PATIENCE:]]
+    if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < min(
+        0.98 * best["loss"], now["val_loss"] / 1.3
+    ):
+        return None
+    share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest else ""
+    return Seen(
+        f"overfitting since epoch {story.best + 1}: val_loss rose {share}from {lowest:.4g} "
+        f"while loss fell to {now['loss']:.4g}. Stop there, or try dropout, l2 or more data.",
+        {"best_epoch": story.best, "best_val_loss": lowest, "val_loss": now["val_loss"], "loss": now["loss"]},
+    )
+
+
+def underfitting(story: Story) -> Seen | None:
+    """The loss stands, and the network does not even fit the examples that it is trained on."""
+    now = story.last
+    if not _stands(story) or not _is_poor(story):
+        return None
+    if now.get("val_loss", now["loss"]) > 1.3 * now["loss"]:
+        return None
+    name = "accuracy" if "accuracy" in now else "r2"
+    return Seen(
+        f"underfitting: the loss stands at {now['loss']:.4g} with a training {name} of {now[name]:.3g}. Try more "
+        "neurons or layers, another activation, less regularization, or inputs that tell more.",
+        {"loss": now["loss"], name: now[name], "epochs": _STANDS},
+    )
+
+
+def plateau(story: Story) -> Seen | None:
+    """The loss bounces about a level that it has not left for long."""
+    if not _stands(story) or _is_poor(story):
+        return None
+    recent = story.recent_losses(_STANDS)
+    if not _bounces(story, recent):
+        return None
+    return Seen(
+        f"plateau: for {_STANDS} epochs the loss has moved between {min(recent):.4g} and {max(recent):.4g} without "
+        f"falling. Try a learning rate three times lower ({story.rate / 3:.3g}), or let reduce_lr_on_plateau cut it.",
+        {"lowest": min(recent), "highest": max(recent), "epochs": _STANDS, "learning_rate": story.rate},
+    )
+
+
+def _bounces(story: Story, recent: list[float]) -> bool:
+    """Return whether a loss that stands bounces, and has some way to go."""
+    return max(recent) > 1.05 * min(recent) and min(recent) > 0.1 * story.first["loss"]
+
+
+def learning_rate_too_low(story: Story) -> Seen | None:
+    """The loss has hardly moved since the start, with weights that could learn."""
+    if not _still(story, _PATIENCE, 0.01) and not _creeps(story):
+        return None
+    first, now = story.first["loss"], story.last["loss"]
+    ratios = [layer.update_ratio for layer in story.insides[-1].values()] if story.insides else []
+    step = f"; a step is at most {max(ratios):.2g} of the weights" if ratios else ""
+    return Seen(
+        f"learning rate too low: the loss has hardly moved in {len(story.epochs)} epochs ({first:.4g} -> "
+        f"{now:.4g}{step}). Try one ten times as high ({story.rate * 10:.3g}).",
+        {
+            "first_loss": first,
+            "loss": now,
+            "learning_rate": story.rate,
+            **({"update_ratio": max(ratios)} if ratios else {}),
+        },
+    )
+
+
+def learning_rate_too_high(story: Story) -> Seen | None:
+    """The loss jumps up again and again, or steps are long and lead nowhere."""
+    best, now = story.lowest[-1], story.losses[-1]
+    if best is None or len(story.losses) - best <= 3 or not 1.1 * story.losses[best] < now < math.inf:
+        return None
+    layer, ratio = _longest_step(story)
+    if not _is_wild(story) and not ratio > _LONG_STEP:
+        return None
+    step = f" and a step is {ratio:.0%} as long as the weights of {layer}" if ratio > _LONG_STEP else ""
+    lowest = story.losses[best]
+    return Seen(
+        f"learning rate too high: the loss jumps up and down{step}; now {now:.4g}, it was {lowest:.4g} at epoch "
+        f"{best + 1}. Try one ten times lower ({story.rate / 10:.3g}).",
+        {"loss": now, "best_loss": lowest, "best_epoch": best, "update_ratio": ratio, "learning_rate": story.rate},
+    )
+
+
+def _is_wild(story: Story) -> bool:
+    losses = story.losses[-_WINDOW:]
+    leaps = sum(after > _LEAP * before for before, after in itertools.pairwise(losses))
+    return leaps >= _LEAPS and statistics.median(losses) > 0.2 * story.losses[0]
+
+
+def _longest_step(story: Story) -> tuple[str, float]:
+    """Return the layer whose steps are the longest for its weights, and how long they all were, lately."""
+    recent = story.recent_insides
+    if not recent:
+        return "", 0.0
+    layer = max(recent[-1], key=lambda name: recent[-1][name].update_ratio)
+    return layer, min(inside[layer].update_ratio for inside in recent)
+
+
+def exploding_gradients(story: Story) -> Seen | None:
+    """Gradients have grown tenfold since the start, and the loss with them."""
+    if len(story.epochs) < 3:
+        return None
+    first = story.first
+    norms = [epoch.get("grad_norm", math.nan) for epoch in (first, *story.epochs[-2:])]
+    grown = all(norm > 10 * norms[0] for norm in norms[1:]) and all(
+        epoch["loss"] > first["loss"] for epoch in story.epochs[-2:]
+    )
+    if not grown or not all(map(math.isfinite, norms)):
+        return None
+    return Seen(
+        f"gradients explode: their norm rose from {norms[0]:.3g} to {norms[-1]:.3g} and the loss from "
+        f"{first['loss']:.4g} to {story.last['loss']:.4g}. Try a learning rate ten times lower "
+        f"({story.rate / 10:.3g}), or optimizer.global_clipnorm = 1.",
+        {"first_grad_norm": norms[0], "grad_norm": norms[-1], "loss": story.last["loss"], "learning_rate": story.rate},
+    )
+
+
+def _still(story: Story, epochs: int, share: float) -> bool:
+    """Say whether exactly this many epochs are over and the loss moved by less than a share of itself."""
+    losses = story.recent_losses(epochs)
+    return len(story.epochs) == epochs and bool(losses) and max(losses) - min(losses) < share * abs(losses[0])
+
+
+def _creeps(story: Story) -> bool:
+    """Say whether exactly ten epochs are over, each a little better than the one before, and together hardly any."""
+    losses = story.recent_losses(10)
+    if len(story.epochs) != 10 or not losses:
+        return False
+    falls = all(after < before for before, after in itertools.pairwise(losses))
+    return falls and losses[0] - losses[-1] < 0.1 * abs(losses[0])
+
+
+def _stands(story: Story) -> bool:
+    """Say whether the loss has found no lower level, by a percent, in the last epochs."""
+    before = story.lowest[-_STANDS - 1] if len(story.lowest) > _STANDS else None
+    if before is None:
+        return False
+    recent = story.recent_losses(_STANDS)
+    return bool(recent) and min(recent) > 0.99 * story.losses[before]
+
+
+def _is_poor(story: Story) -> bool:
+    now = story.last
+    return now.get("accuracy", 1.0) < _POOR_ACCURACY or now.get("r2", 1.0) < _POOR_R2
