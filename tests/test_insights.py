@@ -103,7 +103,7 @@ SGD = {"optimizer.kind": "sgd"}
 PROVOKED: list[tuple[str, dict[str, Any]]] = [
     ("constant_start", {"model.initializer": "zeros", "training.epochs": 6}),
     ("constant_predictor", {"model.hidden": [4, 4], "optimizer.learning_rate": 5.0, "training.epochs": 8}),
-    ("dead_units", {**SGD, "model.hidden": [32, 32], "optimizer.learning_rate": 2.0, "training.epochs": 8}),
+    ("dead_units", {**SGD, "model.hidden": [32, 32], "optimizer.learning_rate": 3.0, "training.epochs": 8}),
     ("vanishing_gradients", {"model.hidden": [16] * 8, "model.activation": "sigmoid", "training.epochs": 6}),
     ("exploding_gradients", {**SGD, "data.source": "diabetes", "model.hidden": [], "training.batch_size": 32,
                              "optimizer.learning_rate": 0.3, "training.epochs": 6}),

@@ -18,9 +18,8 @@ from trainer.horizons import MOST_EPOCHS
 from trainer.numbers import shortest
 from trainer.state import Parameters
 
-_FIRST: Final = 3
-"""About so many epochs are looked at between any epoch and its double; at first all are."""
-_LONGEST_GAP: Final = 50
+_LONGER: Final = (8, 16, 32, 64, 128, 256, 512)
+"""Epochs from which on looks lie twice as far apart: four fall between an epoch and its double."""
 
 EXAMPLES: Final = 128
 """Most examples whose way through the layers is looked at."""
@@ -40,7 +39,7 @@ _LENGTH: Final = len(_NORMS) + len(_OUTPUTS) + len(_HISTOGRAMS) * (2 + _BINS)
 
 def is_due(epoch: Any) -> Any:
     """Return whether an epoch, 0-based, is looked at; traced or not."""
-    gap = (jnp if isinstance(epoch, jax.Array) else np).clip(epoch // _FIRST, 1, _LONGEST_GAP)
+    gap = 1 << sum((epoch >= start) * 1 for start in _LONGER)
     return epoch % gap == 0
 
 
@@ -108,7 +107,7 @@ def _about(outputs: Float[Array, "examples *rest units"]) -> Float[Array, " numb
 
 
 def _histogram(values: Array) -> Float[Array, " low_high_counts"]:
-    """Return lowest and highest value, and how many of some values lie below the upper end of each of the equal bins."""
+    """Return lowest and highest value, and how many of some values lie below the upper end of each equal bin."""
     flat = values.ravel()
     low, high = flat.min(), flat.max()
     some = flat[:: -(-flat.size // _COUNTED)]

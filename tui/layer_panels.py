@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _NAME_WIDTH = 10
 
-_DEAD_WARNING = 0.5
-_SMALL_STEP, _LONG_STEP = 1e-6, 0.1
-"""Steps of a thousandth of the weights are usual; beyond these bounds something is likely to be wrong."""
-
 
 class _LayerChart(Panel):
     """One number of each layer over the looks inside, always on a logarithmic axis: layers differ by magnitudes."""
@@ -145,8 +141,16 @@ def _spark(distribution: Distribution | None) -> Content:
 
 
 def _ratio(layer: Layer) -> Content:
+    from trainer.insights.story import LONG_STEP, SMALL_STEP
+
     ratio = layer.update_ratio
-    return _warned(f"{ratio:.2g}", is_odd=not _SMALL_STEP <= ratio <= _LONG_STEP)
+    return _warned(f"{ratio:.2g}", is_odd=not SMALL_STEP <= ratio <= LONG_STEP)
+
+
+def _dead(layer: Layer) -> Content:
+    from trainer.insights.story import DEAD
+
+    return _warned(f"{layer.dead:.0%}", is_odd=layer.dead >= DEAD)
 
 
 def _plain(name: str) -> Callable[[Any], Content]:
@@ -157,7 +161,7 @@ _COLUMNS = (
     _Column("gradient", 8, _plain("gradient_norm"), 0),
     _Column("weights", 7, _plain("weight_norm"), 60),
     _Column("step/weights", 12, _ratio, 0),
-    _Column("dead", 5, lambda layer: _warned(f"{layer.dead:.0%}", is_odd=layer.dead >= _DEAD_WARNING), 0),
+    _Column("dead", 5, _dead, 0),
     _Column("out mean", 8, _plain("mean"), 70),
     _Column("out std", 7, _plain("std"), 70),
     _Column("weight values", 16, lambda layer: _spark(layer.weights), 88),

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 
-from trainer.insights.story import Seen, Story
+from trainer.insights.story import LONG_STEP, Seen, Story
 
 _PATIENCE = 5
 """Epochs that a rule waits before it believes what it sees."""
@@ -14,9 +14,6 @@ _PARTED = 10
 
 _STANDS = 15
 """Epochs over which a loss must not have fallen to count as standing."""
-
-_LONG_STEP = 0.1
-"""Length of a step as a share of the weights; a hundredth of it is usual."""
 
 _WINDOW, _LEAPS, _LEAP = 10, 3, 1.25
 """A loss is wild that in so many epochs, so many times, has risen by this factor from one epoch to the next."""
@@ -116,9 +113,9 @@ def learning_rate_too_high(story: Story) -> Seen | None:
     if best is None or len(story.losses) - best <= 3 or not 1.1 * story.losses[best] < now < math.inf:
         return None
     layer, ratio = _longest_step(story)
-    if not _is_wild(story) and not ratio > _LONG_STEP:
+    if not _is_wild(story) and not ratio > LONG_STEP:
         return None
-    step = f" and a step is {ratio:.0%} as long as the weights of {layer}" if ratio > _LONG_STEP else ""
+    step = f" and a step is {ratio:.0%} as long as the weights of {layer}" if ratio > LONG_STEP else ""
     lowest = story.losses[best]
     return Seen(
         f"learning rate too high: the loss jumps up and down{step}; now {now:.4g}, it was {lowest:.4g} at epoch "

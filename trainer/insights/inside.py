@@ -1,13 +1,10 @@
 """What the layers tell: gradients, steps and outputs, at the last looks inside."""
 
 from trainer.events import Layer
-from trainer.insights.story import Seen, Story
+from trainer.insights.story import DEAD, Seen, Story
 
 _VANISHED = 1e-3
 """Gradient of the first layer, as a share of the last one's, below which it hardly learns."""
-
-_DEAD = 0.5
-"""Share of a layer's units; some dead ones are no harm."""
 
 
 def vanishing_gradients(story: Story) -> Seen | None:
@@ -31,7 +28,7 @@ def dead_units(story: Story) -> Seen | None:
     """Many units of a hidden layer give the same output for every example."""
     for name in story.insides[-1] if story.recent_insides else ():
         shares = [inside[name].dead for inside in story.recent_insides]
-        if name != "output" and all(share >= _DEAD for share in shares):
+        if name != "output" and all(share >= DEAD for share in shares):
             return Seen(
                 f"dead units: {shares[-1]:.0%} of those of {name} give the same output for every example. Try a "
                 "lower learning rate, leaky_relu, or he_normal to start from.",

@@ -9,6 +9,12 @@ from trainer.callbacks import is_better
 from trainer.config import Config
 from trainer.events import Layer
 
+DEAD = 0.6
+"""Share of a layer's units that may be dead; some are no harm, and more seem so among few examples."""
+
+SMALL_STEP, LONG_STEP = 1e-6, 0.1
+"""Length of a step as a share of the weights; between a ten-thousandth and a hundredth of it is usual."""
+
 _DIAGNOSES = 3
 """Looks inside that must agree before a rule believes them."""
 
