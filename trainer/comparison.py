@@ -7,14 +7,16 @@ like all others, with nothing in it.
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from trainer.callbacks import is_better, metric_direction
 from trainer.config import values
+from trainer.replicas import members, shown_state, spread
 from trainer.runs import Best, Run, Series, Shown
 from trainer.schema import HEADING, hyperparameters
 from trainer.strict_json import strict
@@ -52,6 +54,7 @@ class Outcome:
         unit: what one of it is; "" for a bare number.
         values: one a run; None where a run has none.
         epochs: the epoch, 1-based, that each value is from; empty where that is the last one.
+        stds: standard deviation over the replicas of each group, None for a run alone; empty if all are.
         better: place of the one run that is better than all others, or None: a tie, or no better end is known.
     """
 
@@ -60,6 +63,7 @@ class Outcome:
     values: tuple[float | None, ...]
     epochs: tuple[int | None, ...] = ()
     better: int | None = None
+    stds: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def compare(runs: Sequence[Run], states: Sequence[Shown] = ()) -> Comparison:
         runs: any number, live, past or damaged.
         states: what each shows as, if that is known; otherwise the run's folder is asked.
     """
-    states = states or [run.shown_state for run in runs]
+    states = states or [shown_state(run) for run in runs]
     columns = (Column(run.id, run.name, state, damage(run)) for run, state in zip(runs, states, strict=True))
     return Comparison(tuple(columns), tuple(outcomes(runs)), tuple(differences(runs)))
 
@@ -101,11 +105,10 @@ def outcomes(runs: Sequence[Run]) -> list[Outcome]:
     """Return what came out, best values first; nothing that no run has."""
     judged = _merged([run.status.best.metric] for run in runs if run.status.best)
     rows = [_best(metric, runs) for metric in judged]
-    last = [run.status.metrics for run in runs]
-    rows += [_outcome(name, [metrics.get(name) for metrics in last]) for name in _merged(last)]
-    rows.append(Outcome("gap", "", tuple(_gap(metrics) for metrics in last)))
-    tests = [run.status.test for run in runs]
-    rows += [_outcome(f"test {name}", [metrics.get(name) for metrics in tests], metric=name) for name in _merged(tests)]
+    rows += [_together(name, runs, partial(_last, name)) for name in _merged(run.status.metrics for run in runs)]
+    rows.append(replace(_together("gap", runs, lambda run: _gap(run.status.metrics)), better=None))
+    tests = _merged(run.status.test for run in runs)
+    rows += [_together(f"test {name}", runs, partial(_tested, name), metric=name) for name in tests]
     rows += [_total(name, runs) for name in _UNITS]
     return [row for row in rows if any(value is not None for value in row.values)]
 
@@ -140,6 +143,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "unit": row.unit,
                 "values": [_json(value) for value in row.values],
                 **({"epochs": list(row.epochs)} if row.epochs else {}),
+                **({"stds": [_json(value) for value in row.stds]} if row.stds else {}),
                 "better": None if row.better is None else ids[row.better],
             }
             for row in comparison.outcomes
@@ -162,6 +166,8 @@ def as_csv(comparison: Comparison) -> str:
     lines.append(["state", "", *(column.state for column in comparison.columns), ""])
     for row in comparison.outcomes:
         lines.append([row.name, row.unit, *row.values, "" if row.better is None else ids[row.better]])
+        if row.stds:
+            lines.append([f"std of {row.name}", row.unit, *row.stds, ""])
         if row.epochs:
             lines.append([f"epoch of {row.name}", "", *row.epochs, ""])
     lines += [[row.key, row.unit, *row.values, ""] for row in comparison.differences]
@@ -182,13 +188,17 @@ def _merged(names: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _best(metric: str, runs: Sequence[Run]) -> Outcome:
-    found = [_best_of(metric, run) for run in runs]
-    return _outcome(
-        f"best {metric}",
-        [best.value if best else None for best in found],
-        metric=metric,
-        epochs=[best.epoch + 1 if best else None for best in found],
-    )
+    found = [None if run.replicas else _best_of(metric, run) for run in runs]
+    row = _together(f"best {metric}", runs, partial(_best_value, metric), metric=metric)
+    return replace(row, epochs=tuple(best.epoch + 1 if best else None for best in found))
+
+
+def _together(name: str, runs: Sequence[Run], value: Callable[[Run], float | None], *, metric: str = "") -> Outcome:
+    """Return what came out of runs and of groups of replicas, which have a mean and a deviation."""
+    spreads = [spread(map(value, members(run))) if run.replicas else None for run in runs]
+    means = [value(run) if found is None else found.mean for run, found in zip(runs, spreads, strict=True)]
+    stds = tuple(found.std if found else None for found in spreads)
+    return replace(_outcome(name, means, metric=metric), stds=stds if any(spreads) else ())
 
 
 def _best_of(metric: str, run: Run) -> Best | None:
@@ -201,6 +211,19 @@ def _best_of(metric: str, run: Run) -> Best | None:
         return None
     place = np.nanargmin(np.where(finite, series.y if direction == "min" else -series.y, np.nan))
     return Best(metric=metric, value=float(series.y[place]), epoch=round(series.x("epochs")[place]) - 1)
+
+
+def _best_value(metric: str, run: Run) -> float | None:
+    best = _best_of(metric, run)
+    return best.value if best else None
+
+
+def _last(metric: str, run: Run) -> float | None:
+    return run.status.metrics.get(metric)
+
+
+def _tested(metric: str, run: Run) -> float | None:
+    return run.status.test.get(metric)
 
 
 def _gap(metrics: dict[str, float]) -> float | None:

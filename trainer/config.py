@@ -43,6 +43,10 @@ class Training(Section):
         unit="examples", ge=1, le=1 << 24,
     )  # fmt: skip
     seed: int = fixed(0, "Start of every random choice: weights, order of examples, dropout.", ge=0, lt=1 << 32)
+    replicas: int = fixed(
+        1, "Runs of this config, with seeds one after the other, trained together: their spread tells luck from merit.",
+        unit="runs", ge=1, le=256,
+    )  # fmt: skip
     diagnostics: bool = structural(
         True,
         "Look at gradients, steps and outputs of each layer while training; costs a percent or two.",

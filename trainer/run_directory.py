@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +79,21 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"no run can be kept in {store}: {error.strerror or error}") from error
         return directory
+
+    def join(self, group: str, replica: int, others: Sequence[str]) -> None:
+        """Belong to a group of replicas.
+
+        Args:
+            group: id of the run that leads it.
+            replica: number within the group, from 1.
+            others: ids of the other runs, for the one that leads.
+
+        Raises:
+            OSError: the disk refused it.
+        """
+        status = self.run.status
+        status.group, status.replica, status.replicas = group, replica, list(others)
+        self.write_status()
 
     def record(self, event: _R, **at: float) -> _R:
         """Append a record.

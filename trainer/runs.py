@@ -44,7 +44,7 @@ from trainer.judging import judge
 from trainer.lazy import np
 from trainer.log import Tail
 from trainer.problems import ConfigError
-from trainer.store import is_alive
+from trainer.store import is_alive, is_id, is_run
 from trainer.strict_json import strict
 from trainer.text import clean
 
@@ -88,6 +88,9 @@ class Status(BaseModel):
         reason: why it ended, or "".
         message: one line about the end, or "".
         created: Unix seconds.
+        group: id of the run that leads its group of replicas; "" for a run alone.
+        replica: its number within the group, from 1.
+        replicas: ids of the others, known to the one that leads.
         epochs, steps: done.
         best: by the metric that early stopping or the checkpoints watch.
         metrics: of the last epoch.
@@ -106,6 +109,9 @@ class Status(BaseModel):
     boot_id: str = ""
     versions: dict[str, str] = {}
     created: float = 0.0
+    group: str = ""
+    replica: int = 0
+    replicas: list[str] = []
     device: str = ""
     n_parameters: int = 0
     data_fingerprint: str = ""
@@ -164,6 +170,7 @@ class Run:
         happenings: the records that are no plain measurement, in order.
         steps_per_epoch: updates an epoch.
         damage: why it cannot be shown, or "".
+        replicas: the others of its group, if it leads one and they were read too.
     """
 
     directory: Path
@@ -176,6 +183,7 @@ class Run:
     happenings: list[Event] = field(default_factory=list)
     steps_per_epoch: int = 1
     damage: str = ""
+    replicas: list[Run] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -184,8 +192,11 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Return what the person called it, safe to show."""
-        return clean(self.status.name or (self.config.name if self.config else self.id))
+        """Return what the person called it, safe to show; of a group with the number of its runs or of this one."""
+        name = clean(self.status.name or (self.config.name if self.config else self.id))
+        if self.replicas:
+            return f"{name} ×{1 + len(self.replicas)}"
+        return f"{name} #{self.status.replica}" if self.status.group else name
 
     @property
     def shown_state(self) -> Shown:
@@ -301,17 +312,24 @@ def open_run(directory: Path) -> tuple[Run, Tail]:
     """Return a run with nothing applied yet, and the tail that gives its records."""
     known = peek(directory)
     run = Run(directory, config=known.config, damage=known.damage)
-    start = {"name", "pid", "host", "boot_id", "versions", "created"}
+    start = {"name", "pid", "host", "boot_id", "versions", "created", "group", "replica", "replicas"}
     kept = start | {"n_parameters", "data_fingerprint", "epochs_planned"}
     run.status = Status(**known.status.model_dump(include=kept))
     return run, Tail(directory / "events.jsonl")
 
 
 def read(directory: Path) -> Run:
-    """Return a run with every record applied."""
+    """Return a run with every record applied; one that leads a group with the others."""
     run, tail = open_run(directory)
     run.apply_all(tail.read_all())
+    run.replicas = [read(path) for path in replica_paths(run)]
     return run
+
+
+def replica_paths(run: Run) -> list[Path]:
+    """Return the folders of the other runs of the group that this one leads, those that are still there."""
+    names = [name for name in run.status.replicas if is_id(name)]
+    return [path for name in names if is_run(path := run.directory.parent / name)]
 
 
 def _damage(error: Exception) -> str:
@@ -338,5 +356,6 @@ def result(run: Run) -> dict[str, Any]:
         "seconds": round(status.seconds, 3),
         "compile_seconds": round(status.compile_seconds, 3),
         "examples_per_second": round(status.examples_per_second, 1),
+        **({"group": status.group} if status.group else {}),
     }
     return {key: strict(value) for key, value in plain.items()}

@@ -29,6 +29,11 @@ def is_run(directory: Path) -> bool:
         return False
 
 
+def is_id(name: str) -> bool:
+    """Say whether a name can be that of a run's folder within a store: no path, and none that leads out of it."""
+    return bool(name) and "/" not in name and not name.startswith(".")
+
+
 def is_alive(directory: Path) -> bool:
     """Say whether a trainer holds the run's lock at this moment."""
     try:
@@ -58,7 +63,7 @@ def find(word: str, folder: Path) -> Path:
         return Path(word)
     known = [path.name for path in _run_folders(folder)]
     if word == "@last":
-        matches = known[:1]
+        matches = _lead_of(folder, known[:1])
     else:
         matches = [name for name in known if name == word] or [name for name in known if name.startswith(word) and word]
     if len(matches) == 1:
@@ -67,6 +72,14 @@ def find(word: str, folder: Path) -> Path:
         raise RunError(f"{clean(word)} means {len(matches)} runs: {', '.join(matches[:3])} ... Write more of the id.")
     where = clean(str(folder))
     raise RunError(Problem(f"{clean(word)} is no run in {where}.{nearest(word, known)} List them with: nn-tui runs"))
+
+
+def _lead_of(folder: Path, newest: list[str]) -> list[str]:
+    """Return the run that leads the newest one's group of replicas, if it belongs to one that is there."""
+    from trainer.runs import peek
+
+    leads = [name for run in map(peek, (folder / name for name in newest)) if (name := run.status.group)]
+    return leads if leads and is_id(leads[0]) and is_run(folder / leads[0]) else newest
 
 
 @dataclass

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from tui.buckets import Points, reduce_series
 from tui.chart_axes import Axes, lay_out_axes, x_axis, y_axis_cell
+from tui.chart_band import edges, lay_band
 from tui.chart_canvas import (
     Cells,
     Glyphs,
@@ -51,10 +52,16 @@ def _body(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:
     values = np.concatenate([y[np.isfinite(y)] for _, y in curves]) if curves else np.empty(0)
     if not values.size:
         return _message(frame, curves, rows)
+    bands = [edge for series in _banded(frame) for edge in edges(series, log_y=frame.log_y)]
+    values = np.concatenate([values, *(edge[np.isfinite(edge)] for edge in bands)])
     axes = lay_out_axes(frame, curves, values, rows)
     canvas = _canvas(frame, curves, axes)
     lines = _canvas_rows(frame, canvas, axes)
     return lines if rows == axes.height else [*lines, *x_axis(frame, axes)]
+
+
+def _banded(frame: Frame) -> list[Series]:
+    return [series for series in frame.series if series.low is not None]
 
 
 def _curve(series: Series, columns: int, log_y: bool) -> Points:
@@ -74,11 +81,14 @@ def _message(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:
 
 
 def _canvas(frame: Frame, curves: list[Points], axes: Axes) -> Cells:
-    """Draw grid, marks and curves; owners count through the series, then the marks, then the grid."""
+    """Draw grid, bands, marks and curves; owners count through the series, the marks, the bands, then the grid."""
     cells = blank_cells(axes.width, axes.height)
     if not frame.ascii_only:
         for value, _ in axes.y_ticks:
             stamp(cells, axes.height - 1 - cell_of(value, axes.y, axes.height), slice(None), "┈", -2)
+    for place, series in enumerate(_banded(frame)):
+        owner = len(curves) + len(frame.marks) + place
+        lay_band(cells, series, axes, owner, log_y=frame.log_y, ascii_only=frame.ascii_only)
     shown = [(i, mark) for i, mark in enumerate(frame.marks) if axes.x.low <= mark.x <= axes.x.high]
     columns = [(len(curves) + i, mark, cell_of(mark.x, axes.x, axes.width)) for i, mark in shown]
     for owner, _, column in columns:
@@ -105,8 +115,9 @@ def _lay_curve(frame: Frame, cells: Cells, layer: Glyphs, owner: int, *, single:
 
 
 def _canvas_rows(frame: Frame, cells: Cells, axes: Axes) -> list[Strip]:
-    roles = [*(series.role for series in frame.series), *(mark.role for mark in frame.marks), "grid", ""]
-    styles = [frame.style(role) for role in roles]
+    roles = [*(series.role for series in frame.series), *(mark.role for mark in frame.marks)]
+    bands = [frame.style(series.role) + Style(dim=True) for series in _banded(frame)]
+    styles = [*map(frame.style, roles), *bands, frame.style("grid"), frame.style("")]
     labels = {axes.height - 1 - cell_of(value, axes.y, axes.height): text for value, text in axes.y_ticks}
     lines = []
     for row in range(axes.height):

@@ -41,6 +41,7 @@ class Series:
         x: ascending and finite, shape (n,).
         y: shape (n,); NaN and infinities are gaps.
         role: key of the style in `Frame.styles`.
+        low, high: lower and upper edge of a band about the curve, shape (n,), or None for no band.
         marker: "solid", "dotted", or one character set along a solid line; empty takes one by role, else by place.
     """
 
@@ -49,6 +50,8 @@ class Series:
     y: NDArray[np.float64]
     role: str = "metric"
     marker: str = ""
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.x.shape != self.y.shape:

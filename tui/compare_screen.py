@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from trainer.comparison import compare
+from trainer.replicas import band, ended, members, shown_state
 from trainer.runs import Run, Shown
 from trainer.store import Listing
 from trainer.text import clean
@@ -236,10 +237,14 @@ class CompareScreen(Screen[None]):
 
 
 def _series(run: Run, metric: str, axis: str, slot: int) -> Series:
+    if run.replicas and (found := band(run, metric, axis)):
+        return Series(run.name, found.x, found.mean, f"run-{slot}", MARKS[slot], found.low, found.high)
     series = run.epochs[metric]
     return Series(run.name, series.x(axis), series.y, f"run-{slot}", MARKS[slot])
 
 
 def _state(run: Run, shown: Shown | None) -> Shown:
     """Return what a run shows as; its records know of its end before the next look at the store does."""
-    return "damaged" if run.damage else run.status.state if run.ended or shown is None else shown
+    if run.damage:
+        return "damaged"
+    return shown_state(run, [other.status.state for other in members(run)]) if ended(run) or shown is None else shown

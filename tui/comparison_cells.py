@@ -54,7 +54,9 @@ def _outcome_cells(row: Outcome, better: Style, muted: Style) -> tuple[Cell, ...
     for place, value in enumerate(row.values):
         at = f" @{row.epochs[place]}" if row.epochs and row.epochs[place] is not None else ""
         star = "★ " if place == row.better else ""
-        cells.append(Cell(f"{star}{_value(row, value)}{at}", better if star else Style.null(), right=True))
+        deviation = row.stds[place] if row.stds else None
+        spread = "" if not deviation else f" ± {deviation:.2g}"
+        cells.append(Cell(f"{star}{_value(row, value)}{spread}{at}", better if star else Style.null(), right=True))
     return tuple(cells)
 
 

@@ -3,12 +3,13 @@
 import time
 from pathlib import Path
 
-from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
+from trainer.commands import Command, Pause, Resume, Save, Set, Stop
 from trainer.config import parse_settings
 from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError
-from trainer.runs import Run, open_run
+from trainer.replicas import is_live, send_to_all
+from trainer.runs import Run, open_run, peek, replica_paths
 from trainer.schema import hyperparameters
 from trainer.store import find, store
 from trainer.text import clean
@@ -36,12 +37,13 @@ def control(word: str, action: str, rest: list[str], folder: Path | None) -> Non
     """
     run, tail = open_run(find(word, store(folder)))
     run.apply_all(tail.read_all())
-    if not run.is_live:
+    run.replicas = [peek(path) for path in replica_paths(run)]
+    if not is_live(run):
         raise RunError(f"{clean(run.id)} takes no commands: it is {run.shown_state}.")
     if (action == "pause" and run.status.state == "paused") or (action == "resume" and run.status.state != "paused"):
         raise RunError(f"{clean(run.id)} is {run.status.state} already.")
     command = _command(run, action, rest)
-    send(run.directory, command)
+    send_to_all(run.directory, command)
     print(_answer(tail, command) or f"sent; {clean(run.id)} has not answered yet")
 
 

@@ -2,22 +2,30 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainer import callbacks
 from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
 from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
 from trainer.log import Tail
 from trainer.problems import ConfigError
-from trainer.runs import Run, open_run
+from trainer.replicas import members
+from trainer.runs import Run, open_run, replica_paths
 from trainer.schema import value_at
 
 _BYTES_AT_ONCE = 1 << 20
 _RATE = "optimizer.learning_rate"
 
 
+class Told(NamedTuple):
+    """A record, and the number of the replica whose it is; 0 for a run alone."""
+
+    replica: int
+    event: Event
+
+
 class Followed:
-    """A run and the tail of its records.
+    """A run and the tail of its records; with it the others of its group, if it leads one.
 
     The callbacks are not asked of the trainer: they are played again from the records, as the trainer played them, so
     that a live run, one of another machine and one of last year are shown alike.
@@ -26,6 +34,8 @@ class Followed:
     def __init__(self, run: Run, tail: Tail) -> None:
         self.run = run
         self.tail = tail
+        self.others = [Followed.open(path) for path in replica_paths(run)]
+        run.replicas = [other.run for other in self.others]
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
         self._tell_rate()
@@ -40,12 +50,29 @@ class Followed:
         """Follow a run from all that it has written by now."""
         followed = cls.open(directory)
         with contextlib.suppress(OSError):
-            for _ in range(0, (directory / "events.jsonl").stat().st_size, _BYTES_AT_ONCE):
+            paths = (directory, *(other.run.directory for other in followed.others))
+            longest = max((path / "events.jsonl").stat().st_size for path in paths)
+            for _ in range(0, longest, _BYTES_AT_ONCE):
                 followed.poll(_BYTES_AT_ONCE)
         return followed
 
-    def poll(self, limit: int) -> list[Event]:
-        """Apply the records in the next `limit` bytes and return them."""
+    @property
+    def happenings(self) -> list[Told]:
+        """Return what happened until now that was no plain measurement, replicas in the order of time."""
+        if not self.others:
+            return [Told(0, event) for event in self.run.happenings]
+        told = [Told(run.status.replica, event) for run in members(self.run) for event in run.happenings]
+        return sorted(told, key=lambda one: one.event.time)
+
+    def poll(self, limit: int) -> list[Told]:
+        """Apply the records in the next `limit` bytes of the run and of its replicas; return all of them."""
+        own = self.run.status.replica if self.others else 0
+        told = [Told(own, event) for event in self._poll(limit)]
+        for other in self.others:
+            told += (Told(other.run.status.replica, event) for event in other._poll(limit))
+        return told
+
+    def _poll(self, limit: int) -> list[Event]:
         try:
             events = self.tail.read(limit)
         except OSError as error:

@@ -13,18 +13,19 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 import presets
 from trainer.config import parse_settings
-from trainer.events import Epoch, Event, Finished, Steps
+from trainer.events import Epoch, Event, Finished, Layers, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
+from trainer.replicas import best, group_result, members, shown_state
 from trainer.runs import Run, result
 from trainer.store import store
-from trainer.training import start
-from trainer.training import train as train_run
+from trainer.training import start_replicas, train_together
 from tui.happenings import happening
-from tui.wording import metrics_line
+from tui.wording import mean_and_std, metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
 _INTERRUPTED = 130
+_QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
 
@@ -35,22 +36,30 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
     found = presets.find(preset)
     config = found.load().changed({**values, **({"name": name} if name else {})})
     prepared = prepare(config, found.base)
-    directory = start(prepared, store(runs))
+    started = start_replicas(prepared, store(runs))
+    _, lead = started[0]
     cancelled = threading.Event()
     ended: list[Run] = []
-    worker = threading.Thread(target=lambda: ended.append(train_run(prepared, directory, cancelled)), name="training")
+    worker = threading.Thread(target=lambda: ended.extend(train_together(started, cancelled)), name="training")
     with _interrupts(cancelled):
         worker.start()
-        _watch(worker, directory.path, config.training.epochs)
-    run = ended[0]
-    if as_json:
-        print(json.dumps(result(run), allow_nan=False), flush=True)
-    else:
-        print(f"{run.status.state}: {run.status.message}")
-        print(f"{run.directory}")
-    if run.status.reason == "interrupted":
+        _watch(worker, lead.path, config.training.epochs)
+    run, *run.replicas = ended
+    _tell_end(run, as_json)
+    if any(one.status.reason == "interrupted" for one in ended):
         return _INTERRUPTED
-    return EXIT_CODES[run.status.state]
+    return EXIT_CODES[shown_state(run, [one.status.state for one in ended])]
+
+
+def _tell_end(run: Run, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(group_result(run) if run.replicas else result(run), allow_nan=False), flush=True)
+        return
+    for one in members(run):
+        print(f"{one.status.state}: {one.status.message}")
+        print(f"{one.directory}")
+    if run.replicas and (found := best(run)):
+        print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 
 
 @contextmanager
@@ -98,7 +107,7 @@ def _bar(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not isinstance(event, Steps | Finished):
+            elif not isinstance(event, _QUIET):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -115,7 +124,7 @@ def _lines(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 console.print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", soft_wrap=True)
-        elif not isinstance(event, Steps | Finished):
+        elif not isinstance(event, _QUIET):
             console.print(happening(event), markup=False, soft_wrap=True)
 
     yield tell

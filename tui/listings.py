@@ -13,10 +13,12 @@ from rich.text import Text
 import presets
 from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
+from trainer.replicas import best as best_of_group
+from trainer.replicas import folded, shown_state
 from trainer.runs import Run, read, result
 from trainer.store import all_runs, find, store
 from trainer.text import clean
-from tui.wording import STATE_GLYPHS, age, number
+from tui.wording import STATE_GLYPHS, age, mean_and_std, number
 
 _PIPED_WIDTH = 1000
 
@@ -54,7 +56,8 @@ def print_schema() -> None:
 def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
     """Print the runs whose id, name or state holds the query."""
     where = store(folder)
-    found = [run for run in all_runs(where) if _matches(run, query)]
+    runs = all_runs(where)
+    found = [run for run in (runs if as_json_text else folded(runs)) if _matches(run, query)]
     if as_json_text:
         known = [{"id": run.id, "name": run.name, **result(run), "state": run.shown_state} for run in found]
         print(json.dumps(known, allow_nan=False))
@@ -106,8 +109,10 @@ def _matches(run: Run, query: str) -> bool:
 
 
 def _row(run: Run) -> tuple[str, str, str, str, str]:
-    status, state = run.status, run.shown_state
+    status, state = run.status, shown_state(run)
     best = f"{status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
+    if run.replicas and (found := best_of_group(run)):
+        best = f"{found[0]} {mean_and_std(found[1])}"
     words = clean(run.damage) if run.damage else best
     return (
         clean(run.id),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainer.events import Event
     from trainer.runs import Run
     from trainer.runs import Series as Curve
-    from tui.followed import Followed
+    from tui.followed import Followed, Told
 
 _FAR_ENOUGH = 0.25
 """Share of the training from which on the axis shows all that is planned."""
@@ -130,13 +130,15 @@ class EventLog(RichLog, can_focus=True):
     def __init__(self, **options: str) -> None:
         super().__init__(wrap=True, markup=False, max_lines=self._MOST, min_width=20, **options)  # type: ignore[arg-type]
 
-    def add(self, events: list[Event]) -> None:
-        """Append the lines of those events that are told."""
+    def add(self, told: list[Told]) -> None:
+        """Append the lines of those events that are told; of the replicas but the first only what matters."""
         from tui.happenings import GLYPHS, STYLES, happening
 
-        for event in events:
-            if (glyph := GLYPHS.get(type(event))) is not None:
-                self.write(Text.assemble((f"{glyph} ", "bold"), (happening(event), STYLES.get(type(event), ""))))
+        for replica, event in told:
+            glyph, style = GLYPHS.get(type(event)), STYLES.get(type(event), "")
+            if glyph is not None and (replica <= 1 or style != "dim"):
+                number = f"#{replica} " if replica else ""
+                self.write(Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style)))
 
 
 def marks(run: Run, view: View) -> list[Mark]:
@@ -160,6 +162,8 @@ def _metric(run: Run) -> str:
 
 
 def _pair(run: Run, view: View, name: str) -> list[Series]:
+    if run.replicas:
+        return [*_banded(run, view, name, "train"), *_banded(run, view, f"val_{name}", "validation")]
     by_step, by_epoch = run.steps.get(name), run.epochs.get(name)
     fine = by_step if by_step is not None and len(by_step) > len(by_epoch or ()) else by_epoch
     return [*_one(fine, view, name, "train"), *_one(run.epochs.get(f"val_{name}"), view, f"val_{name}", "validation")]
@@ -167,6 +171,14 @@ def _pair(run: Run, view: View, name: str) -> list[Series]:
 
 def _one(curve: Curve | None, view: View, label: str, role: str) -> list[Series]:
     return [Series(label, curve.x(view.axis), curve.y, role=role)] if curve is not None else []
+
+
+def _banded(run: Run, view: View, metric: str, role: str) -> list[Series]:
+    """Return the mean of the replicas, with a band of one standard deviation to either side."""
+    from trainer.replicas import band
+
+    found = band(run, metric, view.axis)
+    return [] if found is None else [Series(metric, found.x, found.mean, role, low=found.low, high=found.high)]
 
 
 def _as_steps(curve: Series) -> Series:

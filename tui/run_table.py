@@ -19,6 +19,8 @@ from textual.widgets import DataTable, Input
 
 from trainer.callbacks import metric_direction
 from trainer.comparison import damage
+from trainer.replicas import best as best_of_group
+from trainer.replicas import folded, members, shown_state
 from trainer.runs import LIVE, Run, Shown
 from trainer.text import clean
 from tui.cell_table import Cell, CellTable, component_style, cut
@@ -29,7 +31,7 @@ MARKS = "ABCDEFGH"[:N_RUN_ROLES]
 """The letters of marked runs, one for each colour: a colour alone tells nothing on some screens and to some people."""
 
 _SORTS: dict[str, str] = {"age": "age ▼", "best": "best ★", "name": "name ▲"}
-_WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 22}
+_WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 25}
 _HEADS = {**{name: name for name in _WIDTHS}, "mark": ""}
 _NUMBERS = ("age", "epochs")
 _ROLES: Mapping[str, str] = MappingProxyType(
@@ -118,7 +120,10 @@ class RunTable(Vertical):
             states: what each shows as; without them their folders are asked, which may take time.
         """
         states = states or [run.shown_state for run in runs]
-        self._runs = {run.directory: (run, state) for run, state in zip(runs, states, strict=True)}
+        known = {run.id: state for run, state in zip(runs, states, strict=True)}
+        self._runs = {
+            run.directory: (run, shown_state(run, [known[other.id] for other in members(run)])) for run in folded(runs)
+        }
         kept = {path: slot for path, slot in self._slots.items() if path in self._runs}
         if kept != self._slots:
             self._mark(kept)
@@ -226,6 +231,8 @@ def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callab
     status, best = run.status, run.status.best
     role = "live" if state in LIVE else _ROLES[state]
     judged = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
+    if run.replicas and (found := best_of_group(run)):
+        judged = f"{clean(found[0])} {number(found[1].mean)} ± {found[1].std:.2g}"
     return (
         mark,
         Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),

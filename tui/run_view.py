@@ -69,7 +69,7 @@ class RunView(Vertical):
         """Show this run from now on."""
         self.followed = followed
         self.log_panel.clear()
-        self.log_panel.add(followed.run.happenings)
+        self.log_panel.add(followed.happenings)
         self._draw()
         self._clock.resume()
 
@@ -110,6 +110,8 @@ class RunView(Vertical):
         self.show_page(event.index)
 
     def _tick(self) -> None:
+        from trainer.replicas import ended, shown_state
+
         followed = self.followed
         if followed is None:
             return
@@ -117,14 +119,14 @@ class RunView(Vertical):
         self.log_panel.add(events)
         if events:
             self._stale += [panel for panel in self._panels if panel not in self._stale]
-        state = followed.run.shown_state
+        state = shown_state(followed.run)
         has_changed, self._state = state != self._state, state
         self._ticks += 1
         if has_changed or self._ticks % _STATUS_TICKS == 0:
             self.status.show(followed.run, self._waiting)
         while self._stale and (has_changed or self._pace.allows()):
             self._paint(self._stale.pop(0), followed)
-        if followed.run.ended and not events and not self._stale:
+        if ended(followed.run) and not events and not self._stale:
             self._clock.pause()
 
     @property

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from trainer.text import clipped
 from tui.lines import Lines
-from tui.wording import STATE_GLYPHS, count, duration, number
+from tui.wording import STATE_GLYPHS, count, duration, mean_and_std, number
 
 if TYPE_CHECKING:
     from trainer.runs import Run
@@ -49,8 +49,11 @@ def _idle(waiting: str) -> Content:
 
 
 def _progress(run: Run, width: int) -> Content:
-    status = run.status
-    state = status.state if run.ended else run.shown_state
+    from trainer.replicas import ended, members, shown_state
+
+    runs = members(run)
+    status = max((other.status for other in runs), key=lambda one: one.steps)
+    state = shown_state(run, [other.status.state for other in runs]) if ended(run) else shown_state(run)
     total = max(1, status.epochs_planned)
     line = Content.assemble(
         (f"{STATE_GLYPHS[state]} {state} ", _STYLES.get(state, "bold")),
@@ -68,7 +71,9 @@ def _facts(run: Run, waiting: str) -> Content:
     parts = [waiting] if waiting and not status.device and not run.ended else []
     if status.device:
         parts += [f"{count(status.examples_per_second)} examples/s", status.device]
-    if status.best:
+    if run.replicas:
+        parts += _together(run)
+    elif status.best:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
@@ -77,6 +82,13 @@ def _facts(run: Run, waiting: str) -> Content:
     if status.compile_seconds:
         parts.append(f"compiled in {duration(status.compile_seconds)}")
     return Content.styled(" · ".join(parts), "dim")
+
+
+def _together(run: Run) -> list[str]:
+    from trainer.replicas import best
+
+    found = best(run)
+    return [] if found is None else [f"best {found[0]} {mean_and_std(found[1])}"]
 
 
 def _time_left(run: Run, share: float) -> str:

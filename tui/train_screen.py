@@ -269,17 +269,19 @@ class TrainScreen(Screen[None]):
 
     def _commanded(self) -> Path | None:
         """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
+        from trainer.replicas import is_live
+
         followed = self.run_view.followed
         shown = followed.run if followed is not None else None
-        if shown is not None and shown.is_live:
+        if shown is not None and is_live(shown):
             return shown.directory
         return self.host.directory if self.host.is_busy else None
 
     def _send(self, directory: Path, command: Command) -> None:
-        from trainer.commands import send
+        from trainer.replicas import send_to_all
 
         try:
-            send(directory, command)
+            send_to_all(directory, command)
         except OSError as error:
             self.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
 
@@ -305,7 +307,9 @@ class TrainScreen(Screen[None]):
     def on_form_entered(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
         followed = self.run_view.followed
-        if followed is None or not followed.run.is_live:
+        from trainer.replicas import is_live
+
+        if followed is None or not is_live(followed.run):
             return
         field, value = event.field, event.value
         known = followed.value_of(field.path)

@@ -90,16 +90,16 @@ class TrainingHost:
             load()
             # Here and not above, as everything of this file that the first screen does without.
             from trainer.preparation import prepare
-            from trainer.training import start, train
+            from trainer.training import start_replicas, train_together
 
-            prepared = prepare(config, base)
-            directory = start(prepared, self._store)
+            runs = start_replicas(prepare(config, base), self._store)
         except ProblemsError as error:
             self._started(Outcome(None, error.problems))
             return
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
             self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
-        self.directory = directory.path
-        self._started(Outcome(directory.path))
-        train(prepared, directory, cancelled)
+        _, lead = runs[0]
+        self.directory = lead.path
+        self._started(Outcome(lead.path))
+        train_together(runs, cancelled)

@@ -1,8 +1,14 @@
 """Words for numbers: the same on every screen and in every line that is printed."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainer.replicas import Spread
 
 STATE_GLYPHS = {
     "starting": "…", "compiling": "…", "running": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
@@ -21,6 +27,11 @@ def number(value: float | None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.4g}"
+
+
+def mean_and_std(spread: Spread) -> str:
+    """Return the mean and standard deviation of so many values, as "0.0870 ± 0.0031 (n=5)"."""
+    return f"{number(spread.mean)} ± {spread.std:.2g} (n={spread.n})"
 
 
 def count(value: float) -> str:
