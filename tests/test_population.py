@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import runs, training
+from trainer import checkpoints, runs, training
 from trainer.commands import Set, Stop, send
+from trainer.compaction import is_worth_it
 from trainer.config import Config
 from trainer.preparation import Prepared, prepare
 from trainer.runs import Run
@@ -119,3 +120,41 @@ def test_a_member_goes_back_to_the_best_epoch_by_the_metric_that_it_watches_itse
     for run, metric in zip(trained(tmp_path, by_loss, by_accuracy), ("val_loss", "accuracy"), strict=True):
         (restored,) = (event for event in run.happenings if event.kind == "weights_restored")
         assert (restored.monitor, restored.epoch) == (metric, run.status.best.epoch if run.status.best else None)
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_members_that_go_on_move_together_when_it_is_worth_it_and_are_what_they_would_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    monkeypatch.setattr("trainer.compaction._WORTH", 0.0)
+    saved = {"callbacks.model_checkpoint.save_best_only": False, "callbacks.model_checkpoint.save_freq": 20}
+    short = [{"training.epochs": 2, "training.seed": seed} for seed in range(4)]
+    long = [{"training.epochs": 12, "training.seed": seed, **saved} for seed in (7, 8)[:left]]
+    together = trained(tmp_path / "together", *short[:2], long[0], *short[2:], *long[1:])
+    found = [run for run in together if run.config and run.config.training.epochs == 12]
+    assert [run.status.epochs for run in together if run not in found] == [2] * 4
+    for run, settings in zip(found, long, strict=True):
+        assert [event.what for event in run.happenings if event.kind == "compiled"].count("advance") == 2
+        (alone,) = trained(tmp_path / "alone", settings)
+        for name, values in rows(alone).items():
+            np.testing.assert_allclose(rows(run)[name], values, rtol=2e-3, atol=2e-4, err_msg=name)
+        assert run.status.test["test_loss"] == pytest.approx(alone.status.test["test_loss"], rel=1e-2)
+        mine, other = (newest_weights(one) for one in (run, alone))
+        assert mine.keys() == other.keys()
+        for name, array in mine.items():
+            np.testing.assert_allclose(array, other[name], rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+def newest_weights(run: Run) -> dict[str, np.ndarray[Any, Any]]:
+    path = checkpoints.newest_good(run.directory / "checkpoints", "last")
+    assert path is not None
+    return {name: array for name, array in checkpoints.load(path)[0].items() if name.startswith("parameters")}
+
+
+@pytest.mark.parametrize(
+    ("alive", "updates_left", "is_worth"),
+    [(32, 10_000, True), (32, 300, False), (33, 10_000, False), (0, 10_000, False), (1, 230, True)],
+)
+def test_members_move_only_if_that_saves_more_than_it_costs(alive: int, updates_left: int, is_worth: bool) -> None:
+    # 64 members take 10 ms an update, compiling took 1 s: 32 of them save 5 ms an update, and must save 2 s.
+    assert is_worth_it(alive, 64, updates_left, 0.01, 1.0) is is_worth

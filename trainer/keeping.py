@@ -41,14 +41,18 @@ class Memory:
 
 
 class Keeper:
-    """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older."""
+    """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older.
+
+    Attributes:
+        member: place of the run along the first axis of the state.
+    """
 
     def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, member: int) -> None:
         self._section = prepared.config.callbacks.model_checkpoint
         self._extra = _about_data(prepared)
         self._directory = directory
         self._shape = shape
-        self._member = member
+        self.member = member
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
@@ -120,12 +124,12 @@ class Keeper:
         )
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
         shared = {"step": np.array(tree.pop("step"))} if "step" in tree else {}
-        self._writer.submit({**named_arrays(on_host(tree, self._member)), **shared}, manifest)
+        self._writer.submit({**named_arrays(on_host(tree, self.member)), **shared}, manifest)
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
-        return next(slot.parameters for slot in state.slots if int(slot.epoch[self._member]) == wanted.end.epoch)
+        return next(slot.parameters for slot in state.slots if int(slot.epoch[self.member]) == wanted.end.epoch)
 
 
 def best_weights(

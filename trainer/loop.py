@@ -9,16 +9,18 @@ are written while the device is at work.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from trainer import advance, horizons, program
+from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
 from trainer.member import Member
 from trainer.preparation import Prepared
+from trainer.program import Compilation
 from trainer.run_directory import RunDirectory
 from trainer.shape import shape_of
 from trainer.state import State
@@ -57,6 +59,7 @@ class Loop:
             Member(prepared, directory, self._shape, index) for index, (prepared, directory) in enumerate(runs)
         ]
         self._alive = list(self._members)
+        self._computed = self._alive
         self._cancelled = cancelled
         self._step = 0
         self._seconds_per_update = 0.0
@@ -86,7 +89,7 @@ class Loop:
         splits = self._prepared.splits
         self._data = program.place(splits)
         self._test = program.place_blocks(splits.test) if len(splits.test) else None
-        self._program, compilations = program.compiled(self._shape, self._data, self._test)
+        compilations = self._compile()
         seeds = np.array([member.live.config.training.seed for member in self._members], np.uint32)
         self._state: State = self._program.init(seeds, self._vectors())
         started = Started(
@@ -95,20 +98,35 @@ class Loop:
             steps_per_epoch=self._shape.steps_per_epoch,
         )
         for member in self._members:
-            for done in compilations:
-                member.directory.record(
-                    Compiled(what=done.what, seconds=done.seconds, flops=done.flops, memory_bytes=done.memory_bytes)
-                )
+            _tell(member, compilations)
             member.directory.record(started)
             for warning in splits.warnings:
                 member.directory.record(Warned(message=warning))
+
+    def _compile(self) -> tuple[Compilation, ...]:
+        self._program, compilations = program.compiled(self._shape, self._data, self._test)
+        return compilations
+
+    def _compact(self) -> None:
+        """Move the members that are still training into a smaller population, if that is worth another compile."""
+        left = max((member.updates_planned for member in self._alive), default=0)
+        seconds = sum(done.seconds for done in self._program.compilations)
+        if not is_worth_it(len(self._alive), len(self._computed), left, self._seconds_per_update, seconds):
+            return
+        self._state = moved(self._state, [member.index for member in self._alive])
+        self._shape = replace(self._shape, members=len(self._alive))
+        compilations = self._compile()
+        self._computed = list(self._alive)
+        for index, member in enumerate(self._computed):
+            member.move(index)
+            _tell(member, compilations)
 
     def _next_call(self) -> _Call | None:
         """Send the next call off, or return None if the training is over."""
         if not self._alive:
             return None
-        orders = np.zeros((len(self._members), 2), np.int32)
-        told = horizons.unbound(len(self._members))
+        orders = np.zeros((len(self._computed), 2), np.int32)
+        told = horizons.unbound(len(self._computed))
         count = self._size_of_call()
         for member in self._alive:
             orders[member.index] = count, member.is_careful
@@ -145,7 +163,10 @@ class Loop:
         ended = [member for member in self._alive if member.reason is not None]
         self._alive = [member for member in self._alive if member.reason is None]
         self._each(self._alive, lambda member: member.keep(self._state))
-        return self._each(ended, self._part_with)
+        parted = self._each(ended, self._part_with)
+        if ended:
+            self._compact()
+        return parted
 
     def _part_with(self, member: Member) -> None:
         """Copy the member's end off the device."""
@@ -178,4 +199,11 @@ class Loop:
             self._each(self._alive, Member.flush)
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.stack([member.live.vector for member in self._members])
+        return np.stack([member.live.vector for member in self._computed])
+
+
+def _tell(member: Member, compilations: Sequence[Compilation]) -> None:
+    for done in compilations:
+        member.directory.record(
+            Compiled(what=done.what, seconds=done.seconds, flops=done.flops, memory_bytes=done.memory_bytes)
+        )

@@ -97,9 +97,17 @@ class Member:
     def updates_left(self) -> int:
         """Return how many updates a call may make at most, by what is planned and by when a checkpoint is due."""
         step = self.directory.step
-        planned = self.live.config.training.epochs * self._shape.steps_per_epoch - step
         saves = [it.updates_until_save(step) for it in self.callbacks if isinstance(it, ModelCheckpoint)]
-        return min([planned, *saves])
+        return min([self.updates_planned, *saves])
+
+    @property
+    def updates_planned(self) -> int:
+        """Return how many updates are still to be made, if nothing ends the run before."""
+        return self.live.config.training.epochs * self._shape.steps_per_epoch - self.directory.step
+
+    def move(self, index: int) -> None:
+        """Take another place along the first axis of the state."""
+        self.index = self._keeper.member = index
 
     def decide(self, report: Report, seconds: float) -> None:
         """Play the epochs of a call through the callbacks and act on what they say.
@@ -140,7 +148,7 @@ class Member:
 
     def settle(self, *, cancelled: bool) -> None:
         """Say whether the run is over now: all its epochs done, or the program told to end."""
-        if self.directory.step >= self.live.config.training.epochs * self._shape.steps_per_epoch:
+        if self.updates_planned <= 0:
             self.reason = self.reason or "completed"
         elif cancelled:
             self.reason = self.reason or "interrupted"

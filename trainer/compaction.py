@@ -1,0 +1,42 @@
+"""Compaction: the members of a population that are still training, moved together into a smaller one.
+
+Members that ended cost as much as the others. A smaller population is another program, which takes its time to compile;
+so members move only when what is left to train is worth it.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+
+from trainer.state import AXES, State
+
+_WORTH: Final = 2.0
+"""How many times the seconds of another compile must be saved."""
+
+
+def is_worth_it(alive: int, members: int, updates_left: int, seconds_per_update: float, compile_seconds: float) -> bool:
+    """Say whether the members still training should move into a population of their own.
+
+    Args:
+        alive: how many those are.
+        members: how many are computed now.
+        updates_left: what the longest of them has still to do, at most.
+        seconds_per_update: of all members together, as measured.
+        compile_seconds: what the program of all members took to compile.
+    """
+    if not 0 < alive <= members / 2:
+        return False
+    saved = updates_left * seconds_per_update * (1 - alive / members)
+    return saved > _WORTH * compile_seconds
+
+
+def moved(states: State, members: Sequence[int]) -> State:
+    """Return the state of a population of these members, in this order."""
+    places = jnp.array(members)
+    parts = (
+        part if axis is None else jax.tree.map(lambda leaf: leaf[places], part)
+        for axis, part in zip(AXES, states, strict=True)
+    )
+    return State(*parts)
