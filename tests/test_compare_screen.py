@@ -275,6 +275,30 @@ async def test_slash_filters_by_name_id_and_state_and_escape_ends_that_first(sto
         assert not isinstance(app.screen, CompareScreen)
 
 
+async def test_a_filter_that_nothing_matches_says_so(store: Store):
+    store.add("apple", 0.5)
+    app = CompareApp(store.folder)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, "apple")
+        await pilot.press("slash", *"kiwi")
+        await shown(pilot, "0 of 1 · no name, id or state has this text in it · 0 marked")
+
+
+async def test_replicas_are_one_row_with_their_mean_and_one_band(store: Store):
+    lead, second = store.add("twins", 0.5, 0.2), store.add("twins", 0.7, 0.4)
+    lead.run.status.group = second.run.status.group = lead.path.name
+    lead.run.status.replica, second.run.status.replica = 1, 2
+    lead.run.status.replicas = [second.path.name]
+    for one in (lead, second):
+        one.epoch(val_loss=0.3 if one is lead else 0.1)
+    app = CompareApp(store.folder)
+    async with app.run_test(size=(150, 40)) as pilot:
+        await shown(pilot, "twins ×2", "val_loss 0.15 ± 0.071", "1 · 0 marked")
+        await pilot.press("space")
+        await shown(pilot, "─A twins ×2", "0.15 ± 0.071")
+        assert "#2" not in panel(app, "#rows")
+
+
 async def test_o_sorts_by_age_best_value_and_name(store: Store):
     for name, loss in (("b", 0.2), ("c", 0.1), ("a", 0.3)):
         store.add(f"run-{name}", loss)

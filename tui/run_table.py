@@ -213,7 +213,8 @@ class RunTable(Vertical):
         }
         self.rows.fill(heads, rows)
         hidden = f" of {len(self._runs)}" if len(found) < len(self._runs) else ""
-        self._entitle(f"{len(found)}{hidden} · {len(self._slots)} marked")
+        nothing = " · no name, id or state has this text in it" if self._query and not found else ""
+        self._entitle(f"{len(found)}{hidden}{nothing} · {len(self._slots)} marked")
 
     def _entitle(self, text: str) -> None:
         if text != self._subtitle:
