@@ -5,6 +5,7 @@ and further apart: what happens inside of a network happens early or slowly. Whi
 but their number.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import jax
@@ -58,11 +59,13 @@ def looked(
         updates: what a step adds to the parameters, likewise.
         outputs: of each layer for the same examples; shape [examples, ..., units] each.
     """
-    rows = [
-        jnp.concatenate([_norms(*trees), _about(given), _histogram(_weights(trees[0])), _histogram(given)])
+    numbers = [
+        jnp.concatenate([_norms(*trees), _about(given)])
         for *trees, given in zip(parameters, gradient, updates, outputs, strict=True)
     ]
-    return jnp.concatenate(rows)
+    values = [part for layer, given in zip(parameters, outputs, strict=True) for part in (_weights(layer), given)]
+    histograms = _histograms(values).reshape(len(outputs), -1)
+    return jnp.concatenate([jnp.stack(numbers), histograms], axis=1).ravel()
 
 
 def length(names: tuple[str, ...]) -> int:
@@ -106,11 +109,17 @@ def _about(outputs: Float[Array, "examples *rest units"]) -> Float[Array, " numb
     return jnp.stack([each.mean(), each.std(), dead.mean()])
 
 
-def _histogram(values: Array) -> Float[Array, " low_high_counts"]:
-    """Return lowest and highest value, and how many of some values lie below the upper end of each equal bin."""
-    flat = values.ravel()
-    low, high = flat.min(), flat.max()
-    some = flat[:: -(-flat.size // _COUNTED)]
+def _histograms(values: Sequence[Array]) -> Float[Array, "arrays low_high_counts"]:
+    """Return lowest and highest value of each array, and how many of some lie below the upper end of each equal bin.
+
+    All arrays go through one operation: compiled one by one they take a second more.
+    """
+    flat = [array.ravel() for array in values]
+    some = [array[:: -(-array.size // _COUNTED)] for array in flat]
+    longest = max(array.size for array in some)
+    padded = jnp.stack([jnp.pad(array, (0, longest - array.size), constant_values=jnp.inf) for array in some])
+    bounds = jnp.stack([jnp.stack([array.min(), array.max()]) for array in flat])
+    low, high = bounds[:, :1], bounds[:, 1:]
     ends = low + (high - low) * jnp.arange(1, _BINS) / _BINS
-    below = (some[None, :] < ends[:, None]).sum(axis=1)
-    return jnp.concatenate([jnp.stack([low, high]), below.astype(flat.dtype), jnp.full(1, some.size, flat.dtype)])
+    below = (padded[:, None, :] < ends[:, :, None]).sum(axis=2).astype(padded.dtype)
+    return jnp.concatenate([bounds, below, jnp.array([[array.size] for array in some], padded.dtype)], axis=1)
