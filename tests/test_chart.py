@@ -202,3 +202,58 @@ def test_appending_a_point_changes_only_rows_near_it():
     values = np.exp(-np.arange(4000.0) / 800)
     before, after = (draw(Frame([series(values[:n])], 60, 18)) for n in (3900, 3901))
     assert sum(old != new for old, new in zip(before, after, strict=True)) <= 2
+
+
+def by_rate(values, **options) -> Frame:
+    rates = 10.0 ** np.arange(-4.0, -4.0 + len(values))
+    return Frame([Series("loss", rates, np.array(values, dtype=float), "train")], 45, 11, log_x=True, **options)
+
+
+def test_a_logarithmic_x_axis_has_its_decades_at_even_distances_and_ends_with_the_data():
+    *_, rule, numbers = rows(by_rate([2.0, 1.0, 0.5, 1.0, 2.0], x_label=""))
+    places = [match.start() for match in re.finditer("┬", rule)]
+    assert numbers.split() == ["1e-4", "1e-3", "0.01", "0.1", "1"]
+    assert places[0] == rule.index("└") + 1
+    assert places[-1] == len(rule) - 1
+    assert max(np.diff(places)) - min(np.diff(places)) <= 1
+
+
+def test_a_mark_on_a_logarithmic_x_axis_stands_at_its_value():
+    picture = rows(by_rate([2.0, 1.0, 0.5, 1.0, 2.0], marks=[Mark(1e-2, "◆"), Mark(0.0, "v"), Mark(1e9, "v")]))
+    axis = picture[-2].index("└")
+    assert picture[1].index("◆") - axis == pytest.approx((45 - axis) / 2, abs=1)
+    assert "v" not in "".join(picture)
+
+
+def test_points_that_a_logarithmic_x_axis_has_no_place_for_are_left_out():
+    x = np.array([-1.0, 0.0, 1e-3, 1e-2, 1e-1])
+    shown = rows(Frame([Series("loss", x, np.array([9e9, 9e9, 1.0, 2.0, 3.0]), "train")], 60, 12, log_x=True))
+    without = rows(Frame([Series("loss", x[2:], np.array([1.0, 2.0, 3.0]), "train")], 60, 12, log_x=True))
+    assert shown == without
+    y = np.array([1.0, 1.0, 1.0, 2.0, 3.0])
+    banded = rows(Frame([Series("loss", x, y, "train", low=y - 1, high=y + 1)], 60, 12, log_x=True))
+    assert banded == rows(
+        Frame([Series("loss", x[2:], y[2:], "train", low=y[2:] - 1, high=y[2:] + 1)], 60, 12, log_x=True)
+    )
+    assert len(rows(Frame([Series("loss", x[:2], x[:2], "train")], 60, 12, log_x=True))) == 12
+
+
+def test_less_than_two_decades_are_divided_too():
+    x = np.geomspace(2e-3, 3e-2, 20)
+    numbers = rows(Frame([Series("loss", x, x, "train")], 60, 12, log_x=True))[-1]
+    assert numbers.split() == ["2e-3", "5e-3", "0.01", "0.02"]
+
+
+def test_both_axes_may_be_logarithmic_in_any_size():
+    for size in ((1, 1), (5, 2), (12, 5), (60, 18)):
+        for values in ([], [1.0], [np.nan, 1e-9, 1e30]):
+            frame = by_rate(values, log_y=True)
+            strips = draw(Frame(frame.series, *size, log_x=True, log_y=True))
+            assert [strip.cell_length for strip in strips] == [size[0]] * size[1]
+
+
+def test_a_chart_may_do_without_its_legend():
+    with_legend, without = (rows(Frame([series([4, 3, 2])], 40, 9, legend=legend)) for legend in (True, False))
+    assert "train" in with_legend[0]
+    assert "train" not in "".join(without)
+    assert without[0].startswith("4┤")

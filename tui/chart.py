@@ -5,6 +5,8 @@ first, then the legend, down to a curve in a single cell. Curves differ by line 
 """
 
 import itertools
+import math
+from dataclasses import replace
 
 import numpy as np
 from rich.segment import Segment
@@ -41,11 +43,29 @@ def draw(frame: Frame) -> list[Strip]:
     width, height = max(frame.width, 0), max(frame.height, 0)
     if width == 0 or height == 0:
         return [Strip.blank(width, PLAIN)] * height
-    legend = height >= 4 and bool(frame.series)
+    if frame.log_x:
+        frame = _in_decades(frame)
+    legend = frame.legend and height >= 4 and bool(frame.series)
     rows = height - legend
     curves = [_curve(series, width, frame.log_y) for series in frame.series]
     body = _body(frame, curves, rows)
     return [_legend(frame), *body] if legend else body
+
+
+def _in_decades(frame: Frame) -> Frame:
+    """Return the frame with the decimal logarithm of every x in its place."""
+    return replace(
+        frame,
+        series=[_series_in_decades(series) for series in frame.series],
+        marks=[replace(mark, x=math.log10(mark.x)) for mark in frame.marks if mark.x > 0],
+        x_end=math.log10(frame.x_end) if frame.x_end and frame.x_end > 0 else None,
+    )
+
+
+def _series_in_decades(series: Series) -> Series:
+    shown = series.x > 0
+    low, high = (None if edge is None else edge[shown] for edge in (series.low, series.high))
+    return replace(series, x=np.log10(series.x[shown]), y=series.y[shown], low=low, high=high)
 
 
 def _body(frame: Frame, curves: list[Points], rows: int) -> list[Strip]:

@@ -37,28 +37,39 @@ def lay_out_axes(frame: Frame, curves: Sequence[Points], values: NDArray[np.floa
         rows: height without the legend, at least 1.
     """
     xs = [x for x, _ in curves if len(x)]
-    first, last = min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs)
-    x_limits = x_range(first, last)
-    if frame.x_end is not None and frame.x_end >= last and frame.x_end > first:
-        x_limits = Range(x_range(first, frame.x_end).low, frame.x_end)
+    x_limits = _x_limits(frame, min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs))
     height = rows - 2 if rows >= 5 and frame.width >= 12 else rows
     y_limits = (log_range if frame.log_y else y_range)(float(values.min()), float(values.max()))
-    y_ticks = _y_ticks(y_limits, height, frame.log_y)
+    y_ticks = _decades(y_limits, height // 2) if frame.log_y else _even_ticks(y_limits, 2 + height // 4)
     gutter = max((len(text) for _, text in y_ticks), default=0)
     if frame.width < gutter + 9:
         gutter = -1
     width = frame.width - gutter - 1
     whole = all(bool((x == np.floor(x)).all()) for x in xs)
-    x_values = ticks(x_limits, max(width // 10, 1), whole=whole)
-    x_ticks = list(zip(x_values, tick_labels(x_values), strict=True))
+    x_count = max(width // 10, 1)
+    x_ticks = _decades(x_limits, x_count) if frame.log_x else _even_ticks(x_limits, x_count, whole=whole)
     return Axes(x_limits, y_limits, x_ticks, y_ticks, width, height, gutter)
 
 
-def _y_ticks(limits: Range, height: int, log_y: bool) -> list[tuple[float, str]]:
-    """Return positions in axis units and texts: each decade has a text of its own, linear ticks share one form."""
-    if log_y:
-        return [(float(np.log10(value)), tick_labels([value])[0]) for value in log_ticks(limits, height // 2)]
-    values = ticks(limits, 2 + height // 4)
+def _x_limits(frame: Frame, first: float, last: float) -> Range:
+    end = frame.x_end
+    if frame.log_x:
+        # No curve grows along it: from the first to the last value, and no further.
+        last = max(last, end) if end is not None else last
+        return Range(first, last) if last > first else Range(first - 0.5, first + 0.5)
+    if end is not None and end >= last and end > first:
+        return Range(x_range(first, end).low, end)
+    return x_range(first, last)
+
+
+def _decades(limits: Range, count: int) -> list[tuple[float, str]]:
+    """Return ticks of a logarithmic axis, positions in axis units; each has a text of its own."""
+    return [(float(np.log10(value)), tick_labels([value])[0]) for value in log_ticks(limits, count)]
+
+
+def _even_ticks(limits: Range, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
+    """Return ticks of a linear axis; their texts share one form."""
+    values = ticks(limits, count, whole=whole)
     return list(zip(values, tick_labels(values), strict=True))
 
 

@@ -85,6 +85,8 @@ class Frame:
         x_end: where the x axis ends if that is known, such as the planned epochs.
         ascii_only: draw with ASCII characters only.
         empty: what to say while there is nothing to draw.
+        log_x: logarithmic x axis; points, marks and an end that are not positive are left out.
+        legend: whether there is a line above that names the curves.
         styles: roles of series and marks, and "axis", "grid", "text", "muted"; what is missing is drawn plain.
     """
 
@@ -97,6 +99,8 @@ class Frame:
     x_end: float | None = None
     ascii_only: bool = False
     empty: str = WAITING
+    log_x: bool = False
+    legend: bool = True
     styles: Mapping[str, Style] = field(default_factory=dict)
 
     def style(self, role: str) -> Style:

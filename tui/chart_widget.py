@@ -89,9 +89,13 @@ class Chart(Widget):
         x_label: str = "epochs",
         x_end: float | None = None,
         empty: str = WAITING,
+        log_x: bool = False,
+        legend: bool = True,
     ) -> None:
         """Show new data; the arguments mean what they mean in `Frame`."""
-        self._frame = Frame(tuple(series), 0, 0, tuple(marks), log_y, x_label, x_end, self._ascii_only, empty)
+        self._frame = Frame(
+            tuple(series), 0, 0, tuple(marks), log_y, x_label, x_end, self._ascii_only, empty, log_x, legend
+        )
         self._redraw()
 
     def render_line(self, y: int) -> Strip:
