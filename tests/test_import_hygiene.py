@@ -23,6 +23,17 @@ def test_the_app_is_loaded_without_maths_tables_or_charts():
     assert not found & (MATHS | {"numpy", "polars", "plotext", "safetensors", "tensorboardX"})
 
 
+def test_a_model_is_summed_up_without_jax():
+    found = loaded(
+        "from trainer.config import Config\nfrom trainer.data.loading import describe\n"
+        "from trainer.preparation import misfits\nfrom trainer.summary import summarize\n"
+        "summary = describe(Config().data)\nassert summarize(Config(), summary).flops\n"
+        "assert not [*misfits(Config(), summary)]"
+    )
+    assert "trainer" in found
+    assert not found & (MATHS | SCREENS)
+
+
 @pytest.mark.parametrize(
     "module", ["trainer.config", "trainer.events", "trainer.log", "trainer.runs", "trainer.commands", "presets"]
 )

@@ -44,6 +44,24 @@ class Noise(NamedTuple):
     is_wanted: Callable[[Bool[Array, ""]], Bool[Array, ""]]
 
 
+class Layer(NamedTuple):
+    """One layer of a network, as a summary tells it.
+
+    Attributes:
+        name: as in `layer_names`.
+        words: what it does, in order, such as "dense relu".
+        shape: of its output for one example.
+        n_parameters: numbers that it learns.
+        flops: of the forward pass for one example. A multiply-add is two; activations and dropout are not counted.
+    """
+
+    name: str
+    words: str
+    shape: tuple[int, ...]
+    n_parameters: int
+    flops: int
+
+
 class MLP(Section):
     """Multilayer perceptron: dense layers one after the other, an activation between them."""
 
@@ -101,10 +119,19 @@ class MLP(Section):
         """Return a name for each layer of parameters."""
         return *(f"hidden_{index}" for index in range(1, len(self.hidden) + 1)), "output"
 
+    def layers(self, inputs: int, outputs: int) -> tuple[Layer, ...]:
+        """Return the layers, first to last."""
+        hidden = f"dense {self.activation}" + (f" dropout {self.dropout:g}" if self.dropout else "")
+        words = [*[hidden] * len(self.hidden), "dense"]
+        sizes = itertools.pairwise((inputs, *self.hidden, outputs))
+        return tuple(
+            Layer(name, what, (n_out,), (n_in + 1) * n_out, (2 * n_in + 1) * n_out)
+            for name, what, (n_in, n_out) in zip(self.layer_names, words, sizes, strict=True)
+        )
+
     def n_parameters(self, inputs: int, outputs: int) -> int:
         """Return how many numbers the layers hold."""
-        sizes = (inputs, *self.hidden, outputs)
-        return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+        return sum(layer.n_parameters for layer in self.layers(inputs, outputs))
 
     def _weights(self, key: PRNGKeyArray, n_out: int, n_in: int) -> Array:
         import jax

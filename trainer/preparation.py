@@ -9,7 +9,7 @@ from trainer import callbacks, losses
 from trainer.config import Config
 from trainer.data import Files
 from trainer.data.loading import load
-from trainer.data.splits import Splits
+from trainer.data.splits import Splits, Summary
 from trainer.problems import ConfigError, Problem
 
 _BYTES = 4
@@ -50,7 +50,7 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     prepared = Prepared(_anchored(config, base), splits)
-    problems.extend(_misfits(prepared))
+    problems.extend(misfits(prepared.config, splits.summary))
     if problems:
         raise ConfigError(problems)
     return prepared
@@ -64,19 +64,20 @@ def _anchored(config: Config, base: Path | None) -> Config:
     return config.changed({"data.path": str(path.absolute())})
 
 
-def _misfits(prepared: Prepared) -> Iterator[Problem]:
-    config, splits = prepared.config, prepared.splits
-    size, n_train = config.training.batch_size, len(splits.train)
-    if size > n_train:
-        yield Problem(f"must be at most the {n_train} training examples, got {size}.", "training.batch_size")
-    loss = losses.resolve(config.loss, splits.task)
-    if splits.task not in loss.tasks:
-        fitting = "mse, mae or huber" if splits.task == "regression" else "softmax_cross_entropy"
-        yield Problem(f'must fit {splits.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
-    needed, free = prepared.n_parameters * _BYTES * _COPIES, _installed_memory()
+def misfits(config: Config, data: Summary) -> Iterator[Problem]:
+    """Yield what of a config does not fit its data, or this machine."""
+    size = config.training.batch_size
+    if size > data.n_train:
+        yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
+    loss = losses.resolve(config.loss, data.task)
+    if data.task not in loss.tasks:
+        fitting = "mse, mae or huber" if data.task == "regression" else "softmax_cross_entropy"
+        yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
+    n_parameters = config.model.n_parameters(data.n_features, data.n_outputs)
+    needed, free = n_parameters * _BYTES * _COPIES, _installed_memory()
     if free is not None and needed > free:
         message = (
-            f"must fit into memory: {prepared.n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to "
+            f"must fit into memory: {n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to "
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")

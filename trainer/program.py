@@ -67,6 +67,12 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
     return program, program.compilations
 
 
+def known(shape: Shape) -> Program | None:
+    """Return the program that is kept for a structure and data of these counts; None where nothing was compiled."""
+    with _lock:
+        return next((program for key, program in reversed(_programs.items()) if key[0] == shape.key), None)
+
+
 def place(splits: Splits) -> Data:
     """Return the examples on the device that trains."""
     x: Any = splits.train.x

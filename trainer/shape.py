@@ -7,6 +7,7 @@ from typing import Any
 from trainer import callbacks, numbers
 from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoint
 from trainer.config import Config
+from trainer.data.splits import Summary
 from trainer.judging import judge
 from trainer.losses import Task
 from trainer.metrics import Metrics
@@ -88,16 +89,24 @@ def shape_of(runs: Sequence[Prepared]) -> Shape:
     Raises:
         ValueError: they are not of one structure, or not of one data set.
     """
-    first = runs[0]
-    config, splits = first.config, first.splits
-    plain = Shape(config, splits.task, splits.n_features, splits.n_outputs, len(splits.train), len(splits.validation))
+    config, splits = runs[0].config, runs[0].splits
     for other in runs[1:]:
         if other.splits.fingerprint != splits.fingerprint:
             raise ValueError(f"runs that train together need the same data; that of {other.config.name!r} differs.")
         if numbers.structure(other.config) != numbers.structure(config):
             raise ValueError(f"runs that train together need one structure; that of {other.config.name!r} differs.")
-    watches = [watch for run in runs for watch in _watches(run.config, plain.row_names)]
-    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=len(runs))
+    return _shape([run.config for run in runs], splits.summary)
+
+
+def shape_planned(config: Config, data: Summary) -> Shape:
+    """Return what is compiled in for a run and its replicas; the data need not be read again for that."""
+    return _shape([config] * config.training.replicas, data)
+
+
+def _shape(configs: Sequence[Config], data: Summary) -> Shape:
+    plain = Shape(configs[0], data.task, data.n_features, data.n_outputs, data.n_train, data.n_validation)
+    watches = [watch for config in configs for watch in _watches(config, plain.row_names)]
+    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=len(configs))
 
 
 def _watches(config: Config, row_names: Sequence[str]) -> list[Watch]:

@@ -76,6 +76,19 @@ class Splits:
         """Return the number of classes, or of outputs."""
         return len(self.target_names)
 
+    @property
+    def summary(self) -> "Summary":
+        """Return what a form can tell of them."""
+        return Summary(
+            n_train=len(self.train),
+            n_validation=len(self.validation),
+            n_test=len(self.test),
+            n_features=self.n_features,
+            n_outputs=self.n_outputs,
+            task=self.task,
+            image_shape=self.image_shape,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:

@@ -1,0 +1,110 @@
+"""The plan of a training: what a config asks of the device and how its learning rate goes, before it trains."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer import numbers, program, step
+from trainer.config import Config
+from trainer.data.splits import Summary
+from trainer.preparation import Prepared
+from trainer.shape import Shape, shape_of, shape_planned
+from trainer.state import State
+
+_POINTS = 513
+"""Points of the learning-rate curve: more than a terminal has dots across."""
+
+_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What lies in the device's memory, in bytes; of all replicas.
+
+    Attributes:
+        parameters: of the network.
+        gradients: there while an update is made.
+        optimizer: its state, such as Adam's two moments.
+        best_weights: copies kept of the best epochs' parameters.
+        examples: of the training and validation part.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    best_weights: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be, if nothing cuts the training short.
+
+    Attributes:
+        epochs: places along the training, from 0 to all epochs, ascending; shape [points].
+        rates: the learning rate there: the base rate times the schedule; shape [points].
+        steps_per_epoch: updates of an epoch.
+        memory: what is known without compiling.
+        is_compiled: whether the program for this structure was compiled by this process, and is kept for its run.
+        compiled_bytes: what the compiled program takes of the device, all of `memory` and its intermediate results
+            included; None where it is not compiled, or the compiler does not say.
+    """
+
+    epochs: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    steps_per_epoch: int
+    memory: Memory
+    is_compiled: bool
+    compiled_bytes: int | None
+
+
+def plan(config: Config, data: Summary) -> Plan:
+    """Return the plan of a config that fits its data. Nothing is computed but the learning rates."""
+    shape = shape_planned(config, data)
+    kept = program.known(shape)
+    advance = next((it for it in kept.compilations if it.what == "advance"), None) if kept else None
+    return Plan(
+        *learning_rates(config),
+        steps_per_epoch=shape.steps_per_epoch,
+        memory=_memory(shape),
+        is_compiled=kept is not None,
+        compiled_bytes=advance.memory_bytes if advance else None,
+    )
+
+
+def learning_rates(config: Config) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return epochs and the learning rate at each, as in `Plan`."""
+    epochs = np.linspace(0.0, config.training.epochs, _POINTS)
+    factors = config.schedule.factor(jnp.asarray(epochs, jnp.float32), config.training.epochs)
+    return epochs, np.broadcast_to(config.optimizer.learning_rate * np.asarray(factors, np.float64), epochs.shape)
+
+
+def compile_ahead(prepared: Prepared) -> None:
+    """Compile what a run of this config needs, and keep it: the run then begins at once."""
+    splits = prepared.splits
+    test = program.place_blocks(splits.test) if len(splits.test) else None
+    shape = shape_of([prepared] * prepared.config.training.replicas)
+    program.compiled(shape, program.place(splits), test)
+
+
+def _memory(shape: Shape) -> Memory:
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
+    state: State = jax.eval_shape(step.make_init(shape), seed, vector)
+    members = shape.members
+    targets = 1 if shape.task == "classification" else shape.n_outputs
+    return Memory(
+        parameters=members * _bytes(state.parameters),
+        gradients=members * _bytes(state.parameters),
+        optimizer=members * _bytes(state.optimizer),
+        best_weights=members * _bytes([slot.parameters for slot in state.slots]),
+        examples=(shape.n_train + shape.n_validation) * (shape.n_features + targets) * _BYTES,
+    )
+
+
+def _bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
