@@ -1,12 +1,13 @@
 import math
+import threading
 
 import numpy as np
 import pytest
 
 import presets
-from trainer import devices
+from trainer import devices, lr_finder
 from trainer.config import Config
-from trainer.lr_finder import find, judged
+from trainer.lr_finder import Cancelled, find, judged
 from trainer.preparation import prepare
 
 devices.prepare_jax()
@@ -58,6 +59,36 @@ def test_a_finder_of_many_epochs_measures_the_last_updates_of_all_its_calls() ->
     found = find(prepared, 1e-12, 1e-11, count=2, updates=600)
     short = find(prepared, 1e-12, 1e-11, count=2, updates=4)
     np.testing.assert_allclose(found.losses, short.losses, rtol=1e-4)
+
+
+def test_how_updates_are_grouped_into_calls_changes_nothing_and_each_call_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 16, "model.hidden": [4]}))
+    one_by_one: list[int] = []
+    few: list[int] = []
+    monkeypatch.setattr(lr_finder, "_CALL_SECONDS", 0.0)
+    slow = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=one_by_one.append)
+    monkeypatch.setattr(lr_finder, "_CALL_SECONDS", 60.0)
+    fast = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=few.append)
+    np.testing.assert_allclose(slow.losses, fast.losses, rtol=1e-6)
+    assert one_by_one == list(range(40))
+    assert few == [0, 1, 9, 30], "each call may be eight times as long as the one before; the last ones are measured"
+
+
+def test_a_finder_that_is_told_to_end_does_so_after_the_call_under_way() -> None:
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 16, "model.hidden": [4]}))
+    cancelled = threading.Event()
+    told: list[int] = []
+
+    def tell(updates: int) -> None:
+        told.append(updates)
+        if updates:
+            cancelled.set()
+
+    with pytest.raises(Cancelled):
+        find(prepared, 1e-4, 1.0, count=3, updates=1_000_000, cancelled=cancelled, tell=tell)
+    assert told == [0, 1]
 
 
 def test_a_range_that_is_none_is_refused() -> None:

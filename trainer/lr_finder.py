@@ -4,7 +4,11 @@ Smith's range test (2017) raises one run's rate step by step, so that each loss 
 are cheap here when they train together: each rate has its own.
 """
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,18 @@ from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared
 from trainer.shape import shape_of
 
+COUNT: Final = 48
+"""Rates that are tried where nothing else is asked for."""
+
+UPDATES: Final = 200
+"""Updates at each rate where nothing else is asked for."""
+
+_CALL_SECONDS: Final = 0.15
+"""How long a call of the device shall take: a person who has seen enough waits for its end."""
+
+_GROWTH: Final = 8
+"""At most how many times longer than the last one a call may be: the first ones measure the speed."""
+
 _MEASURED = 0.25
 """Share of the updates, the last ones, whose mean loss counts."""
 
@@ -23,6 +39,10 @@ _ENOUGH = 0.05
 
 _LEAST_FALL = 0.01
 """Share of itself that the loss must fall by at some rate, else no rate is suggested."""
+
+
+class Cancelled(Exception):  # noqa: N818 no error: somebody asked for it
+    """The finder was told to end before it had an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,16 @@ class Found:
     reason: str
 
 
-def find(prepared: Prepared, lowest: float = 1e-6, highest: float = 10.0, count: int = 48, updates: int = 200) -> Found:
+def find(
+    prepared: Prepared,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    count: int = COUNT,
+    updates: int = UPDATES,
+    *,
+    cancelled: threading.Event | None = None,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Found:
     """Train a copy of the network at each rate for some updates and suggest one.
 
     Nothing is recorded or saved. The schedule is left out, since it would change the rates.
@@ -55,14 +84,17 @@ def find(prepared: Prepared, lowest: float = 1e-6, highest: float = 10.0, count:
         highest: last rate of the range, above `lowest`.
         count: number of rates, evenly spread over the logarithm, at least 2.
         updates: of each, at least 4.
+        cancelled: set by another thread to have it end when the device is next free.
+        tell: called with the updates made: 0 when all is compiled, then after each call of the device.
 
     Raises:
         ValueError: an argument is out of its bounds.
+        Cancelled: it was.
     """
     if not 0 < lowest < highest or count < 2 or updates < 4:
         raise ValueError(f"lr range must ascend above 0, got {lowest} to {highest} in {count}, {updates} updates.")
     rates = np.array([float(f"{rate:.3g}") for rate in np.geomspace(lowest, highest, count)])
-    losses = _losses(prepared, rates, updates)
+    losses = _losses(prepared, rates, updates, cancelled or threading.Event(), tell)
     suggestion, reason = judged(rates, losses, updates)
     return Found(rates, losses, updates, suggestion, reason)
 
@@ -93,30 +125,58 @@ def judged(rates: NDArray[np.float64], losses: NDArray[np.float64], updates: int
     return suggestion, f"{reason}, and from {worse[0]:.3g} on training makes it worse." if len(worse) else f"{reason}."
 
 
-def _losses(prepared: Prepared, rates: NDArray[np.float64], updates: int) -> NDArray[np.float64]:
-    plain = Prepared(prepared.config.changed({"schedule.kind": "constant"}), prepared.splits)
-    shape = shape_of([plain] * len(rates))
-    data = program.place(plain.splits)
-    compiled, _ = program.compiled(shape, data, None)
-    live = LiveNumbers(plain.config)
-    vectors = np.tile(live.vector, (len(rates), 1))
-    vectors[:, live.names.index("optimizer.learning_rate")] = rates
-    state = compiled.init(np.full(len(rates), plain.config.training.seed, np.uint32), vectors)
-    told = horizons.unbound(len(rates))
-
-    def advance(wanted: int) -> NDArray[np.float64]:
-        """Make updates; return the sum of their losses, of each rate."""
-        nonlocal state
-        sums = np.zeros(len(rates))
-        while wanted:
-            # A call has room for so many epochs' rows.
-            count = min(wanted, horizons.MOST_EPOCHS * shape.steps_per_epoch)
-            orders = np.tile(np.array([count, 0], np.int32), (len(rates), 1))
-            state, reports = compiled.advance(state, vectors, data, orders, told)
-            sums += [read_report(shape, report).spread[0, 0] for report in np.asarray(reports)]
-            wanted -= count
-        return sums
-
+def _losses(
+    prepared: Prepared,
+    rates: NDArray[np.float64],
+    updates: int,
+    cancelled: threading.Event,
+    tell: Callable[[int], None],
+) -> NDArray[np.float64]:
+    """Return the mean loss of the last updates at each rate."""
+    copies = _Copies(prepared, rates)
     measured = max(1, int(updates * _MEASURED))
-    advance(updates - measured)
-    return advance(measured) / measured
+    done, sums = 0, np.zeros(len(rates))
+    while done < updates:
+        tell(done)
+        if cancelled.is_set():
+            raise Cancelled
+        is_measured = done >= updates - measured
+        count, losses = copies.advance(updates - done if is_measured else updates - measured - done)
+        done += count
+        sums += losses if is_measured else 0
+    return sums / measured
+
+
+class _Copies:
+    """Copies of a network that train side by side, each at a rate of its own."""
+
+    def __init__(self, prepared: Prepared, rates: NDArray[np.float64]) -> None:
+        # Nobody looks into the layers of the copies.
+        plain = Prepared(
+            prepared.config.changed({"schedule.kind": "constant", "training.diagnostics": False}), prepared.splits
+        )
+        self._shape = shape_of([plain] * len(rates))
+        self._data = program.place(plain.splits)
+        self._program, _ = program.compiled(self._shape, self._data, None)
+        live = LiveNumbers(plain.config)
+        self._vectors = np.tile(live.vector, (len(rates), 1))
+        self._vectors[:, live.names.index("optimizer.learning_rate")] = rates
+        seeds = np.full(len(rates), plain.config.training.seed, np.uint32)
+        self._state: Any = self._program.init(seeds, self._vectors)
+        self._told = horizons.unbound(len(rates))
+        self._most = 1
+
+    def advance(self, wanted: int) -> tuple[int, NDArray[np.float64]]:
+        """Make at most so many updates, as many as are right for a call; return how many, and the sum of each's losses.
+
+        A loss that is no number makes the sum none.
+        """
+        # A call has room for so many epochs' rows.
+        count = min(wanted, self._most, horizons.MOST_EPOCHS * self._shape.steps_per_epoch)
+        orders = np.tile(np.array([count, 0], np.int32), (len(self._vectors), 1))
+        began = time.perf_counter()
+        self._state, vectors = self._program.advance(self._state, self._vectors, self._data, orders, self._told)
+        reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)]
+        seconds = time.perf_counter() - began
+        self._most = max(1, min(_GROWTH * count, int(count * _CALL_SECONDS / seconds)))
+        return count, np.array([report.spread[0, 0] for report in reports], np.float64)
