@@ -28,7 +28,7 @@ KEYS = {
     "run", "state", "reason", "epochs", "steps", "best", "metrics", "seconds", "compile_seconds", "examples_per_second",
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
-COMMANDS = ("train", "lr-find", "presets", "schema", "runs", "control", "compare", "export", "doctor")
+COMMANDS = ("train", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "export", "doctor")
 
 
 class Terminal:
@@ -491,3 +491,39 @@ def test_lr_find_prints_every_rate_and_its_suggestion(shell: Terminal):
     assert (code, found["suggestion"], len(found["tried"])) == (0, None, 48)
     code, _, err = shell("lr-find", "iris-first", "--from", "1", "--to", "0.1")
     assert (code, lines_of_error(err)) == (2, ["nn-tui: --from must be below --to, got 1 and 0.1."])
+
+
+# summary
+
+
+def test_summary_prints_layers_memory_and_learning_rate_of_a_preset(shell: Terminal):
+    code, out, _ = shell("summary", "iris-first", *TINY, "--set", "schedule.kind=cosine")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["layer", "output", "parameters", "FLOPs/example"]
+    assert lines[4].split() == ["total", "67", "123"]
+    assert "120 examples train, 30 validate" in out
+    assert re.search(r"as compiled +[\d.]+ [KM]iB", out)
+    assert re.search("[⠁-⣿]", out), "no curve was drawn"
+    assert not Path(os.environ["NN_TUI_RUNS"]).exists()
+
+
+def test_summary_as_json_holds_the_numbers(shell: Terminal):
+    code, out, _ = shell("summary", "iris-first", *TINY, "--json")
+    told = last_object(out)
+    assert code == 0
+    assert [layer["parameters"] for layer in told["layers"]] == [40, 27]
+    assert [layer["output_shape"] for layer in told["layers"]] == [[8], [3]]
+    assert (told["parameters"], told["flops"], told["input_shape"]) == (67, 123, [4])
+    assert told["memory_bytes"]["parameters"] == 4 * 67
+    assert told["memory_bytes"]["compiled"] > told["memory_bytes"]["examples"]
+    assert told["learning_rates"][-1][0] == told["epochs"] == 2
+
+
+def test_summary_of_what_does_not_fit_its_data_says_so_after_what_is_known(shell: Terminal):
+    code, out, err = shell("summary", "iris-first", "--set", "training.batch_size=999")
+    assert code == 2
+    assert "total" in out
+    assert "must be at most the 120 training examples" in lines_of_error(err)[0]
+    code, out, err = shell("summary", "iris-first", "--set", "training.batch_size=999", "--json")
+    assert (code, out) == (2, "")

@@ -27,7 +27,7 @@ from trainer.events import (
 )
 from trainer.runs import Shown
 from tui.happenings import GLYPHS, happening
-from tui.wording import STATE_GLYPHS, age, count, duration, metrics_line, number
+from tui.wording import STATE_GLYPHS, age, count, duration, metrics_line, number, size
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,17 @@ def test_a_duration_reads_like_a_clock(seconds: float, words: str):
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: float, words: str):
     assert age(1000.0, 1000.0 + seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "words"),
+    [
+        (0, "0 B"), (1000, "1000 B"), (1023.9, "1 KiB"), (1536, "1.5 KiB"), (104_488, "102 KiB"), (1 << 20, "1 MiB"),
+        (1_272_792, "1.21 MiB"), (1000 << 20, "1,000 MiB"), (5 << 40, "5,120 GiB"),
+    ],
+)  # fmt: skip
+def test_an_amount_of_memory_has_three_digits(n_bytes: float, words: str):
+    assert size(n_bytes) == words
 
 
 def test_a_line_of_metrics_leaves_out_what_is_rarely_asked_for():

@@ -72,6 +72,20 @@ def train(
     raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
 
 
+@cli.command()
+def summary(
+    preset: Word,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell layers, memory and learning rate of a preset, without training."""
+    from tui.summary import print_summary
+
+    print_summary(preset, settings or [], as_json)
+
+
 @cli.command("lr-find")
 def lr_find(
     preset: Word,

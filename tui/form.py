@@ -144,6 +144,11 @@ class Form(Vertical):
         self._is_loading = True
         self.call_next(self._load)
 
+    def put(self, path: str, value: Any) -> None:
+        """Give a field that is seen a value, as if a person had typed it."""
+        row = next(row for row in self.rows if row.field.path == path)
+        row.control.value = show(value)
+
     def show_problems(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """Put problems that were found elsewhere under their fields and go to the first.
 

@@ -22,6 +22,7 @@ from textual.widgets import Footer, Static
 import presets
 from trainer.problems import ConfigError
 from tui.pages import PAGES
+from tui.plan_page import PlanPage
 from tui.run_view import RunView
 from tui.training_host import Outcome, TrainingHost, load
 
@@ -72,11 +73,20 @@ class TrainScreen(Screen[None]):
             )
             for index, page in enumerate(PAGES)
         ),
+        Binding(
+            "ctrl+l,l", "find_rate", "LR find", id="train.find_rate", show=False,
+            tooltip="Try a range of learning rates, all at once; suggests one for the form",
+        ),
+        Binding(
+            "ctrl+t,k", "compile", "Compile", id="train.compile", show=False,
+            tooltip="Compile what the form says, without training; the plan page tells its memory",
+        ),
         Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
     ]  # fmt: skip
 
     left = getters.query_one("#left", Vertical)
     run_view = getters.query_one(RunView)
+    plan = getters.query_one(PlanPage)
 
     @dataclass
     class Started(Message):
@@ -126,7 +136,7 @@ class TrainScreen(Screen[None]):
         self.form = Form(self._preset, file_base=self._base)
         self._is_ready = True
         await self.left.mount(self.form)
-        self._show_name()
+        self._follow_form()
         self.refresh_bindings()
         self.call_after_refresh(self._load_jax)
 
@@ -143,15 +153,24 @@ class TrainScreen(Screen[None]):
 
     def action_run(self) -> None:
         """Train what the form says."""
-        config = self.form.config
-        if self.host.is_busy:
-            self.notify("A run is under way. f4 stops it, then ctrl+r starts the next.", severity="warning")
-        elif config is None:
-            self.notify("A field has a problem; it stands under the field.", severity="error")
-            self.form.show_problems(())
-        else:
+        config = self._config_for("ctrl+r starts the next")
+        if config is not None:
             self.host.start(config, self._base)
             self.run_view.show_waiting("preparing: reading data, compiling")
+
+    def action_find_rate(self) -> None:
+        """Try a range of learning rates; the one taken goes into the form."""
+        config = self._config_for("ctrl+l tries rates")
+        if config is not None:
+            from tui.lr_screen import LearningRateFinder
+
+            self.app.push_screen(LearningRateFinder(config, self._base), self._take_rate)
+
+    def action_compile(self) -> None:
+        """Compile what the form says, and show its plan."""
+        if self._config_for("ctrl+t compiles") is not None:
+            self._show_page(PAGES.index(PlanPage))
+            self.plan.compile()
 
     def action_flip(self) -> None:
         """Go to the form, or from it to the panels; on a small screen only one of them is there."""
@@ -232,7 +251,7 @@ class TrainScreen(Screen[None]):
         """Fill the form with a preset."""
         self._preset, self._base = picked.config, picked.base
         self.form.load(picked.config, picked.config, picked.base)
-        self._show_name()
+        self._follow_form()
 
     def show_run(self, directory: Path) -> None:
         """Bring a run of the store, live or past, onto the panels."""
@@ -244,6 +263,11 @@ class TrainScreen(Screen[None]):
     def _take_preset(self, picked: Picked | None) -> None:
         if picked is not None:
             self.open_preset(picked)
+
+    def _take_rate(self, rate: float | None) -> None:
+        if rate is not None:
+            self.form.put("optimizer.learning_rate", rate)
+            self.notify(f"optimizer.learning_rate = {rate:g} in the form")
 
     def _save(self, name: str | None) -> None:
         config = self.form.config
@@ -266,6 +290,17 @@ class TrainScreen(Screen[None]):
             self._send(directory, Stop(by=_BY))
         else:  # it is still being started
             self.host.cancel()
+
+    def _config_for(self, then: str) -> Config | None:
+        """Return what the form says, if the device is free for it; else say why not, and what to press then."""
+        config = self.form.config
+        if self.host.is_busy:
+            self.notify(f"A run is under way. f4 stops it, then {then}.", severity="warning")
+            return None
+        if config is None:
+            self.notify("A field has a problem; it stands under the field.", severity="error")
+            self.form.show_problems(())
+        return config
 
     def _commanded(self) -> Path | None:
         """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
@@ -325,8 +360,8 @@ class TrainScreen(Screen[None]):
         self.notify(f"{field.path} → {value} in the running run", markup=False)
 
     def on_form_changed(self) -> None:
-        """Mark the name of a preset that was changed."""
-        self._show_name()
+        """Have name and plan follow."""
+        self._follow_form()
 
     # What is shown where.
 
@@ -350,7 +385,9 @@ class TrainScreen(Screen[None]):
         if field := next(mine, None):
             field.focus()
 
-    def _show_name(self) -> None:
+    def _follow_form(self) -> None:
+        """Mark the name of a preset that was changed, and plan what the form says by now."""
         config = self.form.config
+        self.plan.show_form(config, self._base)
         changed = config is None or config != self._preset
         self.query_one("#preset-name", Static).update(f"{self._preset.name}{' ●' if changed else ''}")

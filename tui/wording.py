@@ -42,6 +42,15 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def size(n_bytes: float) -> str:
+    """Return an amount of memory: 512 B, 102 KiB, 1.21 MiB."""
+    for least, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if n_bytes >= 0.9995 * least:
+            amount = n_bytes / least
+            return f"{amount:,.0f} {unit}" if amount >= 999.5 else f"{amount:.3g} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time: 0.42 s, 12 s, 3:05, 2:10:07."""
     if seconds < 10:

@@ -1,0 +1,253 @@
+"""The learning-rate finder on the screen."""
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual._wait import wait_for_idle
+from textual.pilot import Pilot
+
+from trainer import lr_finder
+from trainer.config import Config
+from trainer.lr_finder import Found
+from trainer.store import all_runs
+from tui.app import NnTui
+from tui.form import Form
+from tui.form_fields import widget_id
+from tui.lr_screen import LearningRateFinder, curve, verdict
+from tui.train_screen import TrainScreen
+
+DEADLINE_SECONDS = 60.0
+SHORT = Config().changed(
+    {"name": "short", "data.source": "iris", "model.hidden": [8], "training.epochs": 3, "training.batch_size": 16}
+)
+LONG = SHORT.changed({"training.epochs": 1_000_000})
+RATE = "optimizer.learning_rate"
+
+
+@pytest.fixture(autouse=True)
+def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Pilot wait less for the process to rest, which it never does while it trains; the tests wait for more."""
+
+    async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
+        await wait_for_idle(min_sleep, max_sleep)
+
+    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_briefly)
+    monkeypatch.setattr("textual.app.wait_for_idle", wait_briefly)
+
+
+@asynccontextmanager
+async def running(
+    config: Config = SHORT, size: tuple[int, int] = (120, 40), base: Path | None = None
+) -> AsyncIterator[Pilot[None]]:
+    app = NnTui(lambda: config, base, Path(os.environ["NN_TUI_RUNS"]))
+    app.animation_level = "none"
+    try:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: app.train_screen.query(Form))
+            await pilot.pause()
+            yield pilot
+    finally:
+        app.train_screen.host.cancel()
+        await asyncio.to_thread(app.train_screen.host.wait)
+
+
+def shown(pilot: Pilot[None]) -> str:
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(part.text for part in strip) for strip in strips)
+
+
+def dialog_text(pilot: Pilot[None]) -> str:
+    """Return the words of the dialog in one line, wherever they are wrapped."""
+    region = pilot.app.screen.query_one(".box").region
+    lines = shown(pilot).splitlines()[region.y : region.bottom]
+    return " ".join(" ".join(line[region.x : region.right].strip(" │") for line in lines).split())
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot)}"
+        await pilot.pause(0.05)
+
+
+async def until_open(pilot: Pilot[None], *words: str) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, LearningRateFinder))
+    await until(pilot, lambda: all(word in dialog_text(pilot) for word in words))
+
+
+async def until_closed(pilot: Pilot[None]) -> None:
+    await until(pilot, lambda: pilot.app.screen is pilot.app.train_screen)  # type: ignore[attr-defined]
+
+
+def in_form(pilot: Pilot[None]) -> str:
+    return pilot.app.train_screen.query_one(f"#{widget_id(RATE)}").value  # type: ignore[attr-defined, no-any-return]
+
+
+def keys_of(owner: type[Any], action: str) -> list[str]:
+    return next(binding.key for binding in owner.BINDINGS if binding.action == action).split(",")  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("key", keys_of(TrainScreen, "find_rate"))
+async def test_the_key_tries_rates_and_enter_puts_the_suggestion_into_the_form(key: str):
+    async with running() as pilot:
+        await pilot.press(key)
+        await until_open(pilot, "enter puts ", "is the smallest rate that comes within 5% of that fall")
+        text = dialog_text(pilot)
+        suggested = re.search(r"enter puts (\S+) into the form", text)
+        assert suggested is not None
+        assert f"◆ {suggested[1]}: after 200 updates the loss is lowest" in text
+        # The chart is drawn again when the words have taken their room.
+        await until(pilot, lambda: re.search("[⠁-⣿].* 1e-6 1e-5 1e-4 1e-3 0.01 0.1 1 10 ", dialog_text(pilot)))
+        await pilot.press("enter")
+        await until_closed(pilot)
+        await until(pilot, lambda: float(in_form(pilot)) == float(suggested[1]))
+        config = pilot.app.train_screen.form.config  # type: ignore[attr-defined]
+        assert config == SHORT.changed({RATE: float(suggested[1])})
+        await until(pilot, lambda: re.search(r"learning_rate ~ +● ", shown(pilot)))
+        assert "short ●" in shown(pilot)
+    assert all_runs(Path(os.environ["NN_TUI_RUNS"])) == []
+
+
+@pytest.mark.parametrize("key", keys_of(LearningRateFinder, "dismiss(None)"))
+async def test_the_close_keys_leave_the_form_as_it_is(key: str):
+    async with running() as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "enter puts ")
+        await pilot.press(key)
+        await until_closed(pilot)
+        assert in_form(pilot) == "0.001"
+        assert "●" not in shown(pilot).splitlines()[0]
+
+
+@pytest.mark.parametrize("key", keys_of(LearningRateFinder, "dismiss(None)"))
+async def test_a_search_under_way_is_left_at_once_and_ends(key: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lr_finder, "UPDATES", 1_000_000_000)
+    async with running() as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "48 copies train side by side: update", "of 1000000000")
+        await pilot.press("enter")  # nothing to take yet
+        assert isinstance(pilot.app.screen, LearningRateFinder)
+        await pilot.press(key)
+        await until_closed(pilot)
+        await until(pilot, lambda: not searches())
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "all epochs done" in shown(pilot))
+
+
+async def test_quitting_ends_a_search_under_way(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lr_finder, "UPDATES", 1_000_000_000)
+    async with running() as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "48 copies train side by side")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: pilot.app._exit)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while searches():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def searches() -> int:
+    """Count the searches under way in this process."""
+    count = 0
+    for frame in sys._current_frames().values():
+        while frame is not None:
+            count += frame.f_code is lr_finder.find.__code__
+            frame = frame.f_back  # type: ignore[assignment]
+    return count
+
+
+async def test_a_network_that_no_rate_teaches_gets_no_suggestion_and_enter_takes_nothing():
+    async with running(SHORT.changed({"model.initializer": "zeros"})) as pilot:
+        before = in_form(pilot)
+        await pilot.press("l")
+        await until_open(pilot, "No suggestion: no rate lowers the loss (1.09")
+        assert "enter" not in dialog_text(pilot)
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, LearningRateFinder)
+        await pilot.press("escape")
+        await until_closed(pilot)
+        assert in_form(pilot) == before
+
+
+async def test_what_is_wrong_with_the_data_stands_in_the_dialog(tmp_path: Path):
+    table = {"data": {"source": "path", "path": "[bold]missing[/].csv", "target": "y"}}
+    async with running(Config.parse(table), base=tmp_path) as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "no rate was tried", "data.path must name a file", "[bold]missing[/].csv")
+        await pilot.press("escape")
+        await until_closed(pilot)
+
+
+async def test_a_search_that_fails_is_a_line_and_the_app_lives(monkeypatch: pytest.MonkeyPatch):
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("the device [/] caught \x1b]0;fire\x07")
+
+    monkeypatch.setattr(lr_finder, "find", fail)
+    async with running() as pilot:
+        await pilot.press("l")
+        await until_open(pilot, r"! the rates could not be tried: the device [/] caught \x1b]0;fire\x07")
+        await pilot.press("escape")
+        await until_closed(pilot)
+
+
+async def test_no_rates_are_tried_beside_a_run_under_way():
+    async with running(LONG) as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "▶ running" in shown(pilot))
+        await pilot.press("l")
+        await until(pilot, lambda: "A run is under way." in shown(pilot))
+        assert pilot.app.screen is pilot.app.train_screen  # type: ignore[attr-defined]
+
+
+async def test_no_rates_are_tried_while_a_field_has_a_problem():
+    async with running() as pilot:
+        pilot.app.screen.query_one("#training-epochs").focus()
+        await pilot.press("ctrl+u", "ctrl+k", "0", "ctrl+l")
+        await until(pilot, lambda: "A field has a problem" in shown(pilot))
+        assert pilot.app.screen is pilot.app.train_screen  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_curve_reason_and_keys_have_room_in_every_usual_size(size: tuple[int, int]):
+    async with running(size=size) as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "training loss against the rate", "enter puts ", "escape leaves the form alone")
+        await until(pilot, lambda: re.search("[⠁-⣿].* 1e-6 ", dialog_text(pilot)))
+
+
+def found(losses: list[float], suggestion: float | None = 1e-2) -> Found:
+    rates = 10.0 ** np.arange(-3.0, -3.0 + len(losses))
+    return Found(rates, np.array(losses), 200, suggestion, "because.")
+
+
+def test_losses_that_are_none_are_gaps_and_absurd_ones_are_drawn_at_ten_times_the_first():
+    rates, losses = curve(found([2.0, 0.5, 1e30, np.inf, np.nan]))
+    assert rates.tolist() == [1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    np.testing.assert_equal(losses, [2.0, 0.5, 20.0, np.nan, np.nan])
+    np.testing.assert_equal(curve(found([np.inf, np.nan]))[1], [np.nan, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([2.0, 0.5, 1.0], "◆ 0.01: because."),
+        ([2.0, 0.5, np.inf], "◆ 0.01: because. Where the curve is missing, the loss was no number."),
+        ([2.0, 0.5, 99.0], "◆ 0.01: because. Losses above 20 are drawn there."),
+    ],
+)
+def test_the_verdict_says_how_the_picture_is_to_be_read(losses: list[float], words: str):
+    assert verdict(found(losses)) == words
+
+
+def test_a_verdict_without_suggestion_says_why():
+    assert verdict(found([2.0, 2.0], None)) == "No suggestion: because."

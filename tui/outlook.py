@@ -1,0 +1,78 @@
+"""What a config means before it trains, found out step by step: what is known at once first, then what JAX knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.problems import Problem, ProblemsError
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+    from trainer.data.splits import Summary
+    from trainer.plan import Plan
+    from trainer.summary import ModelSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known by now; None for what is not.
+
+    Attributes:
+        config: what it is about.
+        data: counts of its examples.
+        summary: its network.
+        plan: its memory and learning rates; for these JAX is needed.
+        is_compiling: whether it is being compiled.
+        problems: why there is no more to know.
+    """
+
+    config: Config
+    data: Summary | None = None
+    summary: ModelSummary | None = None
+    plan: Plan | None = None
+    is_compiling: bool = False
+    problems: Sequence[Problem] = ()
+
+
+def outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[Outlook]:
+    """Yield what is known of a config, more each time. Takes its time: for a thread.
+
+    Args:
+        config: any.
+        base: folder that a relative `data.path` starts from; None for the working folder.
+        compiles: whether to compile it at last, so that the compiler says what memory it takes.
+    """
+    latest = Outlook(config)
+    try:
+        for outlook in _outlooks(config, base, compiles=compiles):
+            latest = outlook
+            yield outlook
+    except ProblemsError as error:
+        yield replace(latest, is_compiling=False, problems=error.problems)
+
+
+def _outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[Outlook]:
+    from trainer.data.loading import describe
+    from trainer.preparation import misfits, prepare
+    from trainer.problems import ConfigError
+    from trainer.summary import summarize
+
+    data = describe(config.data, base)
+    known = Outlook(config, data, summarize(config, data))
+    yield known
+    if problems := [*misfits(config, data)]:
+        raise ConfigError(problems)
+    from tui.training_host import load
+
+    load()
+    from trainer.plan import compile_ahead, plan
+
+    planned = plan(config, data)
+    yield replace(known, plan=planned)
+    if compiles and not planned.is_compiled:
+        yield replace(known, plan=planned, is_compiling=True)
+        compile_ahead(prepare(config, base))
+        yield replace(known, plan=plan(config, data))
