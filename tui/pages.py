@@ -2,35 +2,18 @@
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from tui.examples_page import ExamplesPage
 from tui.layer_panels import GradientPanel, LayerTable, StepPanel
 from tui.lines import Lines
-from tui.panels import CallbackPanel, EventLog, LivePanel, LossPanel, MetricPanel, Panel, RatePanel
-
-
-class Page(Vertical):
-    """Some panels about a run. `TITLE` names it in the tabs."""
-
-    TITLE: ClassVar[str]
-    HELP: ClassVar[str]
-
-    @property
-    def panels(self) -> list[LivePanel]:
-        """Return the panels that follow the run, in the order in which they are painted."""
-        return [widget for widget in self.query(".panel") if isinstance(widget, LivePanel)]
-
-    def choose_chart(self, index: int) -> None:
-        """Show one of the charts, counted round, where there is room for one only."""
-        charts = list(self.query(Panel))
-        for place, chart in enumerate(charts):
-            chart.set_class(place == index % len(charts), "-chosen")
+from tui.page import Page
+from tui.panels import CallbackPanel, EventLog, LossPanel, MetricPanel, RatePanel
 
 
 class CurvesPage(Page):
@@ -65,7 +48,7 @@ class LayersPage(Page):
             yield LayerTable(classes="panel")
 
 
-PAGES: tuple[type[Page], ...] = (CurvesPage, LayersPage)
+PAGES: tuple[type[Page], ...] = (CurvesPage, ExamplesPage, LayersPage)
 
 
 class PageTabs(Lines):

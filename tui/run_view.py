@@ -10,7 +10,8 @@ from textual.containers import Vertical
 
 from tui.chart_frame import AXES
 from tui.pace import Pace
-from tui.pages import PAGES, Page, PageTabs
+from tui.page import Page
+from tui.pages import PAGES, PageTabs
 from tui.panels import EventLog, LivePanel, View
 from tui.status_line import StatusLine
 
