@@ -14,7 +14,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["NN_TUI_CACHE"] = str(Path(tempfile.gettempdir()) / f"nn-tui-test-cache-{os.getuid()}")
 
 # The shapes in the annotations are checked while the program is traced.
-install_import_hook(["trainer.step", "trainer.advance", "trainer.horizons", "trainer.program"], "beartype.beartype")
+install_import_hook(
+    ["trainer.step", "trainer.advance", "trainer.horizons", "trainer.look", "trainer.program"], "beartype.beartype"
+)
 
 
 @pytest.fixture(autouse=True)

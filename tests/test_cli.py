@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import presets
+from trainer import picture_file
 from trainer.commands import Stop, send
 from trainer.config import Config, load
 from trainer.preparation import prepare
@@ -28,7 +29,9 @@ KEYS = {
     "run", "state", "reason", "epochs", "steps", "best", "metrics", "seconds", "compile_seconds", "examples_per_second",
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
-COMMANDS = ("train", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "export", "doctor")
+COMMANDS = (
+    "train", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples", "export", "doctor",
+)  # fmt: skip
 
 
 class Terminal:
@@ -175,6 +178,8 @@ def test_a_failure_exits_with_1_in_one_line_and_leaves_the_traceback_in_the_log(
         (["presets", "no-such-preset"], ["no-such-preset is no preset and no file."]),
         (["compare", "nothing-like-it"], ["nothing-like-it is no run in"]),
         (["compare"], ["Missing argument 'RUN...'"]),
+        (["examples"], ["Missing argument 'RUN'"]),
+        (["examples", "nothing"], ["nothing is no run in"]),
         (["export", "@last", "--to", "xlsx"], ["--to must be one of csv, json, got 'xlsx'."]),
         (["export", "nothing", "--to", "csv"], ["nothing is no run in"]),
         (["export", "@last", "--to", "csv"], ["@last is no run in"]),
@@ -364,6 +369,37 @@ def test_export_to_a_folder_that_is_not_there_is_one_line(shell: Terminal, store
     code, _, err = shell("export", "@last", "--to", "csv", "--out", tmp_path / "no" / "o.csv", "--runs", store)
     assert (code, len(lines_of_error(err))) == (2, 1)
     assert "cannot be written" in err
+
+
+# examples
+
+
+def test_examples_tell_the_confusion_and_the_worst(shell: Terminal, store: Path, pair: list[Run]):
+    code, out, _ = shell("examples", "@last", "--runs", store)
+    pictures = picture_file.read(pair[1].directory)
+    lines = out.splitlines()
+    wrong = pictures.examples - pictures.right
+    assert code == 0
+    assert lines[0] == f"weights of epoch 3 · 30 validation examples · {wrong} wrong ({wrong / 30:.1%})"
+    head = next(place for place, line in enumerate(lines) if line.startswith("confusion")) + 1
+    assert lines[head].split() == ["setosa", "versicolor", "virginica"]
+    for name, row, line in zip(lines[head].split(), pictures.confusion, lines[head + 1 :], strict=False):
+        assert line.split() == [name, *(str(count) if count else "·" for count in row)]
+    worst = lines[lines.index("worst examples") + 1 :]
+    assert [line.split("#")[1].split()[0] for line in worst] == [str(example.index) for example in pictures.worst]
+
+
+def test_examples_as_json_are_the_file(shell: Terminal, store: Path, pair: list[Run]):
+    told = strict(shell("examples", pair[0].id, "--runs", store, "--json")[1])
+    assert picture_file.Pictures.model_validate(told) == picture_file.read(pair[0].directory)
+
+
+def test_examples_of_a_run_that_was_not_looked_at_are_one_line(shell: Terminal, tmp_path: Path, pair: list[Run]):
+    shutil.copytree(pair[0].directory, tmp_path / "store" / pair[0].id)
+    (tmp_path / "store" / pair[0].id / picture_file.NAME).unlink()
+    code, out, err = shell("examples", "@last", "--runs", tmp_path / "store")
+    assert (code, out, len(lines_of_error(err))) == (2, "", 1)
+    assert "pictures.json cannot be read: No such file or directory" in err
 
 
 # doctor, version, help, pipes

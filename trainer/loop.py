@@ -18,6 +18,7 @@ from trainer import advance, horizons, program
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
+from trainer.looking import Looking
 from trainer.member import Member
 from trainer.preparation import Prepared
 from trainer.program import Compilation
@@ -60,6 +61,7 @@ class Loop:
         ]
         self._alive = list(self._members)
         self._computed = self._alive
+        self._looking = Looking(self._members)
         self._cancelled = cancelled
         self._step = 0
         self._seconds_per_update = 0.0
@@ -69,12 +71,13 @@ class Loop:
         """Train all members to an end."""
         self._begin()
         call: _Call | None = self._next_call()
+        self._make_ready_to_look()
         while call is not None:
             self._take(call)
             ended = self._sort_out()
             waits = any(member.is_paused for member in self._alive)
             call = None if waits else self._next_call()
-            self._each(ended, Member.finish)
+            self._finish(ended)
             self._each(self._alive, Member.record)
             if waits:
                 self._wait()
@@ -120,6 +123,10 @@ class Loop:
         for index, member in enumerate(self._computed):
             member.move(index)
             _tell(member, compilations)
+        self._make_ready_to_look()
+
+    def _make_ready_to_look(self) -> None:
+        self._looking.begin(self._program, self._shape, self._state, self._vectors()[0], self._data)
 
     def _next_call(self) -> _Call | None:
         """Send the next call off, or return None if the training is over."""
@@ -163,6 +170,7 @@ class Loop:
         ended = [member for member in self._alive if member.reason is not None]
         self._alive = [member for member in self._alive if member.reason is None]
         self._each(self._alive, lambda member: member.keep(self._state))
+        self._looking.between_calls(self._alive, self._state)
         parted = self._each(ended, self._part_with)
         if ended:
             self._compact()
@@ -171,11 +179,19 @@ class Loop:
     def _part_with(self, member: Member) -> None:
         """Copy the member's end off the device."""
         member.record()
-        parameters = member.keep_last(self._state)
-        if parameters is not None and self._test is not None:
+        ending = member.keep_last(self._state)
+        if ending is None:
+            return
+        if self._test is not None:
             index, vector = np.int32(member.index), member.live.vector
-            measured = self._program.evaluate(parameters, index, vector, self._data, self._test)
+            measured = self._program.evaluate(ending.parameters, index, vector, self._data, self._test)
             member.take_test(np.asarray(measured))
+        self._looking.at_the_end(member, ending)
+
+    def _finish(self, ended: Sequence[Member]) -> None:
+        """Write what was seen of the members, and the last records of those whose run is over."""
+        self._looking.write()
+        self._each(ended, Member.finish)
 
     def _each(self, members: Sequence[Member], act: Callable[[Member], None]) -> list[Member]:
         """Have each member do something; one that fails ends as failed and leaves the others alone."""
@@ -195,7 +211,7 @@ class Loop:
             member.directory.write_status()
         while any(member.is_paused for member in self._alive):
             time.sleep(_POLL_SECONDS)
-            self._each(self._sort_out(), Member.finish)
+            self._finish(self._sort_out())
             self._each(self._alive, Member.flush)
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -31,6 +31,10 @@ class Loss(Section):
         """Return the loss of each example."""
         raise NotImplementedError
 
+    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
+        """Return the probability of each class; a loss that measures distances trains the outputs towards 0 and 1."""
+        return outputs.clip(0, 1)
+
 
 class Auto(Loss):
     """Softmax cross-entropy for classes, mean squared error for numbers."""
@@ -52,6 +56,11 @@ class SoftmaxCrossEntropy(Loss):
 
         return optax.softmax_cross_entropy(outputs, optax.smooth_labels(targets, self.label_smoothing))
 
+    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
+        import jax
+
+        return jax.nn.softmax(outputs)
+
 
 class SigmoidCrossEntropy(Loss):
     """Mean over the classes of a yes-or-no question for each."""
@@ -69,6 +78,11 @@ class SigmoidCrossEntropy(Loss):
 
         smoothed = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         return optax.sigmoid_binary_cross_entropy(outputs, smoothed).mean(axis=-1)
+
+    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
+        import jax
+
+        return jax.nn.sigmoid(outputs)
 
 
 class MeanSquaredError(Loss):

@@ -3,7 +3,7 @@
 A member decides what its epochs mean for it; the loop makes the calls. A run alone is the only member of its loop.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,13 @@ _WORDS: Final = {
     "interrupted": "interrupted",
 }
 """Why a run ended, where its state does not say it."""
+
+
+class Ending(NamedTuple):
+    """What a run ends with: weights, of all members, and how many updates they have behind them."""
+
+    parameters: Parameters
+    step: int
 
 
 class Member:
@@ -173,8 +180,8 @@ class Member:
             self.directory.record(event, **at)
         self._happened.clear()
 
-    def keep_last(self, state: State) -> Parameters | None:
-        """Save the run's end, and return the weights that it ends with, of all members; None if it diverged."""
+    def keep_last(self, state: State) -> Ending | None:
+        """Save the run's end, and return what it ends with; None if it diverged."""
         diverged = self.reason == "diverged"
         self._keeper.at_the_end(state, self._memory, diverged=diverged)
         if diverged:
@@ -183,23 +190,28 @@ class Member:
         wanted = stopping or (self._shape.watches if self._keeps_best else ())
         found = None if self._keeps_best is False else best_weights(state, self._shape, self.index, wanted)
         if found is None:
-            return state.parameters
+            return Ending(state.parameters, self.directory.step)
         parameters, watch, value, epoch = found
+        step = (epoch + 1) * self._shape.steps_per_epoch
         self._happened.append(
             WeightsRestored(
                 reason="early_stopping" if stopping else "stopped",
                 monitor=watch.metric,
                 value=value,
                 epoch=epoch,
-                step=(epoch + 1) * self._shape.steps_per_epoch,
+                step=step,
             )
         )
-        return parameters
+        return Ending(parameters, step)
 
     def take_test(self, measured: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
         """Take note of the metrics on the test split."""
         metrics = {f"test_{name}": shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
         self._happened.append(Tested(metrics=metrics))
+
+    def warn(self, message: str) -> None:
+        """Have a warning recorded."""
+        self._happened.append(Warned(message=message))
 
     def finish(self) -> None:
         """Wait for the disk and write the last record; the run is over for everybody."""

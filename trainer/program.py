@@ -7,7 +7,7 @@ number can never set off another compile.
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -16,8 +16,9 @@ import numpy as np
 from trainer import horizons, numbers, step
 from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
+from trainer.look import make_look
 from trainer.shape import Shape
-from trainer.state import AXES, Blocks, Data, State, blocks
+from trainer.state import AXES, Blocks, Data, Parameters, State, blocks
 
 _KEPT = 8
 
@@ -34,12 +35,17 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The compiled functions of one structure."""
+    """The compiled functions of one structure.
+
+    Attributes:
+        looks: compiled when first wanted, since no update waits for them; by the shapes of what they look at.
+    """
 
     init: Any
     advance: Any
     evaluate: Any
     compilations: tuple[Compilation, ...]
+    looks: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
 
 _programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
@@ -71,6 +77,16 @@ def known(shape: Shape) -> Program | None:
     """Return the program that is kept for a structure and data of these counts; None where nothing was compiled."""
     with _lock:
         return next((program for key, program in reversed(_programs.items()) if key[0] == shape.key), None)
+
+
+def look(program: Program, shape: Shape, parameters: Parameters, vector: Any, examples: Blocks) -> Any:
+    """Return `look.make_look`'s function, compiled for this program; of the arguments only the shapes count."""
+    key = _shapes(examples)
+    if key not in program.looks:
+        member = jax.ShapeDtypeStruct((), np.int32)
+        function = jax.jit(make_look(shape))
+        program.looks[key] = function.lower(parameters, member, vector, examples).compile()
+    return program.looks[key]
 
 
 def place(splits: Splits) -> Data:

@@ -102,7 +102,8 @@ def _any_member(shape: Shape, it_is: Bool[Array, ""]) -> Bool[Array, ""]:
     return lax.pmax(it_is.astype(jnp.int32), MEMBERS) > 0 if shape.members > 1 else it_is
 
 
-def _targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
+def as_targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
+    """Return what the outputs are compared with: classes one-hot, numbers as they are."""
     return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
 
 
@@ -121,7 +122,7 @@ def _gradient(shape: Shape, config: Config, data: Data, state: State, start: Int
     """Return the gradient of the batch that starts at this place of the epoch's order."""
     size = config.training.batch_size
     batch = lax.dynamic_slice_in_dim(state.order, start, size)
-    x, targets = data.x[batch], _targets(shape, data.y[batch])
+    x, targets = data.x[batch], as_targets(shape, data.y[batch])
     weights = (start + jnp.arange(size) < shape.n_train).astype(x.dtype) if shape.has_partial_batch else jnp.ones(size)
     noise = Noise(partial(_key, state.seed, _DROPOUT, state.step), partial(_any_member, shape))
     loss_function = losses.resolve(config.loss, shape.task)
@@ -214,7 +215,7 @@ def _evaluated(
 
     def block(sums: Array, examples: Blocks) -> tuple[Array, None]:
         outputs = config.model.apply(parameters, examples.x, None)
-        targets = _targets(shape, examples.y)
+        targets = as_targets(shape, examples.y)
         per_example = loss_function.per_example(outputs, targets)
         return sums + metrics.sums(per_example, outputs, targets, examples.weights), None
 

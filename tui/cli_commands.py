@@ -161,6 +161,18 @@ def compare(
 
 
 @cli.command()
+def examples(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    runs: Runs = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a run's network makes of the examples: which classes it confuses, and where it is most wrong."""
+    from tui.examples import print_examples
+
+    print_examples(word, runs, as_json)
+
+
+@cli.command()
 def export(
     words: Words,
     to: Annotated[str, typer.Option(help="csv: the metrics of every epoch; json: the same, with config and result.")],

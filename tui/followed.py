@@ -12,6 +12,7 @@ from trainer.problems import ConfigError
 from trainer.replicas import members
 from trainer.runs import Run, open_run, replica_paths
 from trainer.schema import value_at
+from tui.picture_source import PictureSource
 
 _BYTES_AT_ONCE = 1 << 20
 _RATE = "optimizer.learning_rate"
@@ -29,6 +30,11 @@ class Followed:
 
     The callbacks are not asked of the trainer: they are played again from the records, as the trainer played them, so
     that a live run, one of another machine and one of last year are shown alike.
+
+    Attributes:
+        run: what the records add up to.
+        tail: gives the records.
+        pictures: the model at work, as it was last seen.
     """
 
     def __init__(self, run: Run, tail: Tail) -> None:
@@ -36,6 +42,7 @@ class Followed:
         self.tail = tail
         self.others = [Followed.open(path) for path in replica_paths(run)]
         run.replicas = [other.run for other in self.others]
+        self.pictures = PictureSource(run.directory)
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
         self._tell_rate()

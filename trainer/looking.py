@@ -1,0 +1,147 @@
+"""Looking at the models while they train: when, at what cost, and into which file.
+
+A look is one more device call between two calls of the training. It changes nothing of the training, waits until it is
+compiled, which a thread does while the device trains, and comes so seldom that it takes a fiftieth of the time at most.
+The file is written while the device is at work again.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import jax
+import numpy as np
+
+from trainer import picture_file, program
+from trainer.look import read_look
+from trainer.member import Ending, Member
+from trainer.pictures import pictures_of
+from trainer.program import Program
+from trainer.shape import Shape
+from trainer.state import Blocks, Data, Parameters, State
+from trainer.subject import Subject, subject_of
+
+_LEAST_SECONDS: Final = 0.5
+_COST_TO_TRAINING: Final = 50
+"""Seconds between two looks: at least the first, and so many times what a look costs."""
+
+_MOST_MEMBERS: Final = 8
+"""Members of a population that are looked at while they train; at its end each is."""
+
+
+class _Asked(NamedTuple):
+    """What the model is asked about: on the host, and on the device."""
+
+    subject: Subject
+    examples: Blocks
+    n_examples: int
+
+
+class _Ready(NamedTuple):
+    """What the thread that compiles gives."""
+
+    function: Any
+    asked: _Asked
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What came back from the device, still to be made into pictures."""
+
+    member: Member
+    asked: _Asked
+    told: Any
+    step: int
+
+
+class Looking:
+    """Looks at the members of a loop. All methods are for the training thread."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        """Make ready to look at these members, the first few of them while they train."""
+        self._watched = frozenset(members[:_MOST_MEMBERS])
+        self._splits = members[0].prepared.splits
+        self._shape: Shape | None = None
+        self._ready: Future[_Ready] | None = None
+        self._asked: _Asked | None = None
+        self._sights: list[_Sight] = []
+        self._cost = 0.0
+        self._looked_at = 0
+        self._due = 0.0
+
+    def begin(self, compiled: Program, shape: Shape, state: State, vector: Any, data: Data) -> None:
+        """Compile for a program in a thread; the device is at work on its first call meanwhile.
+
+        Args:
+            compiled: the program that trains from now on.
+            shape: what is compiled into it.
+            state: where the training stands; only its shapes count.
+            vector: a member's numbers, likewise.
+            data: the examples on the device.
+        """
+        self._shape = shape
+        parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.parameters)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="look")
+        self._ready = pool.submit(self._make_ready, compiled, shape, parameters, vector, data)
+        pool.shutdown(wait=False)
+        self._due = time.monotonic() + _LEAST_SECONDS
+
+    def between_calls(self, members: Sequence[Member], state: State) -> None:
+        """Look at those of the members that are watched, if it is time and anything has changed."""
+        if time.monotonic() < self._due or self._ready is None or not self._ready.done():
+            return
+        watched = [member for member in members if member in self._watched]
+        if watched and watched[0].directory.step > self._looked_at:
+            self._looked_at = watched[0].directory.step
+            for member in watched:
+                self._look(member, state.parameters, self._looked_at)
+
+    def at_the_end(self, member: Member, ending: Ending) -> None:
+        """Look at a member whose run is over, with the weights that it keeps."""
+        self._look(member, ending.parameters, ending.step)
+
+    def write(self) -> None:
+        """Write what was seen; where that cannot be, the run has a warning."""
+        if not self._sights or self._shape is None:
+            return
+        began = time.perf_counter()
+        sights, self._sights = self._sights, []
+        for sight in sights:
+            _write(self._shape, sight)
+        self._cost += time.perf_counter() - began
+        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * self._cost)
+        self._cost = 0.0
+
+    def _look(self, member: Member, parameters: Parameters, step: int) -> None:
+        if self._ready is None:
+            return
+        began = time.perf_counter()
+        try:
+            function, asked = self._ready.result()
+            told = function(parameters, np.int32(member.index), member.live.vector, asked.examples)
+            self._sights.append(_Sight(member, asked, np.asarray(told), step))
+        except jax.errors.JaxRuntimeError as error:  # out of memory, say
+            self._ready = None
+            member.warn(f"no look at the model: {error}")
+        self._cost += time.perf_counter() - began
+
+    def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> _Ready:
+        if self._asked is None:
+            subject = subject_of(self._splits)
+            part = subject.asked
+            examples = data.validation if part is None else program.place_blocks(part)
+            self._asked = _Asked(subject, examples, len(subject.rows if part is None else part))
+        function = program.look(compiled, shape, parameters, vector, self._asked.examples)
+        return _Ready(function, self._asked)
+
+
+def _write(shape: Shape, sight: _Sight) -> None:
+    seen = read_look(shape, sight.told, sight.asked.n_examples)
+    epoch = max(0, sight.step - 1) // shape.steps_per_epoch
+    try:
+        pictures = pictures_of(sight.asked.subject, seen, epoch, sight.step)
+        picture_file.write(sight.member.directory.path, pictures)
+    except (OSError, ValueError) as error:  # a picture is not worth a training
+        sight.member.warn(f"{picture_file.NAME} was not written: {error}")

@@ -1,0 +1,113 @@
+"""What a look at the model looks at: the examples, and for two features a grid over the plane they lie in.
+
+All here depends on the data alone, so that it is made once for a training and every look shows the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.splits import Part, Splits
+from trainer.picture_file import COLUMNS, ROWS
+
+Floats = NDArray[np.float64]
+
+_MOST_TRAINING: Final = 16_384
+"""Training examples that are looked at where none validate: they are copied for it, and there may be any number."""
+
+_MOST_MEASURED: Final = 4096
+"""Training examples whose mean and deviation count as usual."""
+
+_MARGIN: Final = 0.06
+"""Share of the data's range that the plane reaches over it at each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A grid over two features.
+
+    Attributes:
+        low, high: its ends, as trained on; shape [2].
+        points: shape [ROWS * COLUMNS, 2], row by row from the lowest second feature.
+    """
+
+    low: Floats
+    high: Floats
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The examples that are looked at, and what is needed to show them.
+
+    Attributes:
+        splits: all examples.
+        split: the part that they are from.
+        rows: place of each within that part.
+        plane: for data of two features, else None.
+        mean, deviation: of each feature in the training part, as trained on; shape [features].
+        darkest, brightest: of the pixels in the training part, in raw units.
+    """
+
+    splits: Splits
+    split: Literal["validation", "train"]
+    rows: NDArray[np.int64]
+    plane: Plane | None
+    mean: Floats
+    deviation: Floats
+    darkest: float
+    brightest: float
+
+    @property
+    def part(self) -> Part:
+        """Return the part that the examples are from."""
+        return self.splits.validation if self.split == "validation" else self.splits.train
+
+    @property
+    def asked(self) -> Part | None:
+        """Return what the model is asked, in this order: the examples, then the plane.
+
+        None if that is the validation part as it is, which the device has already.
+        """
+        part = self.part
+        if self.plane is None:
+            return None if self.split == "validation" else Part(part.x[self.rows], part.y[self.rows])
+        x = np.concatenate([part.x[self.rows], self.plane.points])
+        return Part(
+            x, np.concatenate([part.y[self.rows], np.zeros((len(self.plane.points), *part.y.shape[1:]), part.y.dtype)])
+        )
+
+
+def subject_of(splits: Splits) -> Subject:
+    """Return what to look at."""
+    validates = len(splits.validation) > 0
+    rows = np.arange(len(splits.validation)) if validates else spread(len(splits.train), _MOST_TRAINING)
+    x = splits.train.x
+    some = x[spread(len(x), _MOST_MEASURED)].astype(np.float64)
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    raw_ends = [end * splits.x_scale + splits.x_offset for end in (low, high)]
+    return Subject(
+        splits=splits,
+        split="validation" if validates else "train",
+        rows=rows,
+        plane=_plane(low, high) if splits.n_features == 2 else None,
+        mean=some.mean(axis=0),
+        deviation=some.std(axis=0),
+        darkest=float(raw_ends[0].min()),
+        brightest=float(raw_ends[1].max()),
+    )
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many places from 0 to `count`, evenly spread: the same ones every time."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _plane(low: Floats, high: Floats) -> Plane:
+    span = np.where(high > low, high - low, 1.0)
+    low, high = low - _MARGIN * span, high + _MARGIN * span
+    across, up = (np.linspace(low[i], high[i], count) for i, count in enumerate((COLUMNS, ROWS)))
+    points: Any = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    return Plane(low, high, points.astype(np.float32))

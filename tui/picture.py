@@ -1,0 +1,120 @@
+"""A picture of the model at work, as a widget: theme colours in, changed cells out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.cell_grid import Palette
+from tui.repaint import changed_regions
+
+if TYPE_CHECKING:
+    from trainer.picture_file import Pictures
+    from tui.followed import Followed
+    from tui.panels import View
+
+_ROLES = ("text", "muted", "right", "wrong", "accent")
+_N_CLASSES = 8
+_JUMP_BYTES, _COLOUR_BYTES, _CELL_BYTES = 8, 42, 2
+_BYTES_FOR_A_CELL = 40
+"""Bytes over the wire that count as one cell painted; twice as many as a cell of a curve takes, since pictures are few
+and change as a whole: with them a live page comes to about 6 KiB a second."""
+
+
+class Picture(Widget):
+    """What a run's `pictures.json` says about one thing. `draw` says how; what has not changed is not painted again.
+
+    Attributes:
+        cells_painted: cells that were painted again since it was made, by the bytes that they take.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"picture--{role}" for role in _ROLES),
+        *(f"picture--class-{index}" for index in range(_N_CLASSES)),
+    }
+
+    DEFAULT_CSS = """
+    Picture {
+        & > .picture--text { color: $foreground; }
+        & > .picture--muted { color: $foreground 55%; }
+        & > .picture--right { color: $text-success; }
+        & > .picture--wrong { color: $text-error; }
+        & > .picture--accent { color: $text-primary; }
+        & > .picture--class-0 { color: $text-primary; }
+        & > .picture--class-1 { color: $text-warning; }
+        & > .picture--class-2 { color: $text-success; }
+        & > .picture--class-3 { color: $text-error; }
+        & > .picture--class-4 { color: $text-secondary; }
+        & > .picture--class-5 { color: $foreground; }
+        & > .picture--class-6 { color: $text-accent; }
+        & > .picture--class-7 { color: $foreground 50%; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._pictures: Pictures | None = None
+        self._strips: list[Strip] = []
+        self._palette: Palette | None = None
+        self.cells_painted = 0
+
+    def applies(self, pictures: Pictures) -> bool:
+        """Return whether there is anything to show for such data."""
+        raise NotImplementedError
+
+    def draw(self, pictures: Pictures, width: int, height: int, palette: Palette) -> list[Strip]:
+        """Return the picture, exactly so many cells wide and high."""
+        raise NotImplementedError
+
+    def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
+        """Show what was last read of the run's pictures."""
+        self._pictures = followed.pictures.seen
+        self._redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """Return row `y` of the picture, blank outside it."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Draw again in the colours of a changed theme."""
+        super().notify_style_update()
+        self._palette = None
+        self.call_next(self._redraw)  # the component styles are set after this call
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        width, height = self.size
+        if not width or not height or not self.is_attached:
+            return
+        self._palette = self._palette or self._colours()
+        old, self._strips = self._strips, self._drawn(width, height, self._palette)
+        if regions := changed_regions(old, self._strips):
+            self.cells_painted += sum(_worth(self._strips[region.y], region) for region in regions)
+            self.refresh(*regions)
+
+    def _drawn(self, width: int, height: int, palette: Palette) -> list[Strip]:
+        if self._pictures is None or not self.applies(self._pictures):
+            return [Strip.blank(width, palette.style())] * height
+        return self.draw(self._pictures, width, height, palette)
+
+    def _colours(self) -> Palette:
+        background = self.background_colors[1]
+        names: Sequence[str] = (*_ROLES, *(f"class-{index}" for index in range(_N_CLASSES)))
+        colours = [background + self.get_component_styles(f"picture--{name}").color for name in names]
+        text, muted, right, wrong, accent, *classes = colours
+        in_colour = not self.app.no_color and background.ansi is None
+        return Palette(background, text, muted, right, wrong, accent, tuple(classes), in_colour)
+
+
+def _worth(strip: Strip, region: Region) -> int:
+    """Return how many cells a change in a row counts as: here nearly every cell may have two colours of its own."""
+    # Textual sends a row from the left edge of its widget to where the change ends.
+    runs = sum(1 for _ in strip.crop(0, region.right))
+    return round((_JUMP_BYTES + _COLOUR_BYTES * runs + _CELL_BYTES * region.right) / _BYTES_FOR_A_CELL)
