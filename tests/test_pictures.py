@@ -1,6 +1,7 @@
 """What a look at the model says, against the run's own checkpoint, NumPy and scikit-learn."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,16 @@ def test_a_network_of_two_features_that_predicts_numbers_has_a_plane_of_values(
     np.testing.assert_allclose(values, 100 + 40 * across[None] - 7 * up[:, None], atol=3)
 
 
+def test_the_examples_on_the_plane_are_of_all_classes_whatever_their_order(trained: Callable[..., Run]):
+    run = trained(
+        {"data.source": "moons", "data.size": 600, "data.validation_split": 0.0, **SMALL, "training.epochs": 1}
+    )
+    boundary = picture_file.read(run.directory).boundary
+    assert boundary is not None
+    assert 120 < sum(boundary.point_targets) < 180, "the classes alternate in the data"
+    assert 20 < sum(boundary.point_targets[:80]) < 60, "the first few are such a choice too"
+
+
 def test_pictures_are_the_pixels_as_they_were_read(trained: Callable[..., Run]):
     run = trained({"data.source": "digits", **SMALL, "training.epochs": 1, "data.standardize": "standard"})
     pictures, splits = picture_file.read(run.directory), splits_of(run)
@@ -212,6 +223,21 @@ def test_of_a_population_each_has_its_own_and_only_some_are_looked_at_while_they
     assert len(set(losses)) == 3
 
 
+def test_members_that_move_together_are_looked_at_where_they_are_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("trainer.compaction._WORTH", 0.0)
+    monkeypatch.setattr(program, "_programs", OrderedDict())
+    prepared = prepare(Config().changed(IRIS))
+    settings = [{"training.epochs": 2, "training.seed": 1}, {"training.epochs": 2}, {"training.seed": 7}]
+    members = [type(prepared)(prepared.config.changed(changes), prepared.splits) for changes in settings]
+    *ended, moved = training.train_together([(one, training.start(one, tmp_path)) for one in members])
+    assert [event.what for event in moved.happenings if event.kind == "compiled"].count("advance") == 2
+    for run in (*ended, moved):
+        predicted = outputs_of(kept_weights(run, "last"), prepared.splits.validation.x).argmax(axis=1)
+        pictures = picture_file.read(run.directory)
+        assert pictures.confusion == confusion_matrix(prepared.splits.validation.y, predicted).tolist()
+        assert pictures.step == run.status.steps
+
+
 def test_a_disk_that_takes_no_pictures_is_a_warning_and_the_run_goes_on(
     trained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ):
@@ -241,7 +267,7 @@ def test_a_second_run_of_a_structure_looks_with_the_function_of_the_first(
     trained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ):
     trained({**IRIS, "model.hidden": [9], "training.epochs": 1})
-    monkeypatch.setattr(program, "make_look", lambda _: pytest.fail("compiled again"))
+    monkeypatch.setattr("trainer.look.make_look", lambda _: pytest.fail("compiled again"))
     run = trained({**IRIS, "model.hidden": [9], "training.epochs": 1, "optimizer.learning_rate": 0.5})
     assert picture_file.read(run.directory).step == run.status.steps
 

@@ -132,7 +132,7 @@ def test_a_run_completes_and_leaves_its_files() -> None:
         18,
     )
     names = {path.name for path in run.directory.iterdir()}
-    assert names - {"log.txt"} == {"config.toml", "run.json", "events.jsonl", "lock", "checkpoints"}
+    assert names - {"log.txt"} == {"config.toml", "run.json", "events.jsonl", "lock", "checkpoints", "pictures.json"}
     started = of_kind(run, "started")[0]
     assert (started["n_parameters"], started["steps_per_epoch"]) == (4 * 5 + 5 * 3, 3)
     assert of_kind(run, "steps"), "at the end at least"

@@ -2,26 +2,29 @@
 
 A look is one more device call between two calls of the training. It changes nothing of the training, waits until it is
 compiled, which a thread does while the device trains, and comes so seldom that it takes a fiftieth of the time at most.
-The file is written while the device is at work again.
+The file is written while the device is at work again. What only looks need is loaded by that thread too, so that the
+first update does not wait for it.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jax
 import numpy as np
 
-from trainer import picture_file, program
-from trainer.look import read_look
+from trainer import program
 from trainer.member import Ending, Member
-from trainer.pictures import pictures_of
 from trainer.program import Program
 from trainer.shape import Shape
 from trainer.state import Blocks, Data, Parameters, State
-from trainer.subject import Subject, subject_of
+
+if TYPE_CHECKING:
+    from trainer.subject import Subject
 
 _LEAST_SECONDS: Final = 0.5
 _COST_TO_TRAINING: Final = 50
@@ -64,6 +67,7 @@ class Looking:
         self._watched = frozenset(members[:_MOST_MEMBERS])
         self._splits = members[0].prepared.splits
         self._shape: Shape | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="look")
         self._ready: Future[_Ready] | None = None
         self._asked: _Asked | None = None
         self._sights: list[_Sight] = []
@@ -83,9 +87,7 @@ class Looking:
         """
         self._shape = shape
         parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.parameters)
-        pool = ThreadPoolExecutor(1, thread_name_prefix="look")
-        self._ready = pool.submit(self._make_ready, compiled, shape, parameters, vector, data)
-        pool.shutdown(wait=False)
+        self._ready = self._pool.submit(self._make_ready, compiled, shape, parameters, vector, data)
         self._due = time.monotonic() + _LEAST_SECONDS
 
     def between_calls(self, members: Sequence[Member], state: State) -> None:
@@ -114,6 +116,10 @@ class Looking:
         self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * self._cost)
         self._cost = 0.0
 
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
+
     def _look(self, member: Member, parameters: Parameters, step: int) -> None:
         if self._ready is None:
             return
@@ -128,6 +134,8 @@ class Looking:
         self._cost += time.perf_counter() - began
 
     def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> _Ready:
+        from trainer.subject import subject_of
+
         if self._asked is None:
             subject = subject_of(self._splits)
             part = subject.asked
@@ -138,6 +146,10 @@ class Looking:
 
 
 def _write(shape: Shape, sight: _Sight) -> None:
+    from trainer import picture_file
+    from trainer.look import read_look
+    from trainer.pictures import pictures_of
+
     seen = read_look(shape, sight.told, sight.asked.n_examples)
     epoch = max(0, sight.step - 1) // shape.steps_per_epoch
     try:

@@ -85,6 +85,7 @@ class Loop:
 
     def close(self) -> None:
         """Let go of files and threads."""
+        self._looking.close()
         for member in self._members:
             member.close()
 

@@ -28,7 +28,7 @@ from trainer.picture_file import (
     Pictures,
     Scatter,
 )
-from trainer.subject import Plane, Subject, spread
+from trainer.subject import Plane, Subject, some
 
 _SHOWN_ON_PLANE = 300
 
@@ -130,10 +130,15 @@ def _image(subject: Subject, x: NDArray[np.float32]) -> list[int]:
     splits = subject.splits
     assert splits.image_shape is not None
     raw = (x.astype(np.float64) * splits.x_scale + splits.x_offset).reshape(splits.image_shape)
-    picked = np.ix_(*(spread(size, MOST_PIXELS) for size in splits.image_shape))
+    picked = np.ix_(*(_thinned(size) for size in splits.image_shape))
     span = (subject.brightest - subject.darkest) or 1.0
     pixels: list[int] = ((raw[picked] - subject.darkest) / span * 255).round().clip(0, 255).astype(int).ravel().tolist()
     return pixels
+
+
+def _thinned(size: int) -> NDArray[np.int64]:
+    """Return which rows or columns of a picture are kept, evenly spread."""
+    return np.linspace(0, size - 1, min(size, MOST_PIXELS)).round().astype(np.int64)
 
 
 def _thinned_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -153,7 +158,7 @@ def _unusual(subject: Subject, x: NDArray[np.float32]) -> list[Feature]:
 
 
 def _scatter(subject: Subject, true: NDArray[Any], predicted: NDArray[Any]) -> list[Scatter]:
-    rows = spread(len(true), MOST_POINTS)
+    rows = some(len(true), MOST_POINTS)
     columns = zip(_in_own_units(subject, true[rows]).T, _in_own_units(subject, predicted[rows]).T, strict=True)
     return [Scatter(true=_listed(ours), predicted=_listed(its)) for ours, its in columns]
 
@@ -161,7 +166,7 @@ def _scatter(subject: Subject, true: NDArray[Any], predicted: NDArray[Any]) -> l
 def _boundary(subject: Subject, plane: Plane, seen: Seen) -> Boundary:
     splits = subject.splits
     low, high = (_listed(end * splits.x_scale + splits.x_offset, digits=9) for end in (plane.low, plane.high))
-    rows = spread(len(splits.train), _SHOWN_ON_PLANE)
+    rows = some(len(splits.train), _SHOWN_ON_PLANE)
     across, up = (splits.train.x[rows].astype(np.float64) * splits.x_scale + splits.x_offset).T
     told: dict[str, Any]
     if seen.shares is not None:

@@ -16,7 +16,6 @@ import numpy as np
 from trainer import horizons, numbers, step
 from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
-from trainer.look import make_look
 from trainer.shape import Shape
 from trainer.state import AXES, Blocks, Data, Parameters, State, blocks
 
@@ -81,6 +80,8 @@ def known(shape: Shape) -> Program | None:
 
 def look(program: Program, shape: Shape, parameters: Parameters, vector: Any, examples: Blocks) -> Any:
     """Return `look.make_look`'s function, compiled for this program; of the arguments only the shapes count."""
+    from trainer.look import make_look
+
     key = _shapes(examples)
     if key not in program.looks:
         member = jax.ShapeDtypeStruct((), np.int32)

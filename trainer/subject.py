@@ -83,9 +83,9 @@ class Subject:
 def subject_of(splits: Splits) -> Subject:
     """Return what to look at."""
     validates = len(splits.validation) > 0
-    rows = np.arange(len(splits.validation)) if validates else spread(len(splits.train), _MOST_TRAINING)
+    rows = np.arange(len(splits.validation)) if validates else some(len(splits.train), _MOST_TRAINING)
     x = splits.train.x
-    some = x[spread(len(x), _MOST_MEASURED)].astype(np.float64)
+    measured = x[some(len(x), _MOST_MEASURED)].astype(np.float64)
     low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
     raw_ends = [end * splits.x_scale + splits.x_offset for end in (low, high)]
     return Subject(
@@ -93,16 +93,20 @@ def subject_of(splits: Splits) -> Subject:
         split="validation" if validates else "train",
         rows=rows,
         plane=_plane(low, high) if splits.n_features == 2 else None,
-        mean=some.mean(axis=0),
-        deviation=some.std(axis=0),
+        mean=measured.mean(axis=0),
+        deviation=measured.std(axis=0),
         darkest=float(raw_ends[0].min()),
         brightest=float(raw_ends[1].max()),
     )
 
 
-def spread(count: int, most: int) -> NDArray[np.int64]:
-    """Return at most so many places from 0 to `count`, evenly spread: the same ones every time."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+def some(count: int, most: int) -> NDArray[np.int64]:
+    """Return all places below `count`, or so many of them, the same ones every time.
+
+    Drawn at random, as the examples' own order may have a period, and left in the order drawn, so that the first few
+    are such a choice too.
+    """
+    return np.arange(count) if count <= most else np.random.default_rng(0).permutation(count)[:most]
 
 
 def _plane(low: Floats, high: Floats) -> Plane:
