@@ -148,8 +148,7 @@ def _draw_points(boundary: Boundary, axes: Axes, inside: CellGrid, ground: _Grou
     from tui.chart_canvas import cell_of
 
     points = list(zip(boundary.point_x, boundary.point_y, boundary.point_targets, strict=True))
-    stride = -(-len(points) * _CELLS_A_POINT // max(1, inside.width * inside.height))
-    for x, y, target in points[:: max(1, stride)]:
+    for x, y, target in points[: inside.width * inside.height // _CELLS_A_POINT]:
         if not (axes.x.low <= x <= axes.x.high and axes.y.low <= y <= axes.y.high):
             continue
         column = cell_of(x, axes.x, inside.width)
@@ -169,20 +168,26 @@ def _heading(pictures: Pictures, boundary: Boundary, width: int, palette: Palett
     names = f"↑ {boundary.names[1]}  → {boundary.names[0]}"
     grid.put(0, 0, names, palette.style(palette.muted))
     x = cell_len(names) + 3
-    if not boundary.classes:
-        low, span = _value_range(boundary)
-        grid.put(x, 0, f"{number(low)} ", palette.style())
-        x += len(number(low)) + 1
-        for step in range(_RAMP):
-            grid.put(x + step, 0, " ", palette.style(on=ramp(step, palette)))
-        grid.put(x + _RAMP, 0, f" {number(low + span)} {pictures.target(0)}", palette.style())
-        return grid.strips()[0]
-    for index in range(
-        max(boundary.classes, default=0) + 1 if not pictures.target_names else len(pictures.target_names)
-    ):
-        if x > width:
+    if boundary.classes:
+        _draw_classes(pictures, boundary, grid, x, palette)
+    else:
+        _draw_ramp(pictures, boundary, grid, x, palette)
+    return grid.strips()[0]
+
+
+def _draw_classes(pictures: Pictures, boundary: Boundary, grid: CellGrid, x: int, palette: Palette) -> None:
+    for index in range(len(pictures.target_names) or max(boundary.classes) + 1):
+        if x >= grid.width:
             break
         grid.put(x, 0, POINTS[index % len(POINTS)], palette.style(palette.of_class(index), bold=True))
         grid.put(x + 2, 0, pictures.target(index), palette.style())
         x += cell_len(pictures.target(index)) + 4
-    return grid.strips()[0]
+
+
+def _draw_ramp(pictures: Pictures, boundary: Boundary, grid: CellGrid, x: int, palette: Palette) -> None:
+    low, span = _value_range(boundary)
+    least, most = number(low), number(low + span)
+    grid.put(x, 0, least, palette.style())
+    for step in range(_RAMP):
+        grid.put(x + len(least) + 1 + step, 0, " ", palette.style(on=ramp(step, palette)))
+    grid.put(x + len(least) + _RAMP + 2, 0, f"{most} {pictures.target(0)}", palette.style())

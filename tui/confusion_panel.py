@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 from textual.geometry import Size
@@ -61,36 +61,49 @@ class ConfusionPanel(Picture):
         return 1 + n_classes * (_TALL if n_classes <= _FEW else 1) if n_classes else _PAIRS_HEIGHT
 
 
-def _draw_matrix(pictures: Pictures, grid: CellGrid, palette: Palette) -> int:
-    """Draw the matrix at the left and return its width; 0 where it has no room."""
-    matrix, n = pictures.confusion, len(pictures.confusion)
-    names = [pictures.target(index) for index in range(n)]
-    margin = min(max(map(cell_len, names), default=0), _LONGEST_NAME) + 2
+class _Layout(NamedTuple):
+    """Where the matrix's cells are: cells before the first, and the size of each."""
+
+    margin: int
+    width: int
+    height: int
+
+
+def _layout(matrix: list[list[int]], names: list[str], grid: CellGrid) -> _Layout | None:
+    """Share out the cells; None where there are too few."""
+    n, longest = len(matrix), min(max(map(cell_len, names), default=0), _LONGEST_NAME)
+    margin = longest + 2
     least = max(3, max((len(str(count)) for row in matrix for count in row), default=1) + 1)
     room = grid.width - margin - _RECALL
     if not n or room < n * least or grid.height < n + 1:
-        return 0
-    wanted = max(least, _USUAL_CELL, min(max(map(cell_len, names)), _LONGEST_NAME) + 2)
+        return None
     beside = room - _PAIRS_WIDTH if room - _PAIRS_WIDTH >= n * (least + 2) else room
-    cell_width = min(beside // n, wanted)
-    cell_height = _TALL if n <= _FEW and grid.height >= 1 + n * _TALL else 1
+    width = min(beside // n, max(least, _USUAL_CELL, longest + 2))
+    return _Layout(margin, width, _TALL if n <= _FEW and grid.height >= 1 + n * _TALL else 1)
+
+
+def _draw_matrix(pictures: Pictures, grid: CellGrid, palette: Palette) -> int:
+    """Draw the matrix at the left and return its width; 0 where it has no room."""
+    matrix, names = pictures.confusion, [pictures.target(index) for index in range(len(pictures.confusion))]
+    layout = _layout(matrix, names, grid)
+    if layout is None:
+        return 0
+    muted, end = palette.style(palette.muted), layout.margin + len(matrix) * layout.width
     for index, name in enumerate(names):
-        heading = fitted(name, cell_width - 1 if cell_len(name) >= cell_width else cell_width, "^")
-        grid.put(margin + index * cell_width, 0, heading, palette.style(palette.muted))
-    grid.put(margin + n * cell_width, 0, fitted("recall", _RECALL, ">"), palette.style(palette.muted))
+        # A name that is cut keeps a cell of distance to the next one.
+        heading = fitted(name, layout.width - (cell_len(name) >= layout.width), "^")
+        grid.put(layout.margin + index * layout.width, 0, heading, muted)
+    grid.put(end, 0, fitted("recall", _RECALL, ">"), muted)
     for true, row in enumerate(matrix):
-        top = 1 + true * cell_height
-        _draw_row(grid, palette, (margin, top, cell_width, cell_height), true, row)
-        middle = top + cell_height // 2
-        grid.put(0, middle, fitted(names[true], margin - 1, ">"), palette.style(bold=True))
-        total = sum(row)
-        recall = f"{row[true] / total:.0%}" if total else "–"
-        grid.put(margin + n * cell_width, middle, fitted(recall, _RECALL, ">"), palette.style(palette.muted))
-    return margin + n * cell_width + _RECALL
+        _draw_row(grid, palette, layout, true, row)
+        middle = 1 + true * layout.height + layout.height // 2
+        grid.put(0, middle, fitted(names[true], layout.margin - 1, ">"), palette.style(bold=True))
+        recall = f"{row[true] / sum(row):.0%}" if any(row) else "–"
+        grid.put(end, middle, fitted(recall, _RECALL, ">"), muted)
+    return end + _RECALL
 
 
-def _draw_row(grid: CellGrid, palette: Palette, box: tuple[int, int, int, int], true: int, row: list[int]) -> None:
-    left, top, width, height = box
+def _draw_row(grid: CellGrid, palette: Palette, layout: _Layout, true: int, row: list[int]) -> None:
     total = sum(row) or 1
     for predicted, count in enumerate(row):
         is_right = predicted == true
@@ -99,9 +112,10 @@ def _draw_row(grid: CellGrid, palette: Palette, box: tuple[int, int, int, int], 
         strength = count / total if is_right else (count / total) ** 0.5
         on = palette.tint(colour, _FAINTEST + (_STRONGEST - _FAINTEST) * strength) if count else palette.background
         style = palette.style(palette.text if count else palette.muted, on, bold=is_right or count > 0)
-        for y in range(height):
-            text = (str(count) if count else "·") if y == height // 2 else ""
-            grid.put(left + predicted * width, top + y, fitted(text, width, "^"), style)
+        for y in range(layout.height):
+            text = (str(count) if count else "·") if y == layout.height // 2 else ""
+            x = layout.margin + predicted * layout.width
+            grid.put(x, 1 + true * layout.height + y, fitted(text, layout.width, "^"), style)
 
 
 def _draw_pairs(pictures: Pictures, grid: CellGrid, left: int, palette: Palette) -> None:

@@ -72,7 +72,8 @@ class ExamplesPage(Page):
         source.refresh()
         self._arrange(source.seen)
         if source.seen is not None:
-            line = Content(headline(source.seen))
+            of = f" · the first of {len(followed.others) + 1} replicas" if followed.others else ""
+            line = Content(headline(source.seen) + of)
         else:
             waits = _NONE if followed.run.ended else _WAITING
             line = (

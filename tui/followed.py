@@ -34,6 +34,7 @@ class Followed:
     Attributes:
         run: what the records add up to.
         tail: gives the records.
+        others: the other runs of its group.
         pictures: the model at work, as it was last seen.
     """
 
