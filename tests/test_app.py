@@ -327,6 +327,29 @@ async def test_a_run_that_fails_is_one_line_in_the_log_and_the_next_one_works(mo
         await until_over(pilot)
 
 
+async def test_more_devices_than_there_are_is_a_problem_under_its_field_and_no_run():
+    async with running(SHORT.changed({"training.devices": 64}), size=(160, 45)) as pilot:
+        await pilot.press("ctrl+r")
+        await until_shown(pilot, "must be at most the 1 that JAX finds", "no run yet")
+        await until(pilot, lambda: not host(pilot).is_busy)
+    assert not store().exists()
+
+
+async def test_a_run_that_does_not_fit_into_memory_is_one_line_with_advice_and_the_next_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    wide = SHORT.changed({"model.hidden": [900], "training.batch_size": 100, "training.diagnostics": False})
+    async with running(wide, size=(160, 45)) as pilot:
+        with monkeypatch.context() as patched:
+            patched.setattr("trainer.memory.of_device", lambda devices: 1_000_000)
+            await pilot.press("ctrl+r")
+            await until_over(pilot, "must fit into memory")
+        assert "Use 32, which would fit." in " ".join(part(pilot, "EventLog").replace("│", "").split())
+        assert "! failed" in part(pilot, "#status")
+        await pilot.press("ctrl+r")
+        await until_over(pilot)
+
+
 # The other keys of the train screen.
 
 

@@ -316,8 +316,8 @@ def test_an_interruption_at_the_last_update_is_still_a_completed_run() -> None:
         (ValueError(""), "ValueError (log.txt has the traceback)"),
         (RuntimeError("\x1b[2Jevil"), "\\x1b[2Jevil (log.txt has the traceback)"),
         (RuntimeError("RESOURCE_EXHAUSTED: 9 GiB"),
-         "out of memory on the device: RESOURCE_EXHAUSTED: 9 GiB Try half the batch size."),
-        (MemoryError(), "MemoryError"),
+         "training.batch_size must fit into memory: it ran out with batches of 40, which need "),
+        (MemoryError(), "training.batch_size must fit into memory: it ran out with batches of 40, which need "),
     ],
 )  # fmt: skip
 def test_what_fails_in_a_run_is_told_by_the_run(error: Exception, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

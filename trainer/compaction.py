@@ -4,11 +4,11 @@ Members that ended cost as much as the others. A smaller population is another p
 so members move only when what is left to train is worth it.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from trainer.state import AXES, State
 
@@ -20,8 +20,8 @@ def is_worth_it(alive: int, members: int, updates_left: int, seconds_per_update:
     """Say whether the members still training should move into a population of their own.
 
     Args:
-        alive: how many those are.
-        members: how many are computed now.
+        alive: how many those are, on each device that they would have.
+        members: how many are computed now, on each device.
         updates_left: what the longest of them has still to do, at most.
         seconds_per_update: of all members together, as measured.
         compile_seconds: what the program of all members took to compile.
@@ -32,7 +32,7 @@ def is_worth_it(alive: int, members: int, updates_left: int, seconds_per_update:
     return saved > _WORTH * compile_seconds
 
 
-def moved(states: State, members: Sequence[int]) -> State:
+def moved(states: State, members: np.ndarray[Any, np.dtype[np.int32]]) -> State:
     """Return the state of a population of these members, in this order."""
     places = jnp.array(members)
     parts = (

@@ -6,7 +6,7 @@ dotted word, such as `optimizer.learning_rate`. Loading JAX is not needed to rea
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -55,6 +55,14 @@ class Training(Section):
     drop_remainder: bool = structural(
         False, "Leave out the last, smaller batch of each epoch instead of training on it.", advanced=True
     )
+    precision: Literal["float32", "bfloat16"] = structural(
+        "float32", "bfloat16: the maths of the layers in half the bits; weights, loss and the update stay float32.",
+        advanced=True,
+    )  # fmt: skip
+    devices: int = structural(
+        1, "How many of this machine's devices train; 0 for all. A run splits its batches, many runs are shared out.",
+        unit="devices", ge=0, le=4096, advanced=True,
+    )  # fmt: skip
 
 
 class Config(Section):

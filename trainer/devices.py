@@ -1,9 +1,11 @@
-"""The machine: JAX made ready, devices in words, memory there is."""
+"""The devices: JAX made ready for them, how many train, what they are in words."""
 
 import os
 import stat
 from importlib import metadata
 from pathlib import Path
+
+from trainer.problems import ConfigError, Problem
 
 
 def prepare_jax() -> None:
@@ -40,34 +42,42 @@ def cache_folder() -> Path | None:
     return folder if safe and os.access(folder, os.W_OK) else None
 
 
-def device_words() -> str:
-    """Return the device that trains, in words, such as "cpu" or "gpu: NVIDIA H100 (1 of 8)"."""
+def count(wanted: int) -> int:
+    """Return how many devices train.
+
+    Args:
+        wanted: `training.devices`; 0 for all.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    if wanted == 1:
+        return 1
     import jax
 
-    devices = jax.devices()
-    device = devices[0]
-    if device.platform == "cpu":
-        return f"cpu, {os.cpu_count()} cores"
-    return f"{device.platform}: {device.device_kind}" + (f" (1 of {len(devices)})" if len(devices) > 1 else "")
-
-
-def free_memory() -> int | None:
-    """Return the bytes free on the device that trains, or None where nobody says."""
-    import jax
-
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        return _free_host_memory()
-    known = device.memory_stats() or {}
-    return known["bytes_limit"] - known["bytes_in_use"] if "bytes_limit" in known else None
-
-
-def _free_host_memory() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
+        devices = jax.local_devices()
+    except RuntimeError as error:
+        problem = Problem(f"must be devices that JAX can use: {str(error).splitlines()[0]}", "training.devices")
+        raise ConfigError(problem) from error
+    there = len(devices)
+    if wanted > there:
+        found = f"the {there} that JAX finds here ({devices[0].platform})"
+        raise ConfigError(Problem(f"must be at most {found}, got {wanted}. Use 0 for all.", "training.devices"))
+    return wanted or there
+
+
+def device_words(used: int = 1) -> str:
+    """Return the devices that train, in words: "cpu, 2 cores", "gpu: NVIDIA H100 (1 of 8)", "8 x gpu: NVIDIA H100"."""
+    import jax
+
+    there = jax.local_device_count()
+    device = jax.local_devices()[0]
+    is_cpu = device.platform == "cpu"
+    if is_cpu and used == 1:
+        return f"cpu, {os.cpu_count()} cores"
+    words = device.platform if is_cpu else f"{device.platform}: {device.device_kind}"
+    return (f"{used} x " if used > 1 else "") + words + (f" ({used} of {there})" if used < there else "")
 
 
 def versions() -> dict[str, str]:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from trainer import losses, numbers, step
+from trainer import losses, numbers, placement, step
 from trainer.picture_file import MOST_OUTPUTS
 from trainer.pictures import Seen
 from trainer.shape import Shape
@@ -26,11 +25,11 @@ def make_look(shape: Shape) -> Callable[..., Float[Array, "blocks size columns"]
         parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], examples: Blocks
     ) -> Float[Array, "blocks size columns"]:
         config = numbers.unpack(shape.config, vector)
-        its = jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, member, keepdims=False), parameters)
+        its = placement.member(shape, parameters, member)
         loss = losses.resolve(config.loss, shape.task)
 
         def columns(block: Blocks) -> Float[Array, "size columns"]:
-            outputs = config.model.apply(its, block.x, None)
+            outputs = step.outputs_of(shape, config, its, block.x, None)
             per_example = loss.per_example(outputs, step.as_targets(shape, block.y))
             if shape.task == "regression":
                 return jnp.concatenate([per_example[:, None], outputs[:, :MOST_OUTPUTS]], axis=1)

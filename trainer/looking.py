@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import jax
 import numpy as np
 
-from trainer import program
+from trainer import placement, program
 from trainer.member import Ending, Member
 from trainer.program import Program
 from trainer.shape import Shape
@@ -141,6 +141,8 @@ class Looking:
             part = subject.asked
             examples = data.validation if part is None else program.place_blocks(part)
             self._asked = _Asked(subject, examples, len(subject.rows if part is None else part))
+        # A population that has become smaller may train on other devices.
+        self._asked = self._asked._replace(examples=jax.device_put(self._asked.examples, placement.whole(shape)))
         function = program.look(compiled, shape, parameters, vector, self._asked.examples)
         return _Ready(function, self._asked)
 

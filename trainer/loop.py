@@ -14,17 +14,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer import advance, horizons, program
+from trainer import advance, horizons, memory, placement, program
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
 from trainer.looking import Looking
 from trainer.member import Member
 from trainer.preparation import Prepared
+from trainer.problems import RunError
 from trainer.program import Compilation
 from trainer.run_directory import RunDirectory
 from trainer.shape import shape_of
-from trainer.state import State
+from trainer.state import State, blocks
 
 _CALL_SECONDS: Final = 0.15
 """How long a call shall take: pause and stop act at its end, so that short is polite and long is fast."""
@@ -83,6 +84,17 @@ class Loop:
                 self._wait()
                 call = self._next_call()
 
+    def shortage(self) -> RunError:
+        """Return what to tell of memory that ran out, after letting go of all that the training has on the devices."""
+        self._looking.close()
+        self._looking = Looking(self._members)
+        for name in ("_data", "_test", "_state"):
+            vars(self).pop(name, None)
+        splits = self._prepared.splits
+        data, test = program.examples(splits), blocks(splits.test.x, splits.test.y) if len(splits.test) else None
+        need = program.need(self._shape, data, test)
+        return memory.shortage(self._prepared.config.training.batch_size, self._shape.devices, need)
+
     def close(self) -> None:
         """Let go of files and threads."""
         self._looking.close()
@@ -91,14 +103,15 @@ class Loop:
 
     def _begin(self) -> None:
         splits = self._prepared.splits
-        self._data = program.place(splits)
-        self._test = program.place_blocks(splits.test) if len(splits.test) else None
+        whole = placement.whole(self._shape)
+        self._data = program.place(splits, whole)
+        self._test = program.place_blocks(splits.test, whole) if len(splits.test) else None
         compilations = self._compile()
-        seeds = np.array([member.live.config.training.seed for member in self._members], np.uint32)
+        seeds = self._stacked([np.uint32(member.live.config.training.seed) for member in self._members])
         self._state: State = self._program.init(seeds, self._vectors())
         started = Started(
             n_parameters=self._prepared.n_parameters,
-            device=device_words(),
+            device=device_words(self._shape.devices),
             steps_per_epoch=self._shape.steps_per_epoch,
         )
         for member in self._members:
@@ -113,12 +126,19 @@ class Loop:
 
     def _compact(self) -> None:
         """Move the members that are still training into a smaller population, if that is worth another compile."""
+        before, alive = self._shape, [np.int32(member.index) for member in self._alive]
         left = max((member.updates_planned for member in self._alive), default=0)
         seconds = sum(done.seconds for done in self._program.compilations)
-        if not is_worth_it(len(self._alive), len(self._computed), left, self._seconds_per_update, seconds):
+        # The last one stays on one device: it had no more, and to split its batches is another way to train.
+        members, used = placement.spread(len(alive), before.devices) if len(alive) > 1 else (len(alive), 1)
+        on_each = members // used, before.members // before.devices
+        if not is_worth_it(*on_each, left, self._seconds_per_update, seconds):
             return
-        self._state = moved(self._state, [member.index for member in self._alive])
-        self._shape = replace(self._shape, members=len(self._alive))
+        self._shape = replace(before, members=members, devices=used)
+        self._state = moved(self._state, self._stacked(alive))
+        if before.devices > 1:
+            shared = self._data, self._test
+            self._state, (self._data, self._test) = placement.settled(self._shape, self._state, shared)
         compilations = self._compile()
         self._computed = list(self._alive)
         for index, member in enumerate(self._computed):
@@ -133,8 +153,8 @@ class Loop:
         """Send the next call off, or return None if the training is over."""
         if not self._alive:
             return None
-        orders = np.zeros((len(self._computed), 2), np.int32)
-        told = horizons.unbound(len(self._computed))
+        orders = np.zeros((self._shape.members, 2), np.int32)
+        told = horizons.unbound(self._shape.members)
         count = self._size_of_call()
         for member in self._alive:
             orders[member.index] = count, member.is_careful
@@ -216,7 +236,11 @@ class Loop:
             self._each(self._alive, Member.flush)
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.stack([member.live.vector for member in self._computed])
+        return self._stacked([member.live.vector for member in self._computed])
+
+    def _stacked(self, rows: list[Any]) -> np.ndarray[Any, Any]:
+        """Return a row for each member; those that stay idle, since devices and runs do not divide, copy the last."""
+        return np.stack([*rows, *rows[-1:] * (self._shape.members - len(rows))])
 
 
 def _tell(member: Member, compilations: Sequence[Compilation]) -> None:

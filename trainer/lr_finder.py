@@ -13,10 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import horizons, program
+from trainer import horizons, memory, placement, program
 from trainer.advance import read_report
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared
+from trainer.problems import RunError
 from trainer.shape import shape_of
 
 COUNT: Final = 48
@@ -90,11 +91,18 @@ def find(
     Raises:
         ValueError: an argument is out of its bounds.
         Cancelled: it was.
+        RunError: it does not fit into memory.
+        ConfigError: the config wants more devices than there are.
     """
     if not 0 < lowest < highest or count < 2 or updates < 4:
         raise ValueError(f"lr range must ascend above 0, got {lowest} to {highest} in {count}, {updates} updates.")
     rates = np.array([float(f"{rate:.3g}") for rate in np.geomspace(lowest, highest, count)])
-    losses = _losses(prepared, rates, updates, cancelled or threading.Event(), tell)
+    try:
+        losses = _losses(prepared, rates, updates, cancelled or threading.Event(), tell)
+    except Exception as error:
+        if not memory.has_run_out(error):
+            raise
+        raise _shortage(prepared, rates) from error
     suggestion, reason = judged(rates, losses, updates)
     return Found(rates, losses, updates, suggestion, reason)
 
@@ -147,23 +155,34 @@ def _losses(
     return sums / measured
 
 
+def _plain(prepared: Prepared) -> Prepared:
+    """Return what the copies train: nobody looks into their layers."""
+    changes = {"schedule.kind": "constant", "training.diagnostics": False}
+    return Prepared(prepared.config.changed(changes), prepared.splits)
+
+
+def _shortage(prepared: Prepared, rates: NDArray[np.float64]) -> RunError:
+    shape = shape_of([_plain(prepared)] * len(rates))
+    need = program.need(shape, program.examples(prepared.splits), None)
+    return memory.shortage(prepared.config.training.batch_size, shape.devices, need)
+
+
 class _Copies:
     """Copies of a network that train side by side, each at a rate of its own."""
 
     def __init__(self, prepared: Prepared, rates: NDArray[np.float64]) -> None:
-        # Nobody looks into the layers of the copies.
-        plain = Prepared(
-            prepared.config.changed({"schedule.kind": "constant", "training.diagnostics": False}), prepared.splits
-        )
+        plain = _plain(prepared)
         self._shape = shape_of([plain] * len(rates))
-        self._data = program.place(plain.splits)
+        self._data = program.place(plain.splits, placement.whole(self._shape))
         self._program, _ = program.compiled(self._shape, self._data, None)
         live = LiveNumbers(plain.config)
-        self._vectors = np.tile(live.vector, (len(rates), 1))
-        self._vectors[:, live.names.index("optimizer.learning_rate")] = rates
-        seeds = np.full(len(rates), plain.config.training.seed, np.uint32)
+        # Members that stay idle, where the devices do not divide the rates, come last.
+        self._vectors = np.tile(live.vector, (self._shape.members, 1))
+        self._vectors[: len(rates), live.names.index("optimizer.learning_rate")] = rates
+        seeds = np.full(self._shape.members, plain.config.training.seed, np.uint32)
         self._state: Any = self._program.init(seeds, self._vectors)
-        self._told = horizons.unbound(len(rates))
+        self._told = horizons.unbound(self._shape.members)
+        self._n_rates = len(rates)
         self._most = 1
 
     def advance(self, wanted: int) -> tuple[int, NDArray[np.float64]]:
@@ -173,10 +192,11 @@ class _Copies:
         """
         # A call has room for so many epochs' rows.
         count = min(wanted, self._most, horizons.MOST_EPOCHS * self._shape.steps_per_epoch)
-        orders = np.tile(np.array([count, 0], np.int32), (len(self._vectors), 1))
+        orders = np.zeros((self._shape.members, 2), np.int32)
+        orders[: self._n_rates, 0] = count
         began = time.perf_counter()
         self._state, vectors = self._program.advance(self._state, self._vectors, self._data, orders, self._told)
-        reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)]
+        reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)[: self._n_rates]]
         seconds = time.perf_counter() - began
         self._most = max(1, min(_GROWTH * count, int(count * _CALL_SECONDS / seconds)))
         return count, np.array([report.spread[0, 0] for report in reports], np.float64)

@@ -110,7 +110,7 @@ class MLP(Section):
         for index, layer in enumerate(layers[:-1]):
             x = activation(_dense(layer, x))
             if noise is not None:
-                x = x * _dropout_mask(noise, index, self.dropout, x.shape)
+                x = (x * _dropout_mask(noise, index, self.dropout, x.shape)).astype(x.dtype)
             given.append(x)
         return *given, _dense(layers[-1], x)
 

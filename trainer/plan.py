@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import numbers, program, step
+from trainer import numbers, placement, program, step
 from trainer.config import Config
 from trainer.data.splits import Summary
 from trainer.preparation import Prepared
@@ -86,9 +86,10 @@ def learning_rates(config: Config) -> tuple[NDArray[np.float64], NDArray[np.floa
 def compile_ahead(prepared: Prepared) -> None:
     """Compile what a run of this config needs, and keep it: the run then begins at once."""
     splits = prepared.splits
-    test = program.place_blocks(splits.test) if len(splits.test) else None
     shape = shape_of([prepared] * prepared.config.training.replicas)
-    program.compiled(shape, program.place(splits), test)
+    whole = placement.whole(shape)
+    test = program.place_blocks(splits.test, whole) if len(splits.test) else None
+    program.compiled(shape, program.place(splits, whole), test)
 
 
 def _memory(shape: Shape) -> Memory:

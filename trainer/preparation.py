@@ -1,11 +1,10 @@
 """Before a run exists: read the data, check that config and data fit. What fails here has created nothing."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer import callbacks, losses
+from trainer import callbacks, losses, memory
 from trainer.config import Config
 from trainer.data import Files
 from trainer.data.loading import load
@@ -74,17 +73,10 @@ def misfits(config: Config, data: Summary) -> Iterator[Problem]:
         fitting = "mse, mae or huber" if data.task == "regression" else "softmax_cross_entropy"
         yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
     n_parameters = config.model.n_parameters(data.n_features, data.n_outputs)
-    needed, free = n_parameters * _BYTES * _COPIES, _installed_memory()
+    needed, free = n_parameters * _BYTES * _COPIES, memory.installed()
     if free is not None and needed > free:
         message = (
             f"must fit into memory: {n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to "
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")
-
-
-def _installed_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None

@@ -7,13 +7,14 @@ number can never set off another compile.
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Sharding
 
-from trainer import horizons, numbers, step
+from trainer import horizons, memory, numbers, placement, step
 from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
 from trainer.shape import Shape
@@ -37,6 +38,7 @@ class Program:
     """The compiled functions of one structure.
 
     Attributes:
+        memory_bytes: what training takes of each device at most; None where XLA does not say.
         looks: compiled when first wanted, since no update waits for them; by the shapes of what they look at.
     """
 
@@ -44,6 +46,7 @@ class Program:
     advance: Any
     evaluate: Any
     compilations: tuple[Compilation, ...]
+    memory_bytes: int | None
     looks: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
 
@@ -58,6 +61,9 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
         shape: what is compiled in.
         data: the training and validation examples, on the device or not; only shapes and types count.
         test: the test examples, or None.
+
+    Raises:
+        RunError: training needs more memory than a device has.
     """
     key = (shape.key, _shapes(data), _shapes(test))
     with _lock:
@@ -65,6 +71,7 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
             _programs.move_to_end(key)
             return _programs[key], ()
     program = _compile(shape, data, test)
+    memory.require(shape.config.training.batch_size, shape.devices, need(shape, data, test, program))
     with _lock:
         _programs[key] = program
         while len(_programs) > _KEPT:
@@ -85,50 +92,118 @@ def look(program: Program, shape: Shape, parameters: Parameters, vector: Any, ex
     key = _shapes(examples)
     if key not in program.looks:
         member = jax.ShapeDtypeStruct((), np.int32)
-        function = jax.jit(make_look(shape))
-        program.looks[key] = function.lower(parameters, member, vector, examples).compile()
+        whole, each = placement.whole(shape), placement.by_member(shape)
+        function = _placed(shape, make_look(shape), (each, whole, whole, whole), whole)
+        program.looks[key] = _compiled_for(function, parameters, member, vector, examples)
     return program.looks[key]
 
 
-def place(splits: Splits) -> Data:
-    """Return the examples on the device that trains."""
+def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None = None) -> memory.Need:
+    """Return the function from a batch size to the bytes that training takes of each device, which compiles for it.
+
+    Arguments as for `compiled`; with the program of this structure where it is there already.
+    """
+    own = shape.config.training.batch_size
+
+    def needed(batch_size: int) -> int | None:
+        nonlocal program
+        program = program or _compile(shape, data, test)
+        if batch_size == own:
+            return program.memory_bytes
+        other = replace(shape, config=shape.config.changed({"training.batch_size": batch_size}))
+        advance = _compile_advance([], other, data, jax.eval_shape(_make_init(other), *_begins(other)))
+        return _memory(program.init, advance, program.evaluate, test)
+
+    return needed
+
+
+def examples(splits: Splits) -> Data:
+    """Return the examples as they train, still on the host."""
     x: Any = splits.train.x
     y: Any = splits.train.y
     scale: Any = splits.y_scale
     # The targets are held as trained on, so that their mean is about zero where they are standardized.
     mean: Any = y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)
-    return jax.device_put(Data(x, y, place_blocks(splits.validation), scale, mean))
+    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, mean)
 
 
-def place_blocks(part: Part) -> Blocks:
-    """Return examples to evaluate on, on the device that trains."""
-    return jax.device_put(blocks(part.x, part.y))
+def place(splits: Splits, sharding: Sharding | None = None) -> Data:
+    """Return the examples on the devices that train, as `placement.whole` says; None for the first one."""
+    return jax.device_put(examples(splits), sharding)
+
+
+def place_blocks(part: Part, sharding: Sharding | None = None) -> Blocks:
+    """Return examples to evaluate on, on the devices that train, as `placement.whole` says; None for the first one."""
+    return jax.device_put(blocks(part.x, part.y), sharding)
 
 
 def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
-    members = shape.members
-    seeds = jax.ShapeDtypeStruct((members,), np.uint32)
-    vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
-    vectors = jax.ShapeDtypeStruct((members, *vector.shape), np.float32)
-    orders = jax.ShapeDtypeStruct((members, 2), np.int32)
-    told = horizons.unbound(members)
     done: list[Compilation] = []
-    init_function = jax.vmap(step.make_init(shape), out_axes=AXES)
-    states: State = jax.eval_shape(init_function, seeds, vectors)
-    init = _timed(done, "init", jax.jit(init_function), seeds, vectors)
-    advance_function = jax.jit(make_advance(shape), donate_argnums=0)
-    advance = _timed(done, "advance", advance_function, states, vectors, data, orders, told)
+    whole, each = placement.whole(shape), placement.by_member(shape)
+    init_function = _make_init(shape)
+    states: State = jax.eval_shape(init_function, *_begins(shape))
+    placed_init = _placed(shape, init_function, (each, each), placement.of_state(shape))
+    init = _timed(done, "init", placed_init, *_begins(shape))
+    advance = _compile_advance(done, shape, data, states)
     evaluate = None
     if test is not None:
-        member = jax.ShapeDtypeStruct((), np.int32)
-        evaluate_function = jax.jit(step.make_evaluate(shape))
+        member, vector = jax.ShapeDtypeStruct((), np.int32), _vectors(shape)
+        evaluate_function = _placed(shape, step.make_evaluate(shape), (each, whole, whole, whole, whole), whole)
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
-    return Program(init, advance, evaluate, tuple(done))
+    return Program(init, advance, evaluate, tuple(done), _memory(init, advance, evaluate, test))
+
+
+def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: State) -> Any:
+    whole, each, state = placement.whole(shape), placement.by_member(shape), placement.of_state(shape)
+    places = (state, each, whole, each, each), (state, each)
+    function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
+    orders, told = jax.ShapeDtypeStruct((shape.members, 2), np.int32), horizons.unbound(shape.members)
+    return _timed(done, "advance", function, states, _vectors(shape, shape.members), data, orders, told)
+
+
+def _make_init(shape: Shape) -> Any:
+    """Return the function from the members' seeds and numbers to their state."""
+    return jax.vmap(step.make_init(shape), out_axes=AXES)
+
+
+def _begins(shape: Shape) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+    """Return what a training begins with: seeds and numbers, by shape and type."""
+    return jax.ShapeDtypeStruct((shape.members,), np.uint32), _vectors(shape, shape.members)
+
+
+def _vectors(shape: Shape, *members: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((*members, len(numbers.names(shape.config))), np.float32)
+
+
+def _placed(shape: Shape, function: Any, inputs: Any, outputs: Any, **options: Any) -> Any:
+    """Return the function to compile; where several devices train, with the places of what goes in and comes out."""
+    if shape.devices > 1:
+        options |= {"in_shardings": inputs, "out_shardings": outputs}
+    return jax.jit(function, **options)
+
+
+def _memory(init: Any, advance: Any, evaluate: Any, test: Blocks | None) -> int | None:
+    """Return the bytes that training takes of each device at most: all that lies there, and what a call adds."""
+    init, advance, evaluate = (it and it.memory_analysis() for it in (init, advance, evaluate))
+    if not init or not advance:
+        return None
+    lies_there = advance.argument_size_in_bytes + sum(leaf.nbytes for leaf in jax.tree.leaves(test))
+    calls = [advance.output_size_in_bytes - advance.alias_size_in_bytes + advance.temp_size_in_bytes]
+    calls.append(init.temp_size_in_bytes)
+    if evaluate:
+        calls.append(evaluate.output_size_in_bytes + evaluate.temp_size_in_bytes)
+    return int(lies_there + max(calls))
+
+
+def _compiled_for(function: Any, *arguments: Any) -> Any:
+    """Return the function compiled for arguments like these; where they lie now does not matter."""
+    outlines = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
+    return function.lower(*outlines).compile()
 
 
 def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> Any:
     started = time.perf_counter()
-    program = function.lower(*arguments).compile()
+    program = _compiled_for(function, *arguments)
     seconds = time.perf_counter() - started
     cost, memory = program.cost_analysis() or {}, program.memory_analysis()
     done.append(Compilation(what, seconds, cost.get("flops"), _bytes(memory)))

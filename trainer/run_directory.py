@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trainer import config as configs
-from trainer import files
+from trainer import files, memory
 from trainer.config import Config
 from trainer.devices import versions
 from trainer.events import Finished, Record
@@ -130,8 +130,8 @@ class RunDirectory:
         """Leave a failure in the run as its last record, as far as the disk still takes anything."""
         lines = [line for line in str(error).splitlines() if line.strip()]
         message = clean(lines[0])[:300] if lines else type(error).__name__
-        if "RESOURCE_EXHAUSTED" in message:
-            message = f"out of memory on the device: {message} Try half the batch size."
+        if memory.has_run_out(error):
+            message = "memory ran out. Use a smaller training.batch_size or fewer neurons."
         try:
             self.note("".join(traceback.format_exception(error)))
             self.record(Finished(reason="failed", message=f"{message} (log.txt has the traceback)"))

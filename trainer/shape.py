@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from trainer import callbacks, numbers
+from trainer import callbacks, devices, numbers, placement
 from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoint
 from trainer.config import Config
 from trainer.data.splits import Summary
@@ -33,7 +33,12 @@ class Watch:
 
 @dataclass(frozen=True)
 class Shape:
-    """What is compiled in, beside the structural hyperparameters of `config`."""
+    """What is compiled in, beside the structural hyperparameters of `config`.
+
+    Attributes:
+        members: of the population, those included that stay idle so that all devices have equally many.
+        devices: that train.
+    """
 
     config: Config
     task: Task
@@ -43,6 +48,7 @@ class Shape:
     n_validation: int
     watches: tuple[Watch, ...] = ()
     members: int = 1
+    devices: int = 1
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -88,6 +94,7 @@ def shape_of(runs: Sequence[Prepared]) -> Shape:
 
     Raises:
         ValueError: they are not of one structure, or not of one data set.
+        ConfigError: they want more devices than there are.
     """
     config, splits = runs[0].config, runs[0].splits
     for other in runs[1:]:
@@ -99,14 +106,19 @@ def shape_of(runs: Sequence[Prepared]) -> Shape:
 
 
 def shape_planned(config: Config, data: Summary) -> Shape:
-    """Return what is compiled in for a run and its replicas; the data need not be read again for that."""
+    """Return what is compiled in for a run and its replicas; the data need not be read again for that.
+
+    Raises:
+        ConfigError: it wants more devices than there are.
+    """
     return _shape([config] * config.training.replicas, data)
 
 
 def _shape(configs: Sequence[Config], data: Summary) -> Shape:
     plain = Shape(configs[0], data.task, data.n_features, data.n_outputs, data.n_train, data.n_validation)
     watches = [watch for config in configs for watch in _watches(config, plain.row_names)]
-    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=len(configs))
+    members, used = placement.spread(len(configs), devices.count(configs[0].training.devices))
+    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=members, devices=used)
 
 
 def _watches(config: Config, row_names: Sequence[str]) -> list[Watch]:

@@ -104,10 +104,20 @@ def _zipped(state: State) -> Iterator[tuple[int | None, Any]]:
 def on_host(tree: Any, member: int) -> Any:
     """Return copies of a member's arrays in a tree that has the members as its first axis."""
     leaves, structure = jax.tree.flatten(tree)
+    leaves, member = _beside(leaves, member)
     if leaves and leaves[0].shape[0] > 1:
         leaves, member = [leaf[None] for leaf in _taken(leaves, member)], 0
     # On the CPU what comes from the device is a view of memory that the next call overwrites.
     return jax.tree.unflatten(structure, [np.array(leaf[member]) for leaf in jax.device_get(leaves)])
+
+
+def _beside(leaves: list[Array], member: int) -> tuple[list[Array], int]:
+    """Return the parts of the arrays on the device that has the member, and its place in them."""
+    if not leaves or leaves[0].sharding.is_fully_replicated:
+        return leaves, member
+    # Equally many members are on each device, in order.
+    part, place = divmod(member, leaves[0].addressable_shards[0].data.shape[0])
+    return [leaf.addressable_shards[part].data for leaf in leaves], place
 
 
 @jax.jit

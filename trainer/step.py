@@ -15,7 +15,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
-from trainer import diagnosis, losses, numbers
+from trainer import diagnosis, losses, numbers, placement
 from trainer.config import Config
 from trainer.metrics import Metrics
 from trainer.models import Noise
@@ -63,7 +63,7 @@ def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
         parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], data: Data, examples: Blocks
     ) -> Float[Array, " metrics"]:
         metrics = metrics_of(shape, data.target_scale, data.target_mean)
-        its = jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, member, keepdims=False), parameters)
+        its = placement.member(shape, parameters, member)
         return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, its, examples))
 
     return evaluate
@@ -107,6 +107,21 @@ def as_targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
     return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
 
 
+def _inputs(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"]
+) -> tuple[Parameters, Float[Array, "batch inputs"]]:
+    """Return what goes into the layers: at the config's precision, the batch split over the devices."""
+    dtype = config.training.precision
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), (parameters, placement.split(shape, x)))
+
+
+def outputs_of(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
+) -> Float[Array, "batch outputs"]:
+    """Return what the model makes of a batch, float32 at any precision."""
+    return config.model.apply(*_inputs(shape, config, parameters, x), noise).astype(jnp.float32)
+
+
 class _Gradient(NamedTuple):
     """The gradient of a batch, penalties included, and what the batch's metrics are made of."""
 
@@ -128,7 +143,7 @@ def _gradient(shape: Shape, config: Config, data: Data, state: State, start: Int
     loss_function = losses.resolve(config.loss, shape.task)
 
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array]]:
-        outputs = config.model.apply(parameters, x, noise)
+        outputs = outputs_of(shape, config, parameters, x, noise)
         per_example = loss_function.per_example(outputs, targets)
         return (per_example * weights).sum() / weights.sum(), (per_example, outputs)
 
@@ -172,7 +187,8 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     rate = _learning_rate(shape, config, state.step - 1)
     updates, _ = config.optimizer.build(rate).update(clipped, state.optimizer, state.parameters)
     examples = data.validation.x[0] if shape.n_validation else data.x
-    outputs = config.model.activations(state.parameters, examples[: diagnosis.EXAMPLES], None)
+    inputs = _inputs(shape, config, state.parameters, examples[: diagnosis.EXAMPLES])
+    outputs = tuple(given.astype(jnp.float32) for given in config.model.activations(*inputs, None))
     return diagnosis.looked(state.parameters, gradient, updates, outputs)
 
 
@@ -214,7 +230,7 @@ def _evaluated(
     loss_function = losses.resolve(config.loss, shape.task)
 
     def block(sums: Array, examples: Blocks) -> tuple[Array, None]:
-        outputs = config.model.apply(parameters, examples.x, None)
+        outputs = outputs_of(shape, config, parameters, examples.x, None)
         targets = as_targets(shape, examples.y)
         per_example = loss_function.per_example(outputs, targets)
         return sums + metrics.sums(per_example, outputs, targets, examples.weights), None

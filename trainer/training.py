@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainer import devices, memory
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run
@@ -17,7 +18,15 @@ _SEEDS = 1 << 32
 
 
 def start(prepared: Prepared, store: Path) -> RunDirectory:
-    """Make the folder of a new run; from here on it can be followed. Raises RunError if it cannot be made."""
+    """Make the folder of a new run; from here on it can be followed.
+
+    Raises:
+        RunError: it cannot be made.
+        ConfigError: the run wants more devices than there are, which JAX alone knows.
+    """
+    if prepared.config.training.devices > 1:
+        devices.prepare_jax()
+        devices.count(prepared.config.training.devices)
     return RunDirectory.create(
         store, prepared.config, data_fingerprint=prepared.splits.fingerprint, n_parameters=prepared.n_parameters
     )
@@ -78,13 +87,15 @@ def train_together(
 
 
 def _train(runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event) -> None:
-    from trainer import devices
-
     devices.prepare_jax()
     from trainer.loop import Loop
 
     loop = Loop(runs, cancelled)
     try:
         loop.run()
+    except Exception as error:
+        if not memory.has_run_out(error):
+            raise
+        raise loop.shortage() from error
     finally:
         loop.close()

@@ -55,16 +55,16 @@ def _software() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    from trainer import devices
+    from trainer import devices, memory
 
     try:
         devices.prepare_jax()
-        words, free = devices.device_words(), devices.free_memory()
+        words, free = devices.device_words(), memory.free()
     except Exception as error:  # noqa: BLE001 whatever a broken driver raises is the finding
         yield Finding("device", f"JAX finds none: {str(error).splitlines()[0]}", "problem")
         return
-    memory = f", {free / 2**30:.1f} GiB free" if free else ""
-    yield Finding("device", f"{words}{memory}")
+    room = f", {free / 2**30:.1f} GiB free" if free else ""
+    yield Finding("device", f"{words}{room}")
     if words.startswith("cpu") and shutil.which("nvidia-smi"):
         yield Finding("gpu", "there is one, but JAX does not use it: install nn-tui[cuda]", "problem")
 
