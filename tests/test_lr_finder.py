@@ -8,7 +8,8 @@ import presets
 from trainer import devices, lr_finder
 from trainer.config import Config
 from trainer.lr_finder import Cancelled, find, judged
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
+from trainer.problems import ConfigError
 
 devices.prepare_jax()
 
@@ -89,6 +90,13 @@ def test_a_finder_that_is_told_to_end_does_so_after_the_call_under_way() -> None
     with pytest.raises(Cancelled):
         find(prepared, 1e-4, 1.0, count=3, updates=1_000_000, cancelled=cancelled, tell=tell)
     assert told == [0, 1]
+
+
+def test_copies_that_no_memory_holds_are_refused_before_they_are_made() -> None:
+    small = prepare(Config().changed({"data.source": "iris"}))
+    large = Prepared(small.config.changed({"model.hidden": [40_000, 40_000]}), small.splits)
+    with pytest.raises(ConfigError, match=r"must fit into memory: .* parameters of 48 networks"):
+        find(large)
 
 
 def test_a_range_that_is_none_is_refused() -> None:

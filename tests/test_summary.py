@@ -14,7 +14,7 @@ from trainer.data.loading import describe
 from trainer.events import Compiled
 from trainer.models import MLP, Layer
 from trainer.plan import Plan, compile_ahead, learning_rates, plan
-from trainer.preparation import prepare
+from trainer.preparation import misfits, prepare
 from trainer.shape import shape_of, shape_planned
 from trainer.summary import summarize
 from trainer.training import start_replicas, train_together
@@ -160,6 +160,13 @@ def test_replicas_are_planned_and_compiled_together(tmp_path: Path) -> None:
     assert not plan(one, data).is_compiled
     runs = train_together(start_replicas(prepare(three), tmp_path))
     assert not [event for run in runs for event in run.happenings if isinstance(event, Compiled)]
+
+
+def test_replicas_must_fit_into_memory_together() -> None:
+    config = Config().changed({"model.hidden": [30_000, 30_000], "training.replicas": 256})
+    [problem] = misfits(config, describe(config.data))
+    assert problem.key == "model.hidden"
+    assert " parameters of 256 networks need about " in problem.message
 
 
 def test_a_network_that_no_machine_holds_is_planned_all_the_same() -> None:

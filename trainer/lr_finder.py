@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from trainer import horizons, memory, placement, program
 from trainer.advance import read_report
 from trainer.live_numbers import LiveNumbers
-from trainer.preparation import Prepared
-from trainer.problems import RunError
+from trainer.preparation import Prepared, misfits
+from trainer.problems import ConfigError, RunError
 from trainer.shape import shape_of
 
 COUNT: Final = 48
@@ -90,12 +90,14 @@ def find(
 
     Raises:
         ValueError: an argument is out of its bounds.
+        ConfigError: so many networks do not fit into memory, or the config wants more devices than there are.
         Cancelled: it was.
-        RunError: it does not fit into memory.
-        ConfigError: the config wants more devices than there are.
+        RunError: it does not fit into the device's memory.
     """
     if not 0 < lowest < highest or count < 2 or updates < 4:
         raise ValueError(f"lr range must ascend above 0, got {lowest} to {highest} in {count}, {updates} updates.")
+    if problems := [*misfits(prepared.config, prepared.splits.summary, count)]:
+        raise ConfigError(problems)
     rates = np.array([float(f"{rate:.3g}") for rate in np.geomspace(lowest, highest, count)])
     try:
         losses = _losses(prepared, rates, updates, cancelled or threading.Event(), tell)

@@ -63,8 +63,14 @@ def _anchored(config: Config, base: Path | None) -> Config:
     return config.changed({"data.path": str(path.absolute())})
 
 
-def misfits(config: Config, data: Summary) -> Iterator[Problem]:
-    """Yield what of a config does not fit its data, or this machine."""
+def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]:
+    """Yield what of a config does not fit its data, or this machine.
+
+    Args:
+        config: any.
+        data: counts of its examples.
+        copies: networks that train side by side; 0 for as many as the config has replicas.
+    """
     size = config.training.batch_size
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
@@ -72,11 +78,13 @@ def misfits(config: Config, data: Summary) -> Iterator[Problem]:
     if data.task not in loss.tasks:
         fitting = "mse, mae or huber" if data.task == "regression" else "softmax_cross_entropy"
         yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
-    n_parameters = config.model.n_parameters(data.n_features, data.n_outputs)
+    copies = copies or config.training.replicas
+    n_parameters = copies * config.model.n_parameters(data.n_features, data.n_outputs)
     needed, free = n_parameters * _BYTES * _COPIES, memory.installed()
     if free is not None and needed > free:
+        of_all = f" of {copies} networks" if copies > 1 else ""
         message = (
-            f"must fit into memory: {n_parameters:,} parameters need about {needed / 2**30:,.1f} GiB to "
+            f"must fit into memory: {n_parameters:,} parameters{of_all} need about {needed / 2**30:,.1f} GiB to "
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")
