@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _free_host_memory() -> int | None:
         return None
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
     return {name: metadata.version(name) for name in ("nn-tui", "jax", "optax", "equinox", "numpy")}

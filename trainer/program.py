@@ -7,6 +7,7 @@ number can never set off another compile.
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from trainer import horizons, numbers, step
 from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
 from trainer.shape import Shape
-from trainer.state import AXES, Blocks, Data, Parameters, State, blocks
+from trainer.state import AXES, Blocks, Data, Parameters, State, blocks, with_axis
 
 _KEPT = 8
 
@@ -113,7 +114,7 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
     orders = jax.ShapeDtypeStruct((members, 2), np.int32)
     told = horizons.unbound(members)
     done: list[Compilation] = []
-    init_function = jax.vmap(step.make_init(shape), out_axes=AXES)
+    init_function = _init_of_members(shape)
     states: State = jax.eval_shape(init_function, seeds, vectors)
     init = _timed(done, "init", jax.jit(init_function), seeds, vectors)
     advance_function = jax.jit(make_advance(shape), donate_argnums=0)
@@ -124,6 +125,14 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
         evaluate_function = jax.jit(step.make_evaluate(shape))
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
     return Program(init, advance, evaluate, tuple(done))
+
+
+def _init_of_members(shape: Shape) -> Callable[..., State]:
+    init = step.make_init(shape)
+    if shape.members > 1:
+        return jax.vmap(init, out_axes=AXES)
+    # As in `advance`: a single member has no axis; its random numbers take half as long to trace.
+    return lambda seeds, vectors: with_axis(init(seeds[0], vectors[0]))
 
 
 def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> Any:
