@@ -4,12 +4,9 @@ from benchmarks.bench import Bench, say
 from benchmarks.report import Result
 from benchmarks.throughput import fastest, in_turn
 from benchmarks.workloads import Workload
-from trainer.config import Training
 
 _EVERY_EPOCH = {"callbacks__model_checkpoint__save_best_only": False}
 _NEVER = {"callbacks__model_checkpoint__enabled": False}
-_DIAGNOSTICS = "diagnostics"
-"""The field of `training` that has a run look inside; it is measured once it is there."""
 
 
 def measure_checkpoints(bench: Bench) -> list[Result]:
@@ -30,15 +27,13 @@ def _checkpoints(bench: Bench, work: Workload, bar: float | None) -> Result:
 
 
 def measure_diagnostics(bench: Bench) -> list[Result]:
-    """Return how fast a run with diagnostics is; nothing while the config has no such field."""
-    if _DIAGNOSTICS not in Training.model_fields:
-        return []
+    """Return how fast a run with diagnostics is, against the bare loop and against the same run without."""
     return [result for work in (bench.digits, bench.large) for result in _diagnostics(bench, work)]
 
 
 def _diagnostics(bench: Bench, work: Workload) -> list[Result]:
     say(f"diagnostics of {work.name}")
-    speeds = in_turn(bench, [work.preset(**{f"training__{_DIAGNOSTICS}": on}) for on in (True, False)])
+    speeds = in_turn(bench, [work.preset(training__diagnostics=on) for on in (True, False)])
     what = f"training {work.name}, diagnostics on"
     against_bare = tuple(on / bare for on, _, bare in speeds)
     against_off = tuple(on / off for on, off, _ in speeds)
