@@ -24,7 +24,8 @@ _MOST_SECONDS = 5.0
 def measure(bench: Bench) -> list[Result]:
     """Return the results of one run in the app."""
     say("key presses while training")
-    with opened(bench, bench.digits.preset(_EPOCHS)) as app:
+    patient = {"callbacks__reduce_lr_on_plateau__patience": _EPOCHS}
+    with opened(bench, bench.digits.preset(_EPOCHS, **patient)) as app:
         app.wait_until_quiet(1.5)
         app.send(_DOWN)
         press_run(app, bench)
