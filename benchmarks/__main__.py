@@ -7,14 +7,20 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import paint, report, terminal, throughput, whole_run
+from benchmarks import keys, overheads, paint, population, report, switches, terminal, throughput, whole_run
 from benchmarks.bench import Bench
 
 SUBJECTS = {
     "throughput": throughput.measure,
+    "large": throughput.measure_large,
+    "population": population.measure,
+    "checkpoints": switches.measure_checkpoints,
+    "diagnostics": switches.measure_diagnostics,
+    "whole_run": whole_run.measure,
     "paint": paint.measure,
     "terminal": terminal.measure,
-    "whole_run": whole_run.measure,
+    "keys": keys.measure,
+    "overheads": overheads.measure,
 }
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -43,14 +49,15 @@ def main() -> None:
 
 def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:
     if quick:
-        return Bench(folder, 5, 400, 10, 1000, torch_python)
-    return Bench(folder, 7, 2000, 60, 5000, torch_python)
+        return Bench(folder, 2, 400, 10, 3, 1000, 60, torch_python)
+    return Bench(folder, 5, 2000, 60, 4, 5000, 250, torch_python)
 
 
 def _settings(bench: Bench) -> str:
     return (
-        f"{bench.repetitions} pairs of each; {bench.epochs} epochs a training at full speed, {bench.slow_epochs} in "
-        f"Keras and PyTorch, {bench.terminal_epochs} where bytes are counted"
+        f"{bench.repetitions} pairs of each; digits: {bench.epochs} epochs a training at full speed, "
+        f"{bench.slow_epochs} in Keras and PyTorch, {bench.terminal_epochs} where bytes are counted; 60,000 x 784: "
+        f"{bench.large_epochs}, of which the first is not measured"
     )
 
 

@@ -1,35 +1,33 @@
-"""What every measurement needs: how long and how often, the examples, the presets, and processes to run."""
+"""What every measurement needs: how long and how often, what to train, and processes to run."""
 
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import presets
-from trainer import config as configs
-from trainer.preparation import prepare
+from benchmarks import workloads
+from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).parent.parent
 NN_TUI = str(Path(sys.executable).parent / "nn-tui")
-_FOREVER = 1_000_000
-_SLOW = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bench:
     """How to measure, and where to write.
 
     Attributes:
         folder: for everything that is written.
         repetitions: of each pair.
-        epochs: of a training at full speed.
-        slow_epochs: of a training in Keras or PyTorch.
+        epochs: of a training of digits at full speed.
+        slow_epochs: of one in Keras or PyTorch.
+        large_epochs: of a training of MNIST's shape; the first one is not measured.
         terminal_epochs: of the training whose bytes to the terminal are counted.
+        presses: of keys.
         torch_python: a Python that has torch, or "".
     """
 
@@ -37,8 +35,20 @@ class Bench:
     repetitions: int
     epochs: int
     slow_epochs: int
+    large_epochs: int
     terminal_epochs: int
+    presses: int
     torch_python: str = ""
+
+    @cached_property
+    def digits(self) -> Workload:
+        """Return the small thing to train."""
+        return workloads.digits(self.folder, self.epochs, self.slow_epochs)
+
+    @cached_property
+    def large(self) -> Workload:
+        """Return the large one."""
+        return workloads.mnist_shaped(self.folder, self.large_epochs, max(1, self.large_epochs - 1))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,45 +56,18 @@ class Bench:
         own = {"NN_TUI_RUNS": str(self.folder / "runs"), "NN_TUI_CACHE": str(self.folder / "cache")}
         return {**os.environ, **own, "XDG_CONFIG_HOME": str(self.folder / "config"), "KERAS_BACKEND": "jax"}
 
-    def preset(self, epochs: int) -> Path:
-        """Write the digits preset for a long, slow descent; return its path.
-
-        All callbacks stay on: how far ahead they let the engine run is a part of what is measured. At the preset's own
-        learning rate nothing improves after 60 epochs, and cuts bring the rate to 0 by epoch 460, where they leave the
-        engine all freedom; no sensible run is like that. At a thousandth of it the loss falls slowly to the end.
-        """
-        changes = {
-            "training.epochs": epochs,
-            "optimizer.learning_rate": _SLOW,
-            "callbacks.early_stopping.patience": _FOREVER,
-        }
-        path = self.folder / f"digits-{epochs}.toml"
-        path.write_text(configs.dump(presets.load("digits-mlp").changed(changes)))
-        return path
-
-    def examples(self) -> Path:
-        """Write the examples of the digits preset, split as nn-tui splits them; return the path."""
-        splits = prepare(presets.load("digits-mlp")).splits
-        path = self.folder / "digits.npz"
-        train, validation = splits.train, splits.validation
-        np.savez(path, x=train.x, y=train.y, val_x=validation.x, val_y=validation.y)
-        return path
-
-    def n_train(self) -> int:
-        """Return the number of training examples."""
-        return len(prepare(presets.load("digits-mlp")).splits.train)
-
     def script(self, name: str, *words: str, python: str = sys.executable) -> Any:
         """Run a file of this folder in a process of its own; return the JSON that it prints last."""
         return self.output([python, str(ROOT / "benchmarks" / f"{name}.py"), *words])
 
-    def module(self, name: str, *words: str) -> Any:
+    def module(self, name: str, *words: str, **environment: str) -> Any:
         """Run a module of this package in a process of its own; return the JSON that it prints last."""
-        return self.output([sys.executable, "-m", f"benchmarks.{name}", *words])
+        return self.output([sys.executable, "-m", f"benchmarks.{name}", *words], **environment)
 
-    def output(self, words: list[str]) -> Any:
-        """Run a command; return the JSON on its last line."""
-        done = subprocess.run(words, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    def output(self, words: list[str], **environment: str) -> Any:
+        """Run a command, with these variables beside the usual ones; return the JSON on its last line."""
+        own = {**self.environment, **environment}
+        done = subprocess.run(words, env=own, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")
         return json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""nn-tui's engine without a screen, as other programs call it; and the same in turn with the bare loop.
+"""nn-tui's engine without a screen, as other programs call it; alone, or in turn with other presets and the bare loop.
 
 The speed is taken from the run's own `epoch` records, between the first and the last, so that loading and compiling are
 left out. Two clocks are on them: `time`, of the wall, and `elapsed`, of the training alone. The slower of both counts.
@@ -7,13 +7,19 @@ left out. Two clocks are on them: `time`, of the wall, and `elapsed`, of the tra
 import argparse
 import json
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from trainer import config as configs
+from trainer.data.splits import Splits
 from trainer.events import Epoch
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
 from trainer.training import start, train
+
+_WARM_UP = 0.01
+"""Share of the epochs that are trained once before anything is measured."""
 
 
 def speed_of(directory: Path, n_train: int) -> float:
@@ -27,40 +33,46 @@ def speed_of(directory: Path, n_train: int) -> float:
     return (last.epoch - first.epoch) * n_train / seconds
 
 
-def speed(prepared: Prepared) -> float:
+def speed(prepared: Prepared, epochs: int) -> float:
     """Train a run of its own in a folder that is removed; return its examples per second."""
+    prepared = Prepared(prepared.config.changed({"training.epochs": epochs}), prepared.splits)
     with tempfile.TemporaryDirectory() as folder:
         run = train(prepared, start(prepared, Path(folder)))
-        if run.status.epochs != prepared.config.training.epochs:
+        if run.status.epochs != epochs:
             raise SystemExit(f"the run ended early: {run.status.message}")
         return speed_of(run.directory, len(prepared.splits.train))
 
 
-def in_turn(prepared: Prepared, repetitions: int) -> list[dict[str, float]]:
-    """Return the speeds of this and of the bare loop, in turn, once both are compiled."""
+def bare(splits: Splits) -> Callable[[int], float]:
+    """Return what trains the bare loop for so many epochs and returns its examples per second."""
     from benchmarks import bare_loop
 
-    splits, epochs = prepared.splits, prepared.config.training.epochs
     train_part = bare_loop.Examples(splits.train.x, splits.train.y)
     validation = bare_loop.Examples(splits.validation.x, splits.validation.y)
-    bare_loop.speed(train_part, validation, 20)
-    speed(Prepared(prepared.config.changed({"training.epochs": 20}), splits))
-    return [
-        {"ours": speed(prepared), "bare": bare_loop.speed(train_part, validation, epochs)} for _ in range(repetitions)
-    ]
+    return partial(bare_loop.speed, train_part, validation)
+
+
+def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
+    """Return the speeds of these, in turn, once all are compiled; one list a repetition."""
+    for training in trainings:
+        training(max(2, int(_WARM_UP * epochs)))
+    return [[training(epochs) for training in trainings] for _ in range(repetitions)]
 
 
 def main() -> None:
-    """Train a preset and print its speed, or with `--pairs` the speeds in turn with the bare loop."""
+    """Train presets, all of one data set, in turn and with `--bare` the bare loop too; print the speeds."""
     parser = argparse.ArgumentParser(description="nn-tui's training without a screen.")
-    parser.add_argument("--preset", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=0, help="measure in turn with the bare loop, so many times")
+    parser.add_argument("presets", type=Path, nargs="+")
+    parser.add_argument("--bare", action="store_true", help="in turn with the bare loop, too")
+    parser.add_argument("--repetitions", type=int, default=1)
     options = parser.parse_args()
-    prepared = prepare(configs.load(options.preset))
-    if options.pairs:
-        print(json.dumps(in_turn(prepared, options.pairs)))
-    else:
-        print(json.dumps({"examples_per_second": speed(prepared)}))
+    prepared = prepare(configs.load(options.presets[0]))
+    trainings: list[Callable[[int], float]] = [
+        partial(speed, Prepared(configs.load(preset), prepared.splits)) for preset in options.presets
+    ]
+    if options.bare:
+        trainings.append(bare(prepared.splits))
+    print(json.dumps(in_turn(trainings, prepared.config.training.epochs, options.repetitions)))
 
 
 if __name__ == "__main__":

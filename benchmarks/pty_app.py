@@ -32,11 +32,18 @@ class Chunk:
 
 
 class PtyApp:
-    """A started program. Use as a context manager: leaving it ends the program."""
+    """A started program. Use as a context manager: leaving it ends the program.
+
+    Attributes:
+        chunks: what it wrote.
+        began: when it was started.
+        sent: when keys were last pressed.
+    """
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it."""
         self.chunks: list[Chunk] = []
+        self.sent = 0.0
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         self.began = time.time()
@@ -58,8 +65,14 @@ class PtyApp:
         self._process.wait(20)
         os.close(self._master)
 
+    @property
+    def pid(self) -> int:
+        """Return the number of its process."""
+        return self._process.pid
+
     def send(self, keys: bytes) -> None:
         """Press keys."""
+        self.sent = time.time()
         os.write(self._master, keys)
 
     def wait_until_quiet(self, seconds: float, limit: float = 60) -> None:

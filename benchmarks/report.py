@@ -19,7 +19,7 @@ class Result:
     Attributes:
         what: that was measured.
         against: the reference, measured in turn with it; "" for a plain number.
-        bar: the number to reach.
+        bar: the number to reach; None for a figure that is only told.
         at_least: whether more is better.
         values: one a repetition; none if it could not be measured.
         unit: of the bar and the values; "" for a ratio.
@@ -28,7 +28,7 @@ class Result:
 
     what: str
     against: str
-    bar: float
+    bar: float | None
     at_least: bool
     values: tuple[float, ...]
     unit: str = ""
@@ -41,17 +41,20 @@ class Result:
 
     @property
     def reached(self) -> bool:
-        """Return whether the median reaches the bar."""
+        """Return whether the median reaches the bar, if there is one."""
+        if self.bar is None:
+            return True
         return self.median >= self.bar if self.at_least else self.median <= self.bar
 
     def cells(self) -> tuple[str, ...]:
         """Return its row of the table."""
-        bar = f"{'>=' if self.at_least else '<='} {self.bar:g}{self._unit}"
+        bar = "" if self.bar is None else f"{'>=' if self.at_least else '<='} {self.bar:g}{self._unit}"
         if not self.values:
             return (self.what, self.against, bar, "-", "-", "0", self.note)
         spread = f"{min(self.values):.3g} to {max(self.values):.3g}"
         median = f"{self.median:.3g}{self._unit}"
-        return (self.what, self.against, bar, median, spread, str(len(self.values)), "yes" if self.reached else "NO")
+        reached = "" if self.bar is None else "yes" if self.reached else "NO"
+        return (self.what, self.against, bar, median, spread, str(len(self.values)), reached)
 
     @property
     def _unit(self) -> str:

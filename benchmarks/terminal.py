@@ -2,10 +2,10 @@
 
 import time
 
-from benchmarks.bench import NN_TUI, Bench, say
+from benchmarks.app_run import opened, press_run, wait_for_end
+from benchmarks.bench import Bench, say
 from benchmarks.pty_app import PtyApp
 from benchmarks.report import Result
-from benchmarks.throughput import press_run, wait_for_end
 from trainer.events import Epoch
 from trainer.log import Tail
 
@@ -16,8 +16,7 @@ _KIB = 1024
 
 def measure(bench: Bench) -> list[Result]:
     """Return the results of one run in the app."""
-    preset = bench.preset(bench.terminal_epochs)
-    with PtyApp([NN_TUI, str(preset)], bench.environment) as app:
+    with opened(bench, bench.digits.preset(bench.terminal_epochs)) as app:
         app.wait_until_quiet(_QUIET_SECONDS)
         say("bytes at rest, before a run")
         before = _at_rest(app)

@@ -1,4 +1,5 @@
 import csv
+import gc
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +54,10 @@ class Terminal:
 
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    threshold = gc.get_threshold()
+    yield Terminal(capsys, monkeypatch)
+    gc.set_threshold(*threshold)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def device_words(used: int = 1) -> str:
     return (f"{used} x " if used > 1 else "") + words + (f" ({used} of {there})" if used < there else "")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
     return {name: metadata.version(name) for name in ("nn-tui", "jax", "optax", "equinox", "numpy")}

@@ -129,7 +129,7 @@ class Keeper:
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
-        return next(slot.parameters for slot in state.slots if int(slot.epoch[self.member]) == wanted.end.epoch)
+        return next(slot.parameters for slot in state.slots if np.asarray(slot.epoch)[self.member] == wanted.end.epoch)
 
 
 def best_weights(
@@ -141,8 +141,9 @@ def best_weights(
     """
     for watch in watches:
         slot = state.slots[shape.watches.index(watch)]
-        if (epoch := int(slot.epoch[member])) >= 0:
-            return slot.parameters, watch, shortest(slot.value[member]), epoch
+        # Through NumPy: picking one number out of an array on the device traces and compiles a program for it.
+        if (epoch := int(np.asarray(slot.epoch)[member])) >= 0:
+            return slot.parameters, watch, shortest(np.asarray(slot.value)[member]), epoch
     return None
 
 

@@ -18,7 +18,7 @@ from trainer import horizons, memory, numbers, placement, step
 from trainer.advance import make_advance
 from trainer.data.splits import Part, Splits
 from trainer.shape import Shape
-from trainer.state import AXES, Blocks, Data, Parameters, State, blocks
+from trainer.state import AXES, Blocks, Data, Parameters, State, blocks, with_axis
 
 _KEPT = 8
 
@@ -163,7 +163,11 @@ def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: 
 
 def _make_init(shape: Shape) -> Any:
     """Return the function from the members' seeds and numbers to their state."""
-    return jax.vmap(step.make_init(shape), out_axes=AXES)
+    init = step.make_init(shape)
+    if shape.members > 1:
+        return jax.vmap(init, out_axes=AXES)
+    # As in `advance`: a single member has no axis; its random numbers take half as long to trace.
+    return lambda seeds, vectors: with_axis(init(seeds[0], vectors[0]))
 
 
 def _begins(shape: Shape) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:

@@ -10,12 +10,16 @@ import sys
 import presets
 from trainer.problems import ProblemsError
 from trainer.text import clean
+from tui import garbage
 
 _FAILED, _USAGE = 1, 2
 
 
 def main() -> None:
     """Run the command line; the one place where problems become lines and exit codes."""
+    garbage.begin()
+    # No plugin of pydantic's is wanted here, and to look for one means to read about every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = sys.argv[1:]
     try:
         sys.exit(_open(words) if _are_presets(words) else _command())

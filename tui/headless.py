@@ -2,24 +2,23 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 import presets
 from trainer.config import parse_settings
-from trainer.events import Epoch, Event, Finished, Layers, Steps
+from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
 from trainer.replicas import best, group_result, members, shown_state
 from trainer.runs import Run, result
 from trainer.store import store
 from trainer.training import start_replicas, train_together
+from tui import garbage
 from tui.happenings import happening
 from tui.wording import mean_and_std, metrics_line
 
@@ -80,25 +79,30 @@ def _interrupts(cancelled: threading.Event) -> Iterator[None]:
 
 def _watch(worker: threading.Thread, directory: Path, epochs: int) -> None:
     """Show the run's records until the worker is done."""
-    console = Console(stderr=True, highlight=False)
     tail = Tail(directory / "events.jsonl")
-    show = _bar if console.is_terminal else _lines
-    with show(console, epochs) as tell:
+    show = _bar if sys.stderr.isatty() else _lines
+    with show(epochs) as tell:
         while worker.is_alive():
             worker.join(_LOOK_SECONDS)
             for event in tail.read():
+                if isinstance(event, Started):
+                    garbage.settle()
                 tell(event)
         for event in tail.read_all():
             tell(event)
 
 
 @contextmanager
-def _bar(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
+def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
+    # Here and not above: plain lines do without, and it takes as long to load as ten epochs of a small network.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[metrics]}"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
         task = progress.add_task("starting", total=epochs, metrics="")
 
         def tell(event: Event) -> None:
@@ -114,7 +118,7 @@ def _bar(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def _lines(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
+def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
     printed = -_LINE_SECONDS
 
     def tell(event: Event) -> None:
@@ -123,8 +127,8 @@ def _lines(console: Console, epochs: int) -> Iterator[Callable[[Event], None]]:
             last = event.epoch + 1 == epochs
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
-                console.print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", soft_wrap=True)
+                print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
         elif not isinstance(event, _QUIET):
-            console.print(happening(event), markup=False, soft_wrap=True)
+            print(happening(event), file=sys.stderr)
 
     yield tell

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.problems import Problem, ProblemsError
+from tui import garbage
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -41,6 +42,7 @@ def load() -> None:
         prepare_jax()
         for module in ("trainer.preparation", "trainer.loop"):
             importlib.import_module(module)
+        garbage.settle()
 
 
 class TrainingHost:
