@@ -9,6 +9,7 @@ first update does not wait for it.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS: Final = 0.5
 _COST_TO_TRAINING: Final = 50
-"""Seconds between two looks: at least the first, and so many times what a look costs."""
+"""Seconds between two looks: at least the first, and so many times what a look costs. The cheaper of the last two counts:
+one may be held up by anything, and should not hold up the next for a minute."""
 
 _MOST_MEMBERS: Final = 8
 """Members of a population that are looked at while they train; at its end each is."""
@@ -72,6 +74,7 @@ class Looking:
         self._asked: _Asked | None = None
         self._sights: list[_Sight] = []
         self._cost = 0.0
+        self._costs = deque([0.0], maxlen=2)
         self._looked_at = 0
         self._due = 0.0
 
@@ -112,9 +115,9 @@ class Looking:
         sights, self._sights = self._sights, []
         for sight in sights:
             _write(self._shape, sight)
-        self._cost += time.perf_counter() - began
-        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * self._cost)
+        self._costs.append(self._cost + time.perf_counter() - began)
         self._cost = 0.0
+        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * min(self._costs))
 
     def close(self) -> None:
         """End the thread."""
@@ -134,6 +137,7 @@ class Looking:
         self._cost += time.perf_counter() - began
 
     def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> _Ready:
+        import trainer.pictures  # noqa: F401 so that it is there when something was seen
         from trainer.subject import subject_of
 
         if self._asked is None:
