@@ -23,7 +23,7 @@ _BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What lies in the device's memory, in bytes; of all replicas.
+    """What lies in memory, in bytes; of all replicas, and on all devices together.
 
     Attributes:
         parameters: of the network.
@@ -50,8 +50,9 @@ class Plan:
         steps_per_epoch: updates of an epoch.
         memory: what is known without compiling.
         is_compiled: whether the program for this structure was compiled by this process, and is kept for its run.
-        compiled_bytes: what the compiled program takes of the device, all of `memory` and its intermediate results
-            included; None where it is not compiled, or the compiler does not say.
+        devices: how many train.
+        compiled_bytes: what the compiled program takes of each device, what lies there of `memory` and its intermediate
+            results included; None where it is not compiled, or the compiler does not say.
     """
 
     epochs: NDArray[np.float64]
@@ -59,6 +60,7 @@ class Plan:
     steps_per_epoch: int
     memory: Memory
     is_compiled: bool
+    devices: int
     compiled_bytes: int | None
 
 
@@ -66,13 +68,13 @@ def plan(config: Config, data: Summary) -> Plan:
     """Return the plan of a config that fits its data. Nothing is computed but the learning rates."""
     shape = shape_planned(config, data)
     kept = program.known(shape)
-    advance = next((it for it in kept.compilations if it.what == "advance"), None) if kept else None
     return Plan(
         *learning_rates(config),
         steps_per_epoch=shape.steps_per_epoch,
         memory=_memory(shape),
         is_compiled=kept is not None,
-        compiled_bytes=advance.memory_bytes if advance else None,
+        devices=shape.devices,
+        compiled_bytes=kept.memory_bytes if kept else None,
     )
 
 

@@ -54,7 +54,7 @@ class MemoryPanel(Lines):
         if plan is not None:
             waits = "compiling ..." if is_compiling else "ctrl+t tells"
             words = plan_words.compiled_words(plan) if plan.is_compiled else waits
-            lines = plan_words.memory_table(plan.memory, words)
+            lines = plan_words.memory_table(plan, words)
         self.show_lines([*map(Content, lines)])
 
     def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002

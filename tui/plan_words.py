@@ -10,7 +10,7 @@ from tui.wording import size
 
 if TYPE_CHECKING:
     from trainer.models import Layer
-    from trainer.plan import Memory, Plan
+    from trainer.plan import Plan
     from trainer.summary import ModelSummary
     from tui.outlook import Outlook
 
@@ -26,15 +26,16 @@ def layer_table(summary: ModelSummary) -> list[str]:
     return aligned(rows, words=(0, 4))
 
 
-def memory_table(memory: Memory, as_compiled: str) -> list[str]:
-    """Return a line for each thing that lies in memory, and the compiler's word on all of it."""
+def memory_table(plan: Plan, as_compiled: str) -> list[str]:
+    """Return a line for each thing that lies in memory, and the compiler's word on all of it, on each device."""
+    memory = plan.memory
     rows = [
         ("parameters", size(memory.parameters)),
         ("gradients", size(memory.gradients)),
         ("optimizer", size(memory.optimizer)),
         ("best weights", size(memory.best_weights)),
         ("examples", size(memory.examples)),
-        ("as compiled", as_compiled.rjust(13)),
+        ("as compiled" if plan.devices == 1 else f"on each of {plan.devices}", as_compiled.rjust(13)),
     ]
     return aligned(rows)
 

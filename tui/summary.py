@@ -34,7 +34,7 @@ def _lines(outlook: Outlook) -> list[str]:
     plan = outlook.plan
     if plan is not None:
         as_compiled = plan_words.compiled_words(plan) if plan.is_compiled else "not known"
-        lines += ["", "memory", *plan_words.memory_table(plan.memory, as_compiled), "", "learning rate"]
+        lines += ["", "memory", *plan_words.memory_table(plan, as_compiled), "", "learning rate"]
         lines += _chart(Series("learning_rate", plan.epochs, plan.rates))
     return [line.rstrip() for line in lines]
 
