@@ -25,7 +25,7 @@ from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.train_screen import TrainScreen
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 KEY = str(PAGES.index(PlanPage) + 1)
 SHORT = Config().changed(
     {"name": "short", "data.source": "iris", "model.hidden": [8], "training.epochs": 3, "training.batch_size": 16}
@@ -292,7 +292,7 @@ async def test_a_deep_network_scrolls_and_leaves_room_for_the_rest():
         await until(pilot, lambda: "as compiled" in memory(pilot))
         assert "total" not in part(pilot, "#plan-model")
         await pilot.press("tab")
-        assert pilot.app.focused is pilot.app.screen.query_one("#plan-model")
+        await until(pilot, lambda: pilot.app.focused is pilot.app.screen.query_one("#plan-model"))
         await pilot.press("end")
         await until(pilot, lambda: ["total", "1,215", "2,187"] in words(pilot, "#plan-model"))
 

@@ -1,5 +1,6 @@
 """Runs that train together: each is what it would have been alone, to rounding."""
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ def test_members_that_go_on_move_together_when_it_is_worth_it_and_are_what_they_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
     monkeypatch.setattr("trainer.compaction._WORTH", 0.0)
+    monkeypatch.setattr("trainer.program._programs", OrderedDict())  # compiling is told only where it is done
     saved = {"callbacks.model_checkpoint.save_best_only": False, "callbacks.model_checkpoint.save_freq": 20}
     short = [{"training.epochs": 2, "training.seed": seed} for seed in range(4)]
     long = [{"training.epochs": 12, "training.seed": seed, **saved} for seed in (7, 8)[:left]]

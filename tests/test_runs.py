@@ -18,7 +18,20 @@ from trainer import commands, events, run_directory, runs
 from trainer import store as stores
 from trainer.commands import Inbox, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
-from trainer.events import Epoch, Event, Finished, Spread, Started, Steps, Warned, decode, encode
+from trainer.events import (
+    Distribution,
+    Epoch,
+    Event,
+    Finished,
+    Layer,
+    Layers,
+    Spread,
+    Started,
+    Steps,
+    Warned,
+    decode,
+    encode,
+)
 from trainer.log import Log, Tail, follow
 from trainer.problems import RunError
 from trainer.run_directory import RunDirectory
@@ -55,6 +68,20 @@ EVERY: tuple[Event, ...] = (
     events.Compiled(what="advance", seconds=1.5),
     Steps(metrics={"loss": Spread(mean=math.nan, min=-math.inf, max=math.inf, last=0.1)}),
     Epoch(metrics=NAN, examples_per_second=1e5),
+    Layers(
+        layers={
+            "output": Layer(
+                gradient_norm=math.inf,
+                weight_norm=2.0,
+                update_ratio=1e-3,
+                mean=0.5,
+                std=1.0,
+                dead=0.25,
+                weights=Distribution(low=-1.0, high=1.0, counts=[1, 2]),
+                outputs=None,
+            )
+        }
+    ),
     events.LearningRateReduced(from_=0.1, to=0.05, monitor="val_loss", best=None, wait=3),
     events.EarlyStopped(monitor="val_loss", best=0.5, best_epoch=3, wait=5),
     events.CheckpointSaved(path="checkpoints/x", reason="best", monitor="val_loss", value=math.nan),
@@ -91,7 +118,7 @@ def test_every_kind_of_record_is_looked_at() -> None:
 
 
 def test_a_change_is_recorded_from_and_to_and_nothing_else() -> None:
-    parsed = json.loads(encode(EVERY[5]))
+    parsed = json.loads(encode(EVERY[6]))
     assert (parsed["from"], parsed["to"]) == (0.1, 0.05)
     assert "from_" not in parsed
 
@@ -204,7 +231,7 @@ def test_any_records_in_any_order_add_up_without_a_failure(order: list[Event]) -
     again = Run(Path("x"), config=Config())
     again.apply_all(decode(encode(event)) for event in order)
     assert again.status.model_dump_json() == run.status.model_dump_json()
-    assert len(run.happenings) == sum(not isinstance(event, Epoch | Steps) for event in order)
+    assert len(run.happenings) == sum(not isinstance(event, Epoch | Steps | Layers) for event in order)
     assert run.status.compile_seconds == 1.5 * sum(event.kind == "compiled" for event in order)
 
 

@@ -722,8 +722,9 @@ def test_the_insights_of_a_run_are_recorded_after_their_epoch() -> None:
     run = trained({"model.initializer": "zeros"})
     found = records(run)
     (insight,) = (record for record in found if record["kind"] == "insight")
-    before = found[insight["seq"] - 1]
-    assert (before["kind"], before["epoch"]) == ("epoch", insight["epoch"]) == ("epoch", 2)
+    before = found[insight["seq"] - 2 : insight["seq"]]
+    assert [(record["kind"], record["epoch"]) for record in before] == [("epoch", 2), ("layers", 2)]
+    assert insight["epoch"] == 2
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from trainer.events import (
     Finished,
     HyperparameterSet,
     Insight,
+    Layers,
     LearningRateReduced,
     Paused,
     Resumed,
@@ -139,6 +140,7 @@ TOLD = [
     (Finished(reason="completed", message="all epochs done"), "finished: all epochs done"),
     (Finished(reason="failed"), "failed"),
     (Epoch(epoch=2, metrics={"loss": 0.5}, examples_per_second=1.0), "epoch 3: loss 0.5"),
+    (Layers(layers={}, epoch=2), "epoch 3: looked into 0 layers, at most 0% of the units of one dead"),
     (Steps(metrics={"loss": Spread(mean=0.5, min=0.1, max=0.9, last=0.4)}), "epoch 1: loss 0.5"),
 ]
 
@@ -151,7 +153,7 @@ def test_what_happened_is_told_in_one_line_with_its_reason(event: Any, words: st
 def test_every_kind_of_event_has_words_and_all_but_measurements_a_glyph():
     kinds = set(get_args(get_args(Event)[0]))
     assert {type(event) for event, _ in TOLD} == kinds
-    assert set(GLYPHS) == kinds - {Epoch, Steps}
+    assert set(GLYPHS) == kinds - {Epoch, Steps, Layers}
 
 
 def test_what_is_told_is_one_line_without_control_characters():

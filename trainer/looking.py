@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS: Final = 0.5
 _COST_TO_TRAINING: Final = 50
-"""Seconds between two looks: at least the first, and so many times what a look costs. The cheaper of the last two counts:
-one may be held up by anything, and should not hold up the next for a minute."""
+"""Seconds between two looks: at least the first, and so many times what a look costs. The cheaper of the last two
+counts: one may be held up by anything, and should not hold up the next for a minute."""
 
 _MOST_MEMBERS: Final = 8
 """Members of a population that are looked at while they train; at its end each is."""
