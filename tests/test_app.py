@@ -946,8 +946,8 @@ async def test_the_palette_finds_the_keys_of_the_table_of_runs():
 
 
 async def test_a_run_that_ended_before_its_first_epoch_says_so():
-    async with running(SHORT.changed({"model.initializer": "ones", "model.hidden": [256] * 60,
-                                      "model.activation": "identity"})) as pilot:  # fmt: skip
+    deep = {"model.initializer": "ones", "model.hidden": [256] * 60, "model.activation": "identity"}
+    async with running(SHORT.changed(deep | {"training.diagnostics": False})) as pilot:
         await pilot.press("ctrl+r")
         await until_over(pilot, "diverged: ")
         await until(pilot, lambda: "no epoch was completed" in part(pilot, "RatePanel"))
