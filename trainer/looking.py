@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS: Final = 0.5
 _COST_TO_TRAINING: Final = 50
-"""Seconds between two looks: at least the first, and so many times what a look costs. The cheaper of the last two
-counts: one may be held up by anything, and should not hold up the next for a minute."""
+"""Seconds between two looks: at least the first, and so many times what a look costs."""
 
 _MOST_MEMBERS: Final = 8
 """Members of a population that are looked at while they train; at its end each is."""
@@ -117,7 +116,9 @@ class Looking:
             _write(self._shape, sight)
         self._costs.append(self._cost + time.perf_counter() - began)
         self._cost = 0.0
-        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * min(self._costs))
+        # Of the last two; but one may be held up by anything, and should not hold up the next for a minute.
+        cost = min(sum(self._costs) / 2, 2 * min(self._costs))
+        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * cost)
 
     def close(self) -> None:
         """End the thread."""
