@@ -89,7 +89,7 @@ def machine() -> list[str]:
     """Return lines about this machine and what is installed."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    versions = ", ".join(map(_version, _PACKAGES))
     return [
         f"date: {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}",
         f"processor: {_processor()}, {os.cpu_count()} cores",
@@ -98,6 +98,13 @@ def machine() -> list[str]:
         f"Python {platform.python_version()}; {versions}",
         f"load average at the end (1, 5, 15 minutes): {load}",
     ]
+
+
+def _version(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"{name} not installed"
 
 
 def _processor() -> str:
