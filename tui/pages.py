@@ -45,7 +45,7 @@ class LayersPage(Page):
         with Horizontal(classes="curves"):
             yield GradientPanel(classes="panel")
             yield StepPanel(classes="panel")
-        with VerticalScroll(classes="table panel-frame", can_focus=False):
+        with VerticalScroll(classes="table", can_focus=False):
             yield LayerTable(classes="panel")
 
 

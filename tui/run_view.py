@@ -53,10 +53,10 @@ class RunView(Vertical):
         self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
 
     def compose(self) -> ComposeResult:
-        """Lay out the pages one behind the other."""
+        """Lay out the first page; the others are not seen yet, and would hold up the first picture."""
         yield PageTabs(id="tabs")
         yield StatusLine(id="status")
-        yield from (page(classes="page") for page in PAGES)
+        yield PAGES[0](classes="page")
 
     def on_mount(self) -> None:
         """Start the clock that follows runs; it rests until there is one."""
@@ -64,6 +64,12 @@ class RunView(Vertical):
         self._pages = list(self.query(Page))
         self.status.show(None)
         self.show_page(0)
+        self.next_chart(0)
+
+    async def add_pages(self) -> None:
+        """Lay the other pages behind the first."""
+        await self.mount(*(page(classes="page") for page in PAGES[1:]))
+        self._pages = list(self.query(Page))
         self.next_chart(0)
 
     def follow(self, followed: Followed) -> None:

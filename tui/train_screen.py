@@ -134,6 +134,7 @@ class TrainScreen(Screen[None]):
 
         self._preset = self._load()
         self.form = Form(self._preset, file_base=self._base)
+        await self.run_view.add_pages()
         self._is_ready = True
         await self.left.mount(self.form)
         self._follow_form()
