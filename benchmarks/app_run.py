@@ -22,6 +22,7 @@ def train_in_app(bench: Bench, preset: Path) -> Path:
         app.wait_until_quiet(_REST_SECONDS)
         directory = press_run(app, bench)
         wait_for_end(directory)
+        app.wait_until_quiet(_REST_SECONDS)  # until it has noticed the end it would ask
         app.quit(_QUIT)
     return directory
 

@@ -110,7 +110,8 @@ class MLP(Section):
         for index, layer in enumerate(layers[:-1]):
             x = activation(_dense(layer, x))
             if noise is not None:
-                x = (x * _dropout_mask(noise, index, self.dropout, x.shape)).astype(x.dtype)
+                kept = _kept(noise, index, self.dropout, x.shape)
+                x = jax.numpy.where(kept, x / (1 - self.dropout), 0).astype(x.dtype)
             given.append(x)
         return *given, _dense(layers[-1], x)
 
@@ -152,18 +153,18 @@ def _dense(layer: eqx.nn.Linear, x: Float[Array, "batch inputs"]) -> Float[Array
     return jnp.einsum("bi,oi->bo", x, layer.weight) + layer.bias
 
 
-def _dropout_mask(noise: Noise, layer: int, rate: Any, shape: tuple[int, ...]) -> Array:
-    """Return what to multiply by: 0 with probability `rate`, else 1 / (1 - rate).
+def _kept(noise: Noise, layer: int, rate: Any, shape: tuple[int, ...]) -> Bool[Array, "..."]:
+    """Return which numbers dropout leaves on, each with probability 1 - `rate`.
 
-    Deriving the key and drawing the mask cost more than a small layer, so that a rate of 0 does neither.
+    Deriving the key and drawing cost more than a small layer, so that a rate of 0 does neither.
     """
     import jax
     import jax.numpy as jnp
 
     def drawn() -> Array:
-        return jax.random.bernoulli(jax.random.fold_in(noise.key(), layer), 1 - rate, shape) / (1 - rate)
+        return jax.random.bernoulli(jax.random.fold_in(noise.key(), layer), 1 - rate, shape)
 
-    return jax.lax.cond(noise.is_wanted(rate > 0), drawn, lambda: jnp.ones(shape))
+    return jax.lax.cond(noise.is_wanted(rate > 0), drawn, lambda: jnp.ones(shape, bool))
 
 
 AnyModel = MLP

@@ -28,13 +28,10 @@ class Optimizer(Section):
     )  # fmt: skip
 
     def build(self, learning_rate: Any) -> optax.GradientTransformation:
-        """Return the transformation at this learning rate (a scalar, schedule applied).
+        """Return the transformation at this learning rate (a scalar, schedule applied)."""
+        from trainer.packing import packed
 
-        It works on all weights as one vector: a few large operations where there would be several for each layer.
-        """
-        import optax
-
-        return optax.flatten(self.rule(learning_rate))
+        return packed(self.rule(learning_rate))
 
     def rule(self, learning_rate: Any) -> optax.GradientTransformation:
         """Return how each number moves; the rule looks at none of its neighbours."""
