@@ -1,7 +1,7 @@
 """Looking at the models while they train: when, at what cost, and into which file.
 
 A look is one more device call between two calls of the training. It changes nothing of the training, waits until it is
-compiled, which a thread does while the device trains, and comes so seldom that it takes a fiftieth of the time at most.
+compiled, which a thread does while the device trains, and comes so seldom that it takes a hundredth of the time at most.
 The file is written while the device is at work again. What only looks need is loaded by that thread too, so that the
 first update does not wait for it.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trainer.subject import Subject
 
 _LEAST_SECONDS: Final = 0.5
-_COST_TO_TRAINING: Final = 50
+_COST_TO_TRAINING: Final = 100
 """Seconds between two looks: at least the first, and so many times what a look costs."""
 
 _MOST_MEMBERS: Final = 8
