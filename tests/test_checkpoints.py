@@ -13,6 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -423,15 +424,12 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     writer.close()
 
 
-def test_writer_saves_prunes_and_reports(tmp_path: Path, writer: Writer) -> None:
+def test_writer_saves_prunes_and_reports(tmp_path: Path) -> None:
     threads: list[threading.Thread] = []
 
-    def noted() -> Arrays:
-        threads.append(threading.current_thread())
-        return arrays()
-
+    writer = Writer(tmp_path / "checkpoints", lambda: threads.append(threading.current_thread()))
     for step in range(1, 5):
-        writer.submit(noted, manifest(step))
+        writer.submit(arrays(), manifest(step))
         writer.flush()
     results = writer.completed()
     assert [(type(result), result.manifest.step) for result in results] == [(Saved, step) for step in range(1, 5)]
@@ -442,17 +440,18 @@ def test_writer_saves_prunes_and_reports(tmp_path: Path, writer: Writer) -> None
     assert len(set(threads)) == 1
     assert threads[0] is not threading.main_thread()
     assert not threads[0].daemon
+    writer.close()
 
 
-def test_writer_replaces_a_waiting_save_of_the_same_kind_and_does_not_block(tmp_path: Path, writer: Writer) -> None:
+def test_writer_replaces_a_waiting_save_of_the_same_kind_and_does_not_block(tmp_path: Path) -> None:
     started, go_on = threading.Event(), threading.Event()
 
-    def slow() -> Arrays:
+    def wait() -> None:
         started.set()
         assert go_on.wait(30)
-        return arrays(1)
 
-    writer.submit(slow, manifest(1))
+    writer = Writer(tmp_path / "checkpoints", wait)
+    writer.submit(arrays(1), manifest(1))
     assert started.wait(30)
     for step in (2, 3, 4):
         writer.submit(arrays(step), manifest(step))
@@ -462,7 +461,6 @@ def test_writer_replaces_a_waiting_save_of_the_same_kind_and_does_not_block(tmp_
     writer.close()
     results = writer.completed()
     assert [(r.manifest.step, r.manifest.kind) for r in results] == [(1, "last"), (4, "last"), (3, "best")]
-    assert writer.coalesced == 2
     assert newest_value(tmp_path / "checkpoints", "last") == 4
 
 
@@ -490,12 +488,14 @@ def test_writer_reports_a_full_disk_in_one_line_and_goes_on(
     assert newest_value(folder) == 3
 
 
-def test_writer_reports_that_memory_ran_out_and_goes_on(writer: Writer) -> None:
-    def too_large() -> Arrays:
+def test_writer_reports_that_memory_ran_out_and_goes_on(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(data: Any) -> bytes:
         raise MemoryError
 
-    writer.submit(too_large, manifest(1))
-    writer.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(safetensors.numpy, "save", too_large)
+        writer.submit(arrays(), manifest(1))
+        writer.flush()
     writer.submit(arrays(), manifest(2))
     writer.flush()
     first, second = writer.completed()
@@ -554,9 +554,46 @@ def test_writer_does_not_prune_after_a_save_that_does_not_read_back(
     assert ids(folder) == ["step-00000003", "step-00000002", "step-00000001"]
 
 
-def test_a_mistake_in_the_caller_reaches_the_caller(tmp_path: Path, writer: Writer) -> None:
-    empty: dict[str, Arrays] = {}
-    writer.submit(lambda: empty["missing"], manifest())
-    writer.flush()
+def test_a_mistake_in_the_caller_reaches_the_caller(tmp_path: Path) -> None:
+    empty: dict[str, int] = {}
+    writer = Writer(tmp_path / "checkpoints", lambda: empty["missing"])
+    writer.submit(arrays(), manifest())
+    writer.close()
     with pytest.raises(KeyError):
         writer.completed()
+
+
+def test_a_writer_reads_what_others_left_once_and_never_what_it_wrote(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints"
+    checkpoints.save(folder, arrays(1), manifest(1))
+    checkpoints.save(folder, arrays(2), manifest(2))
+    writer.submit(arrays(3), manifest(3))  # the first is read back
+    writer.flush()
+    read: list[str] = []
+    honest = files.open_regular
+
+    def noted(path: Path) -> Any:
+        read.append(path.name)
+        return honest(path)
+
+    monkeypatch.setattr(files, "open_regular", noted)
+    for step in (4, 5):
+        writer.submit(arrays(step), manifest(step))
+        writer.flush()
+    assert not read
+    assert ids(folder) == ["step-00000005", "step-00000004"]
+
+
+def test_a_checkpoint_that_somebody_removed_does_not_count_among_those_that_are_kept(
+    tmp_path: Path, writer: Writer
+) -> None:
+    folder = tmp_path / "checkpoints"
+    for step in (1, 2):
+        writer.submit(arrays(step), manifest(step))
+        writer.flush()
+    (folder / "step-00000002.safetensors").unlink()
+    writer.submit(arrays(3), manifest(3))
+    writer.flush()
+    assert ids(folder) == ["step-00000003", "step-00000001"]

@@ -38,34 +38,28 @@ class Writer:
 
     One submission of each kind waits at most; a newer one takes its place. What was submitted is still written when
     the interpreter exits without `close`, since the thread is not a daemon. All methods are for the training thread.
-
-    Attributes:
-        coalesced: submissions that a newer one replaced before they were written.
     """
 
     def __init__(self, folder: Path, before_publish: Callable[[], object] | None = None) -> None:
         """Take over the folder, whose run's lock the caller holds; `before_publish` as for `checkpoints.save`."""
-        self.coalesced = 0
         self._folder = folder
         self._before_publish = before_publish
+        self._memory = checkpoints.Memory()
         self._saves = 0
         self._lock = threading.Lock()
-        self._pending: dict[Kind, tuple[Arrays | Callable[[], Arrays], Manifest]] = {}
+        self._pending: dict[Kind, tuple[Arrays, Manifest]] = {}
         self._jobs: deque[Future[list[Saved | Failed]]] = deque()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
 
-    def submit(self, arrays: Arrays | Callable[[], Arrays], manifest: Manifest) -> None:
+    def submit(self, arrays: Arrays, manifest: Manifest) -> None:
         """Have a checkpoint written, of the manifest's kind.
 
         Args:
-            arrays: leaves by path, or a function that returns them, called in the writer's thread: the place to copy
-                them from the device. They must not change, nor be donated, until then.
+            arrays: leaves by path; they must not change from now on.
             manifest: as for `checkpoints.save`.
         """
         with self._lock:
-            if manifest.kind in self._pending:
-                self.coalesced += 1
-            else:
+            if manifest.kind not in self._pending:
                 self._jobs.append(self._pool.submit(self._write, manifest.kind))
             self._pending[manifest.kind] = (arrays, manifest)
 
@@ -73,7 +67,7 @@ class Writer:
         """Return what happened since the last call, oldest first, without waiting.
 
         Raises:
-            Exception: whatever a submitted function raised, other than `OSError`, `MemoryError` and `RunError`.
+            Exception: whatever `before_publish` raised, other than `OSError`, `MemoryError` and `RunError`.
         """
         results: list[Saved | Failed] = []
         while self._jobs and self._jobs[0].done():
@@ -93,13 +87,13 @@ class Writer:
             arrays, manifest = self._pending.pop(kind)
         started = time.perf_counter()
         try:
-            path = self._save(arrays() if callable(arrays) else arrays, manifest)
+            path = self._save(arrays, manifest)
         except (OSError, MemoryError, RunError) as error:
             what = f"the checkpoint of step {manifest.step} was not saved"
             return [Failed(manifest, f"{what}: {_reason(error)}. Training goes on, older checkpoints are kept.")]
         results: list[Saved | Failed] = [Saved(path, manifest, time.perf_counter() - started)]
         try:
-            checkpoints.prune(self._folder)
+            checkpoints.prune(self._folder, self._memory)
         except OSError as error:
             results.append(Failed(manifest, f"old checkpoints were not removed: {_reason(error)}"))
         return results
@@ -107,7 +101,7 @@ class Writer:
     def _save(self, arrays: Arrays, manifest: Manifest) -> Path:
         if not self._saves and self._folder.exists():
             files.remove_temporaries(self._folder)
-        path = checkpoints.save(self._folder, arrays, manifest, self._before_publish)
+        path = checkpoints.save(self._folder, arrays, manifest, self._before_publish, self._memory)
         if self._saves % _READ_BACK_EVERY == 0:
             checkpoints.load(path)
         self._saves += 1

@@ -6,7 +6,7 @@
 * "Newest" goes by `sequence`, which counts saves: clocks jump, and a run resumed from an older step goes back in steps.
 * Only data formats are read. Nothing in a checkpoint can name code.
 
-One writer at a time, who holds the run's lock; readers need none.
+One writer at a time, who holds the run's lock and remembers what it wrote; readers need no lock.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from trainer import files
 from trainer.checkpoint_manifest import Kind, Leaf, Manifest, damaged, problem, read_manifest, sealed
 from trainer.problems import Problem, RunError
 
-__all__ = ["Arrays", "Available", "Kind", "Manifest", "available", "load", "newest_good", "prune", "save"]
+__all__ = ["Arrays", "Available", "Kind", "Manifest", "Memory", "available", "load", "newest_good", "prune", "save"]
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -52,7 +53,26 @@ class Available(NamedTuple):
     damaged: list[Problem]
 
 
-def save(folder: Path, arrays: Arrays, manifest: Manifest, before_publish: Callable[[], object] | None = None) -> Path:
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a writer knows of its folder. Since published files do not change, it reads and checks each once.
+
+    Attributes:
+        manifests: by the path of the arrays.
+        whole: paths of arrays that matched their manifests.
+    """
+
+    manifests: dict[Path, Manifest] = field(default_factory=dict)
+    whole: set[Path] = field(default_factory=set)
+
+
+def save(
+    folder: Path,
+    arrays: Arrays,
+    manifest: Manifest,
+    before_publish: Callable[[], object] | None = None,
+    memory: Memory | None = None,
+) -> Path:
     """Write a checkpoint that survives a power cut from the moment on that it can be seen.
 
     Args:
@@ -61,6 +81,7 @@ def save(folder: Path, arrays: Arrays, manifest: Manifest, before_publish: Calla
         manifest: what the caller knows; see `Manifest` for what is filled in here.
         before_publish: called when the arrays are safe and the manifest is not yet written; the place to sync
             `events.jsonl`, so that no checkpoint is newer than the records on disk.
+        memory: the writer's, for all its saves.
 
     Returns:
         Path of the arrays.
@@ -69,13 +90,14 @@ def save(folder: Path, arrays: Arrays, manifest: Manifest, before_publish: Calla
         RunError: an array of a type that safetensors lacks.
         OSError: the disk refused; older checkpoints are untouched and nothing half-written counts.
     """
+    memory = memory or Memory()
     leaves = {path: _dense(path, array) for path, array in arrays.items()}
     data = safetensors.numpy.save(leaves)
     files.make_folder(folder)
     filled = manifest.model_copy(
         update={
             "id": _free_id(folder, manifest),
-            "sequence": 1 + max((other.sequence for other in _readable(folder)), default=0),
+            "sequence": 1 + max((other.sequence for other in _readable(folder, memory)), default=0),
             "leaves": {path: Leaf(shape=leaf.shape, dtype=leaf.dtype.name) for path, leaf in leaves.items()},
             "sha256": hashlib.sha256(data).hexdigest(),
             "size": len(data),
@@ -92,6 +114,8 @@ def save(folder: Path, arrays: Arrays, manifest: Manifest, before_publish: Calla
             with contextlib.suppress(OSError):
                 files.remove(path)
         raise
+    memory.manifests[path] = filled
+    memory.whole.add(path)
     return path
 
 
@@ -135,21 +159,22 @@ def newest_good(folder: Path, kind: Kind | None = None) -> Path | None:
     return None
 
 
-def prune(folder: Path) -> None:
+def prune(folder: Path, memory: Memory | None = None) -> None:
     """Remove checkpoints that are older than the last two good ones, or than the newest good best one.
 
     Also removes arrays without a manifest, which an interrupted `save` or `prune` leaves. A damaged checkpoint newer
     than the good ones stays: somebody may want to look at it. Files with other names are not touched.
     """
+    memory = memory or Memory()
     for kind, kept in _KEPT.items():
         good = 0
-        for manifest in (manifest for manifest in _readable(folder) if manifest.kind == kind):
+        for manifest in (manifest for manifest in _readable(folder, memory) if manifest.kind == kind):
             path = folder / f"{manifest.id}.safetensors"
             if good == kept:
                 # The manifest first: interrupted here, what is left is not a damaged checkpoint but none.
                 files.remove(path.with_suffix(".json"))
                 files.remove(path)
-            elif _is_good(path):
+            elif _is_whole(path, memory):
                 good += 1
     for path in folder.glob("*.safetensors"):
         if _ID.fullmatch(path.stem) and not path.with_suffix(".json").exists():
@@ -218,13 +243,27 @@ def _is_good(path: Path) -> bool:
     return False
 
 
-def _readable(folder: Path) -> list[Manifest]:
+def _is_whole(path: Path, memory: Memory) -> bool:
+    """Say whether a checkpoint is good; of one that was so before, only whether it is still there."""
+    if path in memory.whole:
+        return path.exists()
+    is_good = _is_good(path)
+    if is_good:
+        memory.whole.add(path)
+    return is_good
+
+
+def _readable(folder: Path, memory: Memory | None = None) -> list[Manifest]:
     """Return the manifests that can be read, newest first, whatever their arrays are like."""
-    manifests = []
+    known = {} if memory is None else memory.manifests
+    manifests = {}
     for path in _paths(folder):
         with contextlib.suppress(OSError, RunError):  # `available` says what is wrong with it
-            manifests.append(read_manifest(path))
-    return sorted(manifests, key=_age)
+            manifests[path] = known[path] if path in known else read_manifest(path)
+    if memory is not None:
+        memory.manifests.clear()
+        memory.manifests.update(manifests)
+    return sorted(manifests.values(), key=_age)
 
 
 def _paths(folder: Path) -> list[Path]:

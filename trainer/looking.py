@@ -1,9 +1,9 @@
 """Looking at the models while they train: when, at what cost, and into which file.
 
 A look is one more device call between two calls of the training. It changes nothing of the training, waits until it is
-compiled, which a thread does while the device trains, and comes so seldom that it takes a hundredth of the time at most.
-The file is written while the device is at work again. What only looks need is loaded by that thread too, so that the
-first update does not wait for it.
+compiled, which a thread does while the device trains, and comes so seldom that it takes a hundredth of the time at
+most. The file is written while the device is at work again. What only looks need is loaded by that thread too, so that
+the first update does not wait for it.
 """
 
 from __future__ import annotations

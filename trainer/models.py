@@ -153,7 +153,7 @@ def _dense(layer: eqx.nn.Linear, x: Float[Array, "batch inputs"]) -> Float[Array
     return jnp.einsum("bi,oi->bo", x, layer.weight) + layer.bias
 
 
-def _kept(noise: Noise, layer: int, rate: Any, shape: tuple[int, ...]) -> Bool[Array, "..."]:
+def _kept(noise: Noise, layer: int, rate: Any, shape: tuple[int, ...]) -> Bool[Array, ...]:
     """Return which numbers dropout leaves on, each with probability 1 - `rate`.
 
     Deriving the key and drawing cost more than a small layer, so that a rate of 0 does neither.
