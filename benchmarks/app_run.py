@@ -43,7 +43,7 @@ def press_run(app: PtyApp, bench: Bench) -> Path:
 def stop_and_quit(app: PtyApp) -> None:
     """Quit while a run is under way, which the app asks about."""
     app.send(_QUIT)
-    app.wait_until_quiet(_REST_SECONDS / 2)
+    app.wait_for("Stop and quit")
     app.quit(_YES)
 
 

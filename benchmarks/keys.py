@@ -1,10 +1,12 @@
 """Key presses while training at full speed: from the write to the terminal to the bytes that answer it.
 
-The keys move the focus in the form, down and up again; the answer is the mark of the focused field at its new place.
-They come at random moments, as a person's do, so that no rhythm of the app favours them.
+The keys move the focus in the form, down and up again; the answer is the field at its new place, painted as the one in
+focus: its value is bold, its label marked. Keys come at random moments, as a person's do, so that no rhythm of the app
+favours them.
 """
 
 import random
+import re
 import statistics
 import time
 
@@ -14,7 +16,9 @@ from benchmarks.pty_app import PtyApp
 from benchmarks.report import Result
 
 _DOWN, _UP = b"\x1b[B", b"\x1b[A"
-_MARK = "›".encode()
+_IN_FOCUS = re.compile(rb"\x1b\[\d+;25H\x1b\[1;|" + "›".encode())
+"""Something bold where values begin, or the mark."""
+
 _EPOCHS = 1_000_000
 _PAUSES = (0.05, 0.15)
 _WARM_UP_SECONDS = 3.0
@@ -48,7 +52,7 @@ def _answered(app: PtyApp, key: bytes, chance: random.Random) -> float:
     app.send(key)
     pressed = app.sent
     while pressed + _MOST_SECONDS > time.time():
-        answer = next((chunk for chunk in app.chunks[seen:] if _MARK in chunk.data), None)
+        answer = next((chunk for chunk in app.chunks[seen:] if _IN_FOCUS.search(chunk.data)), None)
         if answer:
             return (answer.time - pressed) * 1000
         time.sleep(0.002)

@@ -83,6 +83,14 @@ class PtyApp:
                 raise SystemExit("the app came to no rest, or ended:\n" + "\n".join(self.picture()))
             time.sleep(0.05)
 
+    def wait_for(self, words: str, limit: float = 60) -> None:
+        """Wait until these words stand on the screen."""
+        end = time.time() + limit
+        while not any(words in line for line in self.picture()):
+            if time.time() > end or self._process.poll() is not None:
+                raise SystemExit(f"the app never showed {words!r}:\n" + "\n".join(self.picture()))
+            time.sleep(0.2)
+
     def quit(self, keys: bytes) -> None:
         """Press keys, and wait for the end."""
         self.send(keys)

@@ -4,15 +4,13 @@ import re
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from screens import part, running, shown, until, until_shown
 from textual import events
-from textual._wait import wait_for_idle
 from textual.app import App
 from textual.binding import Binding
 from textual.pilot import Pilot
@@ -47,17 +45,6 @@ LONG = SHORT.changed({"name": "long", "training.epochs": 1_000_000, "model.hidde
 DONE = "all epochs done"
 
 
-@pytest.fixture(autouse=True)
-def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pilot wait less for the process to rest, which it never does while it trains; the tests wait for more."""
-
-    async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
-        await wait_for_idle(min_sleep, max_sleep)
-
-    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_briefly)
-    monkeypatch.setattr("textual.app.wait_for_idle", wait_briefly)
-
-
 def keys_of(owner: type[Any], action: str) -> list[str]:
     bound = (binding for binding in owner.BINDINGS if isinstance(binding, Binding) and binding.action == action)
     return next(bound).key.split(",")
@@ -67,51 +54,8 @@ def store() -> Path:
     return Path(os.environ["NN_TUI_RUNS"])
 
 
-@asynccontextmanager
-async def running(
-    config: Config = SHORT, size: tuple[int, int] = (120, 40), compared: Sequence[Path] = (), base: Path | None = None
-) -> AsyncIterator[Pilot[None]]:
-    """Open the app as `launch` does, and wait for its training at the end as `launch` does."""
-    app = NnTui(lambda: config, base, store(), compared)
-    app.animation_level = "none"
-    try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await until(pilot, lambda: compared or app.train_screen.query(Form))
-            await pilot.pause()
-            yield pilot
-    finally:
-        app.train_screen.host.cancel()
-        await asyncio.to_thread(app.train_screen.host.wait)
-
-
-def text_of(app: App[Any]) -> str:
-    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
-
-
-def shown(pilot: Pilot[None]) -> str:
-    return text_of(pilot.app)
-
-
-def part(pilot: Pilot[None], selector: str) -> str:
-    """Return what the screen shows where the widget is."""
-    region = pilot.app.screen.query_one(selector).region
-    return "\n".join(line[region.x : region.right] for line in shown(pilot).splitlines()[region.y : region.bottom])
-
-
 def host(pilot: Pilot[None]) -> Any:
     return pilot.app.train_screen.host  # type: ignore[attr-defined]
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited in vain; the screen shows\n{shown(pilot)}")
-        await pilot.pause(0.05)  # reading the screen is no small work
-
-
-async def until_shown(pilot: Pilot[None], *words: str) -> None:
-    await until(pilot, lambda: all(word in shown(pilot) for word in words))
 
 
 async def until_over(pilot: Pilot[None], words: str = DONE) -> None:
@@ -167,7 +111,7 @@ def _key(character: str) -> str:
 
 
 async def test_the_first_screen_shows_the_form_and_what_to_press():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await until_shown(pilot, "learning_rate", "no run yet: ctrl+r trains what the form says", "^r Run", "f10 Quit")
         assert "short" in part(pilot, "#preset-name")
         assert part(pilot, "LossPanel").count("waiting for the first epoch") == 1
@@ -203,7 +147,7 @@ assert not loaded, loaded
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "run"))
 async def test_the_run_key_trains_what_the_form_says_to_the_end(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until_over(pilot)
         status = part(pilot, "#status")
@@ -216,7 +160,7 @@ async def test_the_run_key_trains_what_the_form_says_to_the_end(key: str):
 
 
 async def test_an_edited_field_is_what_is_trained_and_is_marked():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         assert "●" not in part(pilot, "#preset-name")
         await type_into(pilot, "training.epochs", "2")
         await until(pilot, lambda: "●" in part(pilot, "#preset-name"))
@@ -225,7 +169,7 @@ async def test_an_edited_field_is_what_is_trained_and_is_marked():
 
 
 async def test_a_second_run_of_the_session_takes_the_panels_over():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")
         await until_over(pilot)
         await type_into(pilot, "training.epochs", "2")
@@ -245,7 +189,7 @@ async def test_a_run_under_way_is_not_joined_by_another():
 
 
 async def test_a_field_with_a_problem_is_not_trained():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await type_into(pilot, "training.epochs", "0")
         await pilot.press("ctrl+r")
         await until_shown(pilot, "A field has a problem", "must be at least 1")
@@ -284,7 +228,7 @@ async def test_a_data_file_that_is_not_there_is_a_problem_under_its_field(tmp_pa
 async def test_a_store_that_cannot_be_made_is_told_and_the_app_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("NN_TUI_RUNS", str(tmp_path / "file" / "runs"))
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")
         await until_shown(pilot, "no run can be kept in", "no run yet")
         assert pilot.app.is_running
@@ -292,7 +236,7 @@ async def test_a_store_that_cannot_be_made_is_told_and_the_app_lives(monkeypatch
 
 async def test_an_installation_that_is_broken_is_told_when_a_run_is_started(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "trainer.preparation", None)
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")
         await until_shown(pilot, "the run could not be started", "no run yet")
         await until(pilot, lambda: not host(pilot).is_busy)
@@ -312,7 +256,7 @@ async def test_a_run_that_fails_is_one_line_in_the_log_and_the_next_one_works(mo
     def fail(loop: Any) -> Any:
         raise RuntimeError("the device [/] caught \x1b]0;fire\x07\nand this line stays in the file")
 
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         with monkeypatch.context() as patched:
             patched.setattr("trainer.loop.Loop.run", fail)
             await pilot.press("ctrl+r")
@@ -354,7 +298,7 @@ async def test_a_run_that_does_not_fit_into_memory_is_one_line_with_advice_and_t
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "flip"))
 async def test_the_form_key_goes_to_the_form_and_from_it_to_the_panels(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         assert pilot.app.focused is None
         await pilot.press(key)
         await until(pilot, lambda: pilot.app.focused is not None and "›" in part(pilot, "Form"))
@@ -363,7 +307,7 @@ async def test_the_form_key_goes_to_the_form_and_from_it_to_the_panels(key: str)
 
 
 async def test_a_narrow_screen_shows_the_form_or_the_panels():
-    async with running(size=(80, 24)) as pilot:
+    async with running(SHORT, size=(80, 24)) as pilot:
         assert "learning_rate" in shown(pilot)
         assert "no run yet" not in shown(pilot)
         await pilot.press("f3")
@@ -375,7 +319,7 @@ async def test_a_narrow_screen_shows_the_form_or_the_panels():
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "next_panel"))
 async def test_a_narrow_screen_shows_one_chart_after_the_other(key: str):
-    async with running(size=(80, 24)) as pilot:
+    async with running(SHORT, size=(80, 24)) as pilot:
         await pilot.press("f3")
         titles = ["╭─ loss", "╭─ metric", "╭─ learning rate"]
         for index in (0, 1, 2, 0):
@@ -387,7 +331,7 @@ async def test_a_narrow_screen_shows_one_chart_after_the_other(key: str):
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "toggle_log"))
 async def test_the_log_key_changes_the_y_axis_and_back(key: str):
     path = written(Path("a"))
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         pilot.app.train_screen.show_run(path)
         await until_shown(pilot, "the end")
         linear = part(pilot, "LossPanel")
@@ -400,7 +344,7 @@ async def test_the_log_key_changes_the_y_axis_and_back(key: str):
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "cycle_axis"))
 async def test_the_axis_key_goes_from_epochs_to_steps_to_seconds_and_round(key: str):
     path = written(Path("a"))
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         pilot.app.train_screen.show_run(path)
         await until_shown(pilot, "the end")
         for axis in ("epochs", "steps", "seconds", "epochs"):
@@ -443,7 +387,7 @@ async def test_the_pause_key_pauses_and_goes_on(key: str):
 
 
 async def test_a_paused_run_goes_on_even_while_an_earlier_one_is_on_the_panels():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")
         await until_over(pilot)
         await type_into(pilot, "training.epochs", "1000000")
@@ -459,7 +403,7 @@ async def test_a_paused_run_goes_on_even_while_an_earlier_one_is_on_the_panels()
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "earlier"))
 async def test_the_runs_key_brings_an_earlier_run_of_the_session_back(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until_shown(pilot, "none yet: ctrl+r starts one")
         await pilot.press("escape", "ctrl+r")
@@ -481,7 +425,7 @@ async def test_the_runs_key_brings_an_earlier_run_of_the_session_back(key: str):
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "open"))
 async def test_the_open_key_shows_what_a_preset_would_change_and_takes_it(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until_shown(pilot, "Open a preset", "bad-initializer", "would change", "model.hidden  8 → 128, 128")
         names = [preset.name for preset in presets.available()]
@@ -494,7 +438,7 @@ async def test_the_open_key_shows_what_a_preset_would_change_and_takes_it(key: s
 
 
 async def test_escape_leaves_the_picker_and_the_form_as_it_is():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+o")
         await until_shown(pilot, "Open a preset")
         await pilot.press("down", "escape")
@@ -508,7 +452,7 @@ async def test_a_preset_is_opened_by_the_path_of_its_file_and_a_broken_one_shows
     monkeypatch.chdir(tmp_path)
     Path("broken.toml").write_text('schema = 1\n[training]\nepochs = 0\nbatch_sise = 4\n[model]\ndropout = "[/]"\n')
     Path("good.toml").write_text(dump(SHORT.changed({"name": "from-a-file"})))
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         await pilot.press("ctrl+o", "tab")
         await until(pilot, lambda: isinstance(pilot.app.focused, Input))
         await pilot.press(*map(_key, "broken.toml"), "enter")
@@ -522,7 +466,7 @@ async def test_a_preset_is_opened_by_the_path_of_its_file_and_a_broken_one_shows
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "save"))
 async def test_the_save_key_writes_a_preset_that_the_picker_then_lists(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await type_into(pilot, "training.epochs", "7")
         await pilot.press(key)
         await until_shown(pilot, "Save the form as a preset named", "makes ")
@@ -535,7 +479,7 @@ async def test_the_save_key_writes_a_preset_that_the_picker_then_lists(key: str)
 
 
 async def test_a_name_that_no_preset_can_have_is_refused_and_nothing_written():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("f2")
         await until_shown(pilot, "Save the form as a preset named")
         await pilot.press("ctrl+u", "full_stop", "full_stop", "slash", "x")
@@ -547,7 +491,7 @@ async def test_a_name_that_no_preset_can_have_is_refused_and_nothing_written():
 
 
 async def test_a_form_with_a_problem_is_not_saved():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await type_into(pilot, "training.epochs", "0")
         await pilot.press("f2")
         await until_shown(pilot, "mend it before you save")
@@ -560,7 +504,7 @@ async def test_a_form_with_a_problem_is_not_saved():
 @pytest.mark.parametrize("key", keys_of(NnTui, "compare"))
 async def test_the_compare_key_goes_to_the_runs_of_the_store_and_back(key: str):
     written(Path("20261120-000000-stored-0000"), "stored")
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until_shown(pilot, "stored")
@@ -570,7 +514,7 @@ async def test_the_compare_key_goes_to_the_runs_of_the_store_and_back(key: str):
 
 async def test_a_run_opened_on_the_compare_screen_comes_onto_the_panels():
     written(Path("20261120-000000-stored-0000"), "stored")
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("f9")
         await until_shown(pilot, "stored")
         await pilot.press("enter")
@@ -580,7 +524,7 @@ async def test_a_run_opened_on_the_compare_screen_comes_onto_the_panels():
 
 async def test_runs_named_at_the_start_are_compared_first():
     path = written(Path("20261120-000000-stored-0000"), "stored")
-    async with running(compared=[path]) as pilot:
+    async with running(SHORT, compared=[path]) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until_shown(pilot, "stored", "best val_loss")
 
@@ -598,7 +542,7 @@ def keys_listed(text: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("key", keys_of(NnTui, "keys"))
 async def test_the_help_key_lists_every_key_once(key: str):
-    async with running(size=(120, 100)) as pilot:
+    async with running(SHORT, size=(120, 100)) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, Keys))
         await until_shown(pilot, "Everywhere", "Letters are keys")
@@ -625,7 +569,7 @@ def test_no_key_has_two_meanings_on_the_train_screen():
 
 
 async def test_every_key_of_app_and_screen_is_in_the_palette_in_the_same_words():
-    async with running(size=(120, 100)) as pilot:
+    async with running(SHORT, size=(120, 100)) as pilot:
         await pilot.press("ctrl+p")
         bindings = [binding for owner in (NnTui, TrainScreen) for binding in owner.BINDINGS]
         await until(pilot, lambda: f"{bindings[-1].description} (" in shown(pilot))
@@ -636,7 +580,7 @@ async def test_every_key_of_app_and_screen_is_in_the_palette_in_the_same_words()
 
 
 async def test_a_command_of_the_palette_does_what_its_key_does():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+p")
         await until_shown(pilot, "Search for commands")
         await pilot.press(*"runs")
@@ -646,7 +590,7 @@ async def test_a_command_of_the_palette_does_what_its_key_does():
 
 
 async def test_the_palette_of_the_compare_screen_has_its_keys():
-    async with running(size=(120, 100)) as pilot:
+    async with running(SHORT, size=(120, 100)) as pilot:
         await pilot.press("f9")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await pilot.press("ctrl+p")
@@ -657,7 +601,7 @@ async def test_the_palette_of_the_compare_screen_has_its_keys():
 
 @pytest.mark.parametrize("key", [*keys_of(NnTui, "leave"), "ctrl+q"])
 async def test_the_quit_key_leaves_an_idle_app_at_once(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: pilot.app._exit)
         assert pilot.app.return_code == 0
@@ -691,7 +635,7 @@ async def test_quitting_right_after_the_start_leaves_no_run_without_an_end():
 
 
 async def test_ctrl_c_says_how_to_quit_and_quits_nothing():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+c")
         await until_shown(pilot, "f10 quits")
         assert not pilot.app._exit
@@ -753,7 +697,7 @@ async def test_escape_codes_in_a_run_of_somebody_else_are_spelled_out():
     code = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e[/][@click=app.exit]x"
     events = [Warned(message=f"warned {code}"), Insight(message=f"seen {code}", epoch=1)]
     path = written(Path("a"), name=f"n{code}", events=events)
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         pilot.app.train_screen.show_run(path)
         await until_shown(pilot, "the end")
         text = shown(pilot)
@@ -766,7 +710,7 @@ async def test_escape_codes_in_a_run_of_somebody_else_are_spelled_out():
 async def test_a_preset_whose_file_name_holds_escape_codes_is_listed_spelled_out():
     presets.own_folder().mkdir(parents=True)
     (presets.own_folder() / "a\x1b]0;x\x07[@click=app.exit].toml").write_text(dump(SHORT))
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         await pilot.press("ctrl+o")
         await until_shown(pilot, r"a\x1b]0;x\x07[")
         await pilot.press("end")
@@ -782,7 +726,7 @@ async def test_a_preset_whose_file_name_holds_escape_codes_is_listed_spelled_out
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (20, 5), (1, 1)])
 async def test_every_size_trains_and_shows_every_screen_without_an_error(size: tuple[int, int]):
-    async with running(size=size) as pilot:
+    async with running(SHORT, size=size) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: host(pilot)._thread is not None and not host(pilot).is_busy)
         await until(pilot, lambda: (followed := pilot.app.train_screen.run_view.followed) and followed.run.ended)
@@ -823,7 +767,7 @@ async def test_a_storm_of_resizes_while_training_ends_in_a_whole_picture():
 
 
 async def test_the_status_line_of_an_ended_run_follows_the_width():
-    async with running(size=(80, 24)) as pilot:
+    async with running(SHORT, size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
         await until_over(pilot)
         narrow = part(pilot, "#status").count("━")
@@ -835,7 +779,7 @@ async def test_the_status_line_of_an_ended_run_follows_the_width():
 
 async def test_without_colour_the_app_says_all_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")
         await until_over(pilot)
         assert "✓ finished" in part(pilot, "#status")
@@ -850,7 +794,7 @@ async def test_without_colour_the_app_says_all_the_same(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("theme", ["textual-light", "ansi-light", "textual-dark"])
 async def test_every_theme_shows_a_whole_run(theme: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         pilot.app.theme = theme
         await pilot.press("ctrl+r")
         await until_over(pilot)
@@ -895,7 +839,7 @@ async def test_the_keys_act_on_the_live_run_of_another_process_that_is_shown():
     other = threading.Thread(target=training.train, args=(prepared, directory))
     other.start()
     try:
-        async with running() as pilot:
+        async with running(SHORT) as pilot:
             pilot.app.train_screen.show_run(directory.path)
             await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
             await pilot.press("f5")
@@ -915,7 +859,7 @@ async def test_the_keys_act_on_the_live_run_of_another_process_that_is_shown():
 
 
 async def test_keys_that_come_fast_all_count():
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         await pilot.press("f3")
         await until(pilot, lambda: "›" in part(pilot, "Form"))
         form = pilot.app.screen.query_one(Form)
@@ -927,7 +871,7 @@ async def test_keys_that_come_fast_all_count():
 
 
 async def test_a_letter_in_a_choice_goes_to_the_next_word_that_begins_with_it():
-    async with running(size=(160, 45)) as pilot:
+    async with running(SHORT, size=(160, 45)) as pilot:
         field = await focus(pilot, "optimizer.kind")
         await pilot.press("r")
         await until(pilot, lambda: field.value == "rmsprop")
@@ -938,7 +882,7 @@ async def test_a_letter_in_a_choice_goes_to_the_next_word_that_begins_with_it():
 
 async def test_the_palette_finds_the_keys_of_the_table_of_runs():
     written(Path("a"))
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("f9")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]

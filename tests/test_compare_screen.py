@@ -1,14 +1,14 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.style import Style
+from screens import part, shown, until, until_shown
 from textual.app import App
-from textual.pilot import Pilot
 
 from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, Reason, Started
@@ -100,29 +100,8 @@ class CompareApp(App[None]):
         self.marked.append(event.directories)
 
 
-def screen_text(app: App[None]) -> str:
-    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
-
-
-def panel(app: CompareApp, selector: str) -> str:
-    region = app.screen.query_one(selector).region
-    return "\n".join(line[region.x : region.right] for line in screen_text(app).splitlines()[region.y : region.bottom])
-
-
 def row_of(text: str, word: str) -> str:
     return next((line for line in text.splitlines() if word in line), "")
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(f"waited in vain; the screen shows\n{screen_text(pilot.app)}")
-
-
-async def shown(pilot: Pilot[None], *words: str) -> None:
-    await until(pilot, lambda: all(word in screen_text(pilot.app) for word in words))
 
 
 async def test_two_marked_runs_lie_over_each_other_and_are_compared(store: Store):
@@ -131,16 +110,16 @@ async def test_two_marked_runs_lie_over_each_other_and_are_compared(store: Store
     store.add("fast", 0.7, 0.25, optimizer__learning_rate=0.02)
     app = CompareApp(store.folder)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "slow", "fast", "Mark runs with space")
+        await until_shown(pilot, "slow", "fast", "Mark runs with space")
         await pilot.press("space", "down", "space")
-        await shown(pilot, "A fast", "B slow", "optimizer.learning_rate")
-        legend = panel(app, "Chart").splitlines()[0]
+        await until_shown(pilot, "A fast", "B slow", "optimizer.learning_rate")
+        legend = part(pilot, "Chart").splitlines()[0]
         assert "─A fast 0.25" in legend
         assert "─B slow 0.8" in legend
-        best = row_of(panel(app, "#comparison"), "best val_loss")
+        best = row_of(part(pilot, "#comparison"), "best val_loss")
         assert best.split() == ["│", "best", "val_loss", "★", "0.25", "@2", "0.8", "@2", "│"]
-        assert row_of(panel(app, "#comparison"), "learning_rate").split()[2:4] == ["0.02", "0.0005"]
-        assert "batch_size" not in panel(app, "#comparison")
+        assert row_of(part(pilot, "#comparison"), "learning_rate").split()[2:4] == ["0.02", "0.0005"]
+        assert "batch_size" not in part(pilot, "#comparison")
         assert app.marked == [(store.made[1].path,), (store.made[1].path, store.made[0].path)]
 
 
@@ -149,22 +128,22 @@ async def test_a_mark_keeps_its_letter_when_an_earlier_one_goes(store: Store):
         store.add(name, 0.5)
     app = CompareApp(store.folder)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "three")
+        await until_shown(pilot, "three")
         await pilot.press("space", "down", "space", "up", "space")
-        await shown(pilot, "B two")
-        assert "● B" in row_of(panel(app, "#runs"), "two")
+        await until_shown(pilot, "B two")
+        assert "● B" in row_of(part(pilot, "#runs"), "two")
         await pilot.press("down", "down", "space")
-        await shown(pilot, "A one")
+        await until_shown(pilot, "A one")
         await pilot.press("u")
-        await shown(pilot, "Mark runs with space")
-        assert "●" not in screen_text(app)
+        await until_shown(pilot, "Mark runs with space")
+        assert "●" not in shown(pilot)
 
 
 async def test_colours_of_table_legend_and_comparison_agree(store: Store):
     store.add("one", 0.5)
     app = CompareApp(store.folder, store.made[0].path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "─A one")
+        await until_shown(pilot, "─A one")
         parts = [part for strip in app.screen._compositor.render_strips() for part in strip]
         colors = {(part.style or Style()).color for part in parts if part.text.strip() in ("─A", "● A one")}
         assert len(colors) == 1
@@ -176,19 +155,19 @@ async def test_a_live_run_moves(store: Store):
     live = store.add("live", 0.9, live=True)
     app = CompareApp(store.folder, live.path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "▶ running", "─A live 0.9", "1/9")
+        await until_shown(pilot, "▶ running", "─A live 0.9", "1/9")
         live.epoch(loss=0.1, val_loss=0.15)
-        await shown(pilot, "─A live 0.15", "0.15 @2", "2/9")
+        await until_shown(pilot, "─A live 0.15", "0.15 @2", "2/9")
         live.add(Finished(reason="completed"))
-        await shown(pilot, "✓ finished")
-        await until(pilot, lambda: "running" not in screen_text(app))
+        await until_shown(pilot, "✓ finished")
+        await until(pilot, lambda: "running" not in shown(pilot))
 
 
 async def test_nothing_is_repainted_while_nothing_changes(store: Store):
     store.add("one", 0.5)
     app = CompareApp(store.folder, store.made[0].path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "─A one 0.5", "✓ finished")
+        await until_shown(pilot, "─A one 0.5", "✓ finished")
         await pilot.pause(0.1)
         repainted: list[Any] = []
         for widget in (app.compare.query_one(Chart), *app.compare.query(CellTable)):
@@ -223,7 +202,7 @@ async def test_only_the_cell_that_changed_is_repainted():
         table.show([at(1, "a"), at(3, "b")])
         await pilot.pause()
         assert [region.size for region in regions] == [(11, 1)]
-        assert "3/0" in row_of(screen_text(pilot.app), "b ")
+        assert "3/0" in row_of(shown(pilot), "b ")
         table.show([at(1, "c"), at(1, "a"), at(3, "b")])
         await pilot.pause()
         assert table.rows.cursor_key == "b"
@@ -233,30 +212,30 @@ async def test_m_walks_through_the_metrics(store: Store):
     store.add("one", 0.5)
     app = CompareApp(store.folder, store.made[0].path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "val_loss over epochs", "2 of 3")
+        await until_shown(pilot, "val_loss over epochs", "2 of 3")
         await pilot.press("m")
-        await shown(pilot, "val_accuracy over epochs", "3 of 3")
+        await until_shown(pilot, "val_accuracy over epochs", "3 of 3")
         await pilot.press("m")
-        await shown(pilot, " loss over epochs", "─A one 0.25")
+        await until_shown(pilot, " loss over epochs", "─A one 0.25")
         await pilot.press("M")
-        await shown(pilot, "val_accuracy over epochs")
+        await until_shown(pilot, "val_accuracy over epochs")
 
 
 async def test_y_and_x_change_the_axes(store: Store):
     store.add("one", 0.9, 0.1, 0.0)
     app = CompareApp(store.folder, store.made[0].path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "val_loss over epochs", "─A one 0")
-        linear = panel(app, "Chart")
+        await until_shown(pilot, "val_loss over epochs", "─A one 0")
+        linear = part(pilot, "Chart")
         await pilot.press("y")
-        await shown(pilot, "over epochs, log")
-        assert panel(app, "Chart") != linear
+        await until_shown(pilot, "over epochs, log")
+        assert part(pilot, "Chart") != linear
         await pilot.press("x")
-        await shown(pilot, "val_loss over steps, log")
-        assert "20" in panel(app, "Chart").splitlines()[-1]
+        await until_shown(pilot, "val_loss over steps, log")
+        assert "20" in part(pilot, "Chart").splitlines()[-1]
         await pilot.press("x", "y")
-        await shown(pilot, "val_loss over seconds")
-        assert "seconds" in panel(app, "Chart")
+        await until_shown(pilot, "val_loss over seconds")
+        assert "seconds" in part(pilot, "Chart")
 
 
 async def test_slash_filters_by_name_id_and_state_and_escape_ends_that_first(store: Store):
@@ -264,12 +243,12 @@ async def test_slash_filters_by_name_id_and_state_and_escape_ends_that_first(sto
     store.add("pear", 0.4, reason="stopped")
     app = CompareApp(store.folder)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "apple", "pear")
+        await until_shown(pilot, "apple", "pear")
         await pilot.press("down", "space", "slash", *"STOP")
-        await until(pilot, lambda: "apple" not in panel(app, "#rows"))
-        await shown(pilot, "1 of 2 · 1 marked", "■ stopped", "─A apple", "esc All runs")
+        await until(pilot, lambda: "apple" not in part(pilot, "#rows"))
+        await until_shown(pilot, "1 of 2 · 1 marked", "■ stopped", "─A apple", "esc All runs")
         await pilot.press("enter", "escape")
-        await until(pilot, lambda: "apple" in panel(app, "#rows"))
+        await until(pilot, lambda: "apple" in part(pilot, "#rows"))
         assert isinstance(app.screen, CompareScreen)
         await pilot.press("escape")
         assert not isinstance(app.screen, CompareScreen)
@@ -279,9 +258,9 @@ async def test_a_filter_that_nothing_matches_says_so(store: Store):
     store.add("apple", 0.5)
     app = CompareApp(store.folder)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "apple")
+        await until_shown(pilot, "apple")
         await pilot.press("slash", *"kiwi")
-        await shown(pilot, "0 of 1 · no name, id or state has this text in it · 0 marked")
+        await until_shown(pilot, "0 of 1 · no name, id or state has this text in it · 0 marked")
 
 
 async def test_replicas_are_one_row_with_their_mean_and_one_band(store: Store):
@@ -293,10 +272,10 @@ async def test_replicas_are_one_row_with_their_mean_and_one_band(store: Store):
         one.epoch(val_loss=0.3 if one is lead else 0.1)
     app = CompareApp(store.folder)
     async with app.run_test(size=(150, 40)) as pilot:
-        await shown(pilot, "twins ×2", "val_loss 0.15 ± 0.071", "1 · 0 marked")
+        await until_shown(pilot, "twins ×2", "val_loss 0.15 ± 0.071", "1 · 0 marked")
         await pilot.press("space")
-        await shown(pilot, "─A twins ×2", "0.15 ± 0.071")
-        assert "#2" not in panel(app, "#rows")
+        await until_shown(pilot, "─A twins ×2", "0.15 ± 0.071")
+        assert "#2" not in part(pilot, "#rows")
 
 
 async def test_o_sorts_by_age_best_value_and_name(store: Store):
@@ -309,11 +288,11 @@ async def test_o_sorts_by_age_best_value_and_name(store: Store):
         return [run.rpartition("-")[0].rpartition("-")[2] for run in app.compare.runs.rows._cells]
 
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "run-a")
+        await until_shown(pilot, "run-a")
         assert order() == ["none", "a", "c", "b"]
         await pilot.press("o")
         assert order() == ["c", "b", "a", "none"]
-        await shown(pilot, "best ★")
+        await until_shown(pilot, "best ★")
         await pilot.press("o")
         assert order() == ["a", "b", "c", "none"]
 
@@ -322,7 +301,7 @@ async def test_enter_opens_the_run_under_the_cursor(store: Store):
     store.add("one", 0.5)
     app = CompareApp(store.folder)
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot, "one")
+        await until_shown(pilot, "one")
         await pilot.press("enter")
         await until(pilot, lambda: app.opened == [store.made[0].path])
 
@@ -332,9 +311,9 @@ async def test_a_ninth_mark_is_refused_with_a_reason(store: Store):
         store.add(f"run-{index}", 0.5)
     app = CompareApp(store.folder)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await shown(pilot, "run-8")
+        await until_shown(pilot, "run-8")
         await pilot.press(*["space", "down"] * 9)
-        await shown(pilot, "8 runs are marked")
+        await until_shown(pilot, "8 runs are marked")
         assert len(app.compare.runs.slots) == 8
 
 
@@ -342,7 +321,7 @@ async def test_too_many_runs_to_begin_with_are_refused_likewise(store: Store):
     paths = [store.add(f"run-{index}", 0.5).path for index in range(9)]
     app = CompareApp(store.folder, *paths)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await shown(pilot, "8 runs are marked", "9 · 8 marked")
+        await until_shown(pilot, "8 runs are marked", "9 · 8 marked")
 
 
 async def test_a_damaged_run_is_shown_as_such_beside_the_others(store: Store):
@@ -351,9 +330,9 @@ async def test_a_damaged_run_is_shown_as_such_beside_the_others(store: Store):
     (damaged.path / "config.toml").write_text("optimizer = [")
     app = CompareApp(store.folder, damaged.path, store.made[0].path, store.folder / "gone")
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "? damaged", "─B whole", "config.toml:1:")
-        assert "─A" in panel(app, "Chart")
-        assert row_of(panel(app, "#comparison"), "state").count("damaged") == 2
+        await until_shown(pilot, "? damaged", "─B whole", "config.toml:1:")
+        assert "─A" in part(pilot, "Chart")
+        assert row_of(part(pilot, "#comparison"), "state").count("damaged") == 2
 
 
 async def test_records_that_cannot_be_read_do_not_stop_the_others(store: Store):
@@ -363,8 +342,8 @@ async def test_records_that_cannot_be_read_do_not_stop_the_others(store: Store):
     (strange.path / "events.jsonl").mkdir()
     app = CompareApp(store.folder, strange.path, store.made[0].path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await shown(pilot, "─B whole")
-        await until(pilot, lambda: "damaged" in row_of(panel(app, "#comparison"), "state"))
+        await until_shown(pilot, "─B whole")
+        await until(pilot, lambda: "damaged" in row_of(part(pilot, "#comparison"), "state"))
 
 
 @pytest.mark.parametrize("name", ["[red]evil[/]", "[/]", "a\x1b]0;title\x07b", "[@click=app.quit]x", "$text"])
@@ -375,18 +354,18 @@ async def test_names_are_text_and_nothing_else(store: Store, name: str):
     app = CompareApp(store.folder, written.path)
     async with app.run_test(size=(120, 40)) as pilot:
         harmless = name.replace("\x1b", "\\x1b").replace("\x07", "\\x07")
-        await shown(pilot, f"─A {harmless}", f"finished   {harmless}")
-        assert "\x1b" not in screen_text(app)
+        await until_shown(pilot, f"─A {harmless}", f"finished   {harmless}")
+        assert "\x1b" not in shown(pilot)
 
 
 async def test_an_empty_store_says_what_to_do_until_a_run_comes(store: Store):
     app = CompareApp(store.folder)
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot, "No runs in", "nn-tui train digits-mlp")
+        await until_shown(pilot, "No runs in", "nn-tui train digits-mlp")
         store.add("first", 0.5)
-        await until(pilot, lambda: app.focused is not None and "✓ finished" in screen_text(app))
+        await until(pilot, lambda: app.focused is not None and "✓ finished" in shown(pilot))
         await pilot.press("space")
-        await shown(pilot, "─A first")
+        await until_shown(pilot, "─A first")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
@@ -395,9 +374,9 @@ async def test_every_size_shows_table_chart_and_comparison(store: Store, size: t
     store.add("two", 0.4, optimizer__learning_rate=0.5)
     app = CompareApp(store.folder, *(written.path for written in store.made))
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: "best val_loss" in panel(app, "#comparison") and "one" in panel(app, "#rows"))
+        await until(pilot, lambda: "best val_loss" in part(pilot, "#comparison") and "one" in part(pilot, "#rows"))
         assert app.screen.query_one(Chart).size.height >= 1
-        assert {"state", "name", "age", "epochs", "best"} <= set(panel(app, "#rows").split())
+        assert {"state", "name", "age", "epochs", "best"} <= set(part(pilot, "#rows").split())
 
 
 @pytest.mark.parametrize("size", [(40, 12), (10, 4), (1, 1), (300, 90)])
@@ -409,7 +388,7 @@ async def test_no_size_breaks_it(store: Store, size: tuple[int, int]):
         store.made[0].epoch(loss=0.5)
         await until(pilot, lambda: app.compare._followed[store.made[0].path].run.status.epochs == 2)
         await pilot.resize_terminal(80, 24)
-        await shown(pilot, "─A one")
+        await until_shown(pilot, "─A one")
 
 
 async def test_every_key_has_an_id_and_a_tooltip():

@@ -1,12 +1,10 @@
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from screens import shown, until
 from textual.app import App
 from textual.binding import Binding
-from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -16,7 +14,6 @@ from trainer.runs import Best, Run, Status
 from tui.dialogs import Keys, Question, RunList, SaveAs
 from tui.preset_picker import Picked, PresetPicker, describe
 
-DEADLINE_SECONDS = 30.0
 UNSET = object()
 
 
@@ -36,17 +33,6 @@ class DialogApp(App[None]):
         self.answer = answer
 
 
-def shown(app: App[Any]) -> str:
-    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot.app)}"
-        await pilot.pause(0.02)
-
-
 async def answer_to(dialog: Screen[Any], *keys: str, size: tuple[int, int] = (100, 30)) -> Any:
     """Press keys on a dialog; return what it gives back."""
     app = DialogApp(dialog)
@@ -57,7 +43,7 @@ async def answer_to(dialog: Screen[Any], *keys: str, size: tuple[int, int] = (10
     return app.answer
 
 
-async def text_of(dialog: Screen[Any], *keys: str) -> str:
+async def told(dialog: Screen[Any], *keys: str) -> str:
     """Return what the dialog shows after some keys."""
     app = DialogApp(dialog)
     async with app.run_test(size=(120, 50)) as pilot:
@@ -65,7 +51,7 @@ async def text_of(dialog: Screen[Any], *keys: str) -> str:
         await pilot.press(*keys)
         await pilot.pause()
         assert app.answer is UNSET
-        return shown(app)
+        return shown(pilot)
 
 
 def run_named(name: str, **status: Any) -> Run:
@@ -81,7 +67,7 @@ async def test_a_question_is_answered_by_letter_or_button(keys: str, answer: boo
 
 
 async def test_a_question_shows_markup_as_text_and_each_answer_with_its_letter():
-    text = await text_of(Question("Stop [/] [bold?", "Stop", "Go on"))
+    text = await told(Question("Stop [/] [bold?", "Stop", "Go on"))
     assert all(word in text for word in ("Stop [/] [bold?", "Stop (y)", "Go on (n)"))
 
 
@@ -102,9 +88,9 @@ async def test_save_as_gives_the_name_back_and_escape_none():
 
 async def test_save_as_says_what_it_would_do_as_the_name_is_typed():
     presets.save(Config(), "taken")
-    assert "makes " in await text_of(SaveAs("free"))
-    assert "replaces " in await text_of(SaveAs("taken"))
-    text = await text_of(SaveAs("x"), "ctrl+u", "left_square_bracket", "slash", "right_square_bracket")
+    assert "makes " in await told(SaveAs("free"))
+    assert "replaces " in await told(SaveAs("taken"))
+    text = await told(SaveAs("x"), "ctrl+u", "left_square_bracket", "slash", "right_square_bracket")
     assert "a preset is named by" in text
     assert "got '[/]'." in " ".join(text.replace("│", " ").split())
 
@@ -114,7 +100,7 @@ async def test_the_newest_run_comes_first_and_the_one_chosen_comes_back_by_its_p
         run_named("first", state="finished", best=Best(metric="val_loss", value=0.25, epoch=4)),
         run_named("second"),
     ]
-    text = await text_of(RunList(runs))
+    text = await told(RunList(runs))
     assert text.index("second") < text.index("first")
     assert "✓ finished" in text
     assert "val_loss 0.25 @5" in text
@@ -124,11 +110,11 @@ async def test_the_newest_run_comes_first_and_the_one_chosen_comes_back_by_its_p
 
 
 async def test_a_list_of_no_runs_says_what_to_press():
-    assert "none yet: ctrl+r starts one" in await text_of(RunList([]))
+    assert "none yet: ctrl+r starts one" in await told(RunList([]))
 
 
 async def test_a_run_with_a_hostile_name_is_listed_spelled_out():
-    text = await text_of(RunList([run_named("[/]\x1b]0;x\x07[@click=app.exit]")]))
+    text = await told(RunList([run_named("[/]\x1b]0;x\x07[@click=app.exit]")]))
     assert r"[/]\x1b]0;x\x07[@click=app.exit]" in text
 
 
@@ -137,7 +123,7 @@ async def test_the_keys_are_listed_with_their_tooltips_and_closed_by_every_close
     groups = [
         ("Here", [Binding("f9,question_mark,slash", "go", "Go", tooltip="Go [/] there"), Binding("x", "x", "Mark")])
     ]
-    lines = [" ".join(line.strip(" │▁▂▃▄▅▆▇█").split()) for line in (await text_of(Keys(groups))).splitlines()]
+    lines = [" ".join(line.strip(" │▁▂▃▄▅▆▇█").split()) for line in (await told(Keys(groups))).splitlines()]
     assert {"Here", "f9, ?, / Go [/] there", "x Mark"} <= set(lines)
     assert await answer_to(Keys(groups), key) is None
 
@@ -156,14 +142,14 @@ async def test_the_picker_gives_a_file_with_its_folder_as_the_base(tmp_path: Pat
 
 
 async def test_the_picker_stays_and_says_why_a_word_is_no_preset():
-    text = await text_of(PresetPicker(Config()), "tab", *"plateu", "enter")
+    text = await told(PresetPicker(Config()), "tab", *"plateu", "enter")
     assert "plateu is no preset and no file. Did you mean plateau?" in " ".join(text.replace("│", " ").split())
 
 
 async def test_a_broken_preset_of_ones_own_is_listed_with_its_problem_and_cannot_be_taken():
     presets.own_folder().mkdir(parents=True)
     (presets.own_folder() / "zz.toml").write_text("schema = 1\n[training]\nepochs = 0\n")
-    text = await text_of(PresetPicker(Config()), "end", "enter")
+    text = await told(PresetPicker(Config()), "end", "enter")
     assert "zz" in text
     assert "training.epochs must be at least 1, got 0." in " ".join(text.replace("│", " ").split())
 

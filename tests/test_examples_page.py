@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screens import following, shown, until, until_shown
 from textual.pilot import Pilot
 
 from trainer import picture_file
@@ -20,7 +21,6 @@ from tui.form import Form
 from tui.pages import PAGES
 from tui.picture import Picture
 
-DEADLINE_SECONDS = 30.0
 SMALL = {"model.hidden": [8], "training.batch_size": 32, "training.epochs": 5, "optimizer.learning_rate": 0.02}
 LARGE, LEAST = (160, 45), (80, 24)
 KEY = str(PAGES.index(ExamplesPage) + 1)
@@ -29,30 +29,10 @@ KEY = str(PAGES.index(ExamplesPage) + 1)
 @asynccontextmanager
 async def showing(directory: Path, size: tuple[int, int] = LARGE) -> AsyncIterator[Pilot[None]]:
     """Open the app, bring a run onto the panels and go to the page as a person would."""
-    app = NnTui(Config, None, directory.parent)
-    app.animation_level = "none"
-    async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.train_screen.query(Form))
-        app.train_screen.show_run(directory)
+    async with following(directory, size) as pilot:
         await pilot.press(KEY)
         await pilot.pause()
         yield pilot
-
-
-def shown(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip) for strip in strips)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot)}"
-        await pilot.pause(0.02)
-
-
-async def until_shown(pilot: Pilot[None], *words: str) -> None:
-    await until(pilot, lambda: all(word in shown(pilot) for word in words))
 
 
 def titles(pilot: Pilot[None]) -> list[str]:

@@ -5,27 +5,22 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from textual._wait import wait_for_idle
+from screens import running, shown, until
 from textual.pilot import Pilot
 
 from trainer import lr_finder
 from trainer.config import Config
 from trainer.lr_finder import Found
 from trainer.store import all_runs
-from tui.app import NnTui
-from tui.form import Form
 from tui.form_fields import widget_id
 from tui.lr_screen import LearningRateFinder, curve, verdict
 from tui.train_screen import TrainScreen
 
-DEADLINE_SECONDS = 60.0
 SHORT = Config().changed(
     {"name": "short", "data.source": "iris", "model.hidden": [8], "training.epochs": 3, "training.batch_size": 16}
 )
@@ -33,50 +28,11 @@ LONG = SHORT.changed({"training.epochs": 1_000_000})
 RATE = "optimizer.learning_rate"
 
 
-@pytest.fixture(autouse=True)
-def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pilot wait less for the process to rest, which it never does while it trains; the tests wait for more."""
-
-    async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
-        await wait_for_idle(min_sleep, max_sleep)
-
-    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_briefly)
-    monkeypatch.setattr("textual.app.wait_for_idle", wait_briefly)
-
-
-@asynccontextmanager
-async def running(
-    config: Config = SHORT, size: tuple[int, int] = (120, 40), base: Path | None = None
-) -> AsyncIterator[Pilot[None]]:
-    app = NnTui(lambda: config, base, Path(os.environ["NN_TUI_RUNS"]))
-    app.animation_level = "none"
-    try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await until(pilot, lambda: app.train_screen.query(Form))
-            await pilot.pause()
-            yield pilot
-    finally:
-        app.train_screen.host.cancel()
-        await asyncio.to_thread(app.train_screen.host.wait)
-
-
-def shown(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip) for strip in strips)
-
-
 def dialog_text(pilot: Pilot[None]) -> str:
     """Return the words of the dialog in one line, wherever they are wrapped."""
     region = pilot.app.screen.query_one(".box").region
     lines = shown(pilot).splitlines()[region.y : region.bottom]
     return " ".join(" ".join(line[region.x : region.right].strip(" │") for line in lines).split())
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot)}"
-        await pilot.pause(0.05)
 
 
 async def until_open(pilot: Pilot[None], *words: str) -> None:
@@ -98,7 +54,7 @@ def keys_of(owner: type[Any], action: str) -> list[str]:
 
 @pytest.mark.parametrize("key", keys_of(TrainScreen, "find_rate"))
 async def test_the_key_tries_rates_and_enter_puts_the_suggestion_into_the_form(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press(key)
         await until_open(pilot, "enter puts ", "is the smallest rate that comes within 5% of that fall")
         text = dialog_text(pilot)
@@ -119,7 +75,7 @@ async def test_the_key_tries_rates_and_enter_puts_the_suggestion_into_the_form(k
 
 @pytest.mark.parametrize("key", keys_of(LearningRateFinder, "dismiss(None)"))
 async def test_the_close_keys_leave_the_form_as_it_is(key: str):
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("l")
         await until_open(pilot, "enter puts ")
         await pilot.press(key)
@@ -131,7 +87,7 @@ async def test_the_close_keys_leave_the_form_as_it_is(key: str):
 @pytest.mark.parametrize("key", keys_of(LearningRateFinder, "dismiss(None)"))
 async def test_a_search_under_way_is_left_at_once_and_ends(key: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lr_finder, "UPDATES", 1_000_000_000)
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("l")
         await until_open(pilot, "48 copies train side by side: update", "of 1000000000")
         await pilot.press("enter")  # nothing to take yet
@@ -145,12 +101,12 @@ async def test_a_search_under_way_is_left_at_once_and_ends(key: str, monkeypatch
 
 async def test_quitting_ends_a_search_under_way(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lr_finder, "UPDATES", 1_000_000_000)
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("l")
         await until_open(pilot, "48 copies train side by side")
         await pilot.press("ctrl+q")
         await until(pilot, lambda: pilot.app._exit)
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + 60
     while searches():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
@@ -193,7 +149,7 @@ async def test_a_search_that_fails_is_a_line_and_the_app_lives(monkeypatch: pyte
         raise RuntimeError("the device [/] caught \x1b]0;fire\x07")
 
     monkeypatch.setattr(lr_finder, "find", fail)
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         await pilot.press("l")
         await until_open(pilot, r"! the rates could not be tried: the device [/] caught \x1b]0;fire\x07")
         await pilot.press("escape")
@@ -210,7 +166,7 @@ async def test_no_rates_are_tried_beside_a_run_under_way():
 
 
 async def test_no_rates_are_tried_while_a_field_has_a_problem():
-    async with running() as pilot:
+    async with running(SHORT) as pilot:
         pilot.app.screen.query_one("#training-epochs").focus()
         await pilot.press("ctrl+u", "ctrl+k", "0", "ctrl+l")
         await until(pilot, lambda: "A field has a problem" in shown(pilot))
@@ -219,7 +175,7 @@ async def test_no_rates_are_tried_while_a_field_has_a_problem():
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_curve_reason_and_keys_have_room_in_every_usual_size(size: tuple[int, int]):
-    async with running(size=size) as pilot:
+    async with running(SHORT, size=size) as pilot:
         await pilot.press("l")
         await until_open(pilot, "training loss against the rate", "enter puts ", "escape leaves the form alone")
         await until(pilot, lambda: re.search("[⠁-⣿].* 1e-6 ", dialog_text(pilot)))

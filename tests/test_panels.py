@@ -3,12 +3,12 @@ import math
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from screens import following, part, shown, until
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -30,13 +30,10 @@ from trainer.events import (
 )
 from trainer.log import Log
 from trainer.runs import Run, Status
-from tui.app import NnTui
 from tui.chart_frame import Mark
-from tui.form import Form
 from tui.panels import View, marks
 from tui.run_view import RunView
 
-DEADLINE_SECONDS = 30.0
 WATCHED = Config().changed(
     {
         "training.epochs": 20, "callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 5,
@@ -83,34 +80,6 @@ def script(tmp_path: Path) -> Iterator[Scripted]:
     made.close()
 
 
-@asynccontextmanager
-async def following(script: Scripted, size: tuple[int, int] = (160, 45)) -> AsyncIterator[Pilot[None]]:
-    app = NnTui(Config, None, script.path.parent)
-    app.animation_level = "none"
-    async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.train_screen.query(Form))
-        app.train_screen.show_run(script.path)
-        await pilot.pause()
-        yield pilot
-
-
-def shown(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip) for strip in strips)
-
-
-def part(pilot: Pilot[None], selector: str) -> str:
-    region = pilot.app.screen.query_one(selector).region
-    return "\n".join(line[region.x : region.right] for line in shown(pilot).splitlines()[region.y : region.bottom])
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot)}"
-        await pilot.pause(0.02)
-
-
 def callback_lines(pilot: Pilot[None]) -> list[str]:
     return [line.strip(" │") for line in part(pilot, "CallbackPanel").splitlines()[1:-1] if line.strip(" │")]
 
@@ -121,7 +90,7 @@ def callback_lines(pilot: Pilot[None]) -> list[str]:
 async def test_the_callback_panel_shows_patience_best_and_when_each_would_act(script: Scripted):
     for loss, val_loss in [(1.0, 1.0), (0.9, 0.5), (0.9, 0.6), (0.9, 0.7)]:
         script.epoch(loss=loss, val_loss=val_loss)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "2/5" in part(pilot, "CallbackPanel"))
         assert callback_lines(pilot) == [
             "reduce_lr_on_plateau  ▰▰▱ 2/3",
@@ -134,7 +103,7 @@ async def test_the_callback_panel_shows_patience_best_and_when_each_would_act(sc
 
 
 async def test_the_callback_panel_follows_each_record_and_foretells_nothing_after_the_end(script: Scripted):
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "no best yet" in part(pilot, "CallbackPanel"))
         script.epoch(loss=1.0, val_loss=0.5)
         await until(pilot, lambda: "val_loss best 0.5 @1, would stop @6" in part(pilot, "CallbackPanel"))
@@ -155,7 +124,7 @@ async def test_a_long_patience_is_drawn_in_ten_squares(tmp_path: Path):
     script.epoch(loss=1.0, val_loss=0.5)
     for _ in range(40):
         script.epoch(loss=1.0, val_loss=0.5)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "early_stopping  ▰▰▰▰▱▱▱▱▱▱ 40/100" in part(pilot, "CallbackPanel"))
     script.close()
 
@@ -165,7 +134,7 @@ async def test_without_callbacks_the_panel_says_so(tmp_path: Path):
         f"callbacks.{name}.enabled": False for name in ("early_stopping", "reduce_lr_on_plateau", "model_checkpoint")
     }
     script = Scripted(tmp_path / "runs" / "none", WATCHED.changed(off))
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: callback_lines(pilot) == ["none enabled"])
     script.close()
 
@@ -202,7 +171,7 @@ def test_each_event_that_changed_the_training_is_marked_where_it_happened(axis: 
 
 
 async def test_curves_and_marks_are_drawn_as_the_records_come(script: Scripted):
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         for loss in (1.0, 0.8, 0.6):
             script.epoch(loss=loss, val_loss=loss + 0.1, accuracy=0.5, val_accuracy=0.4)
         await until(pilot, lambda: re.search(r"loss 0\.60* .*val_loss 0\.70*", part(pilot, "LossPanel")))
@@ -220,7 +189,7 @@ async def test_updates_within_the_first_epoch_are_drawn(script: Scripted):
     spread = Spread(mean=0.5, min=0.5, max=0.5, last=0.5)
     for step in (1, 2, 3):
         script.tell(Steps(metrics={"loss": spread}, step=step, elapsed=0.1 * step))
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "waiting for the first epoch" not in part(pilot, "LossPanel"))
         assert "loss 0.5" in part(pilot, "LossPanel")
         assert "waiting for the first epoch" in part(pilot, "RatePanel")
@@ -228,7 +197,7 @@ async def test_updates_within_the_first_epoch_are_drawn(script: Scripted):
 
 async def test_a_regression_shows_mean_absolute_error(script: Scripted):
     script.epoch(loss=4.0, mae=2.0, val_loss=5.0, val_mae=2.5)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "─ mae" in part(pilot, "MetricPanel"))
         assert "val_mae" in part(pilot, "MetricPanel")
 
@@ -239,7 +208,7 @@ async def test_a_regression_shows_mean_absolute_error(script: Scripted):
 async def test_the_status_line_tells_state_place_bar_and_time_left_without_compiling(script: Scripted):
     for _ in range(5):
         script.epoch(loss=0.5, val_loss=0.75)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "epoch 5/20" in part(pilot, "#status"))
         first, second = part(pilot, "#status").splitlines()
         assert re.search(r"▶ running untitled  epoch 5/20  step 50  ━+─+  25% 30 s left", first)
@@ -249,13 +218,13 @@ async def test_the_status_line_tells_state_place_bar_and_time_left_without_compi
 
 
 async def test_the_status_line_tells_what_compiling_took(script: Scripted):
-    async with following(script, size=(220, 45)) as pilot:
+    async with following(script.path, size=(220, 45)) as pilot:
         await until(pilot, lambda: "compiled in 2:00" in part(pilot, "#status"))
         assert "left" not in part(pilot, "#status"), "nothing is known before the first update"
 
 
 async def test_the_state_follows_the_records(script: Scripted):
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         script.epoch(loss=0.5)
         await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
         script.tell(Paused(message="paused by me", step=10, elapsed=2.0))
@@ -270,7 +239,7 @@ async def test_the_state_follows_the_records(script: Scripted):
 
 async def test_a_trainer_that_is_gone_without_a_word_is_shown_as_crashed(script: Scripted):
     script.epoch(loss=0.5)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
         fcntl.flock(script._lock, fcntl.LOCK_UN)
         await until(pilot, lambda: "? crashed" in part(pilot, "#status"))
@@ -279,13 +248,13 @@ async def test_a_trainer_that_is_gone_without_a_word_is_shown_as_crashed(script:
 async def test_a_run_without_records_or_config_is_shown_as_damaged(tmp_path: Path):
     script = Scripted(tmp_path / "runs" / "damaged")
     (script.path / "config.toml").write_text("= broken")
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "? damaged" in part(pilot, "#status"))
     script.close()
 
 
 async def test_an_insight_stands_in_the_log_with_its_epoch(script: Scripted):
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         script.tell(Insight(epoch=6, step=70, message="overfitting since epoch 2: val_loss rose 20%"))
         await until(pilot, lambda: "✦ epoch 7: overfitting since epoch 2: val_loss rose 20%" in part(pilot, "EventLog"))
 
@@ -319,7 +288,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_nothing_is_repainted_while_nothing_changes(script: Scripted, repaints: list[str], ticks: list[int]):
     for _ in range(3):
         script.epoch(loss=0.5, val_loss=0.75, accuracy=0.5)
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "epoch 3/20" in part(pilot, "#status") and "loss 0.5" in part(pilot, "LossPanel"))
         seen = len(ticks)
         await until(pilot, lambda: len(ticks) > seen + 5)
@@ -335,7 +304,7 @@ async def test_nothing_is_repainted_while_nothing_changes(script: Scripted, repa
 async def test_a_finished_run_is_looked_at_no_more(script: Scripted, ticks: list[int]):
     script.epoch(loss=0.5)
     script.tell(Finished(reason="completed", message="over", epoch=1, step=10, elapsed=2.0))
-    async with following(script) as pilot:
+    async with following(script.path) as pilot:
         await until(pilot, lambda: "over" in part(pilot, "EventLog"))
         await until(pilot, lambda: not pilot.app.train_screen.run_view._clock._active.is_set())
         assert ticks

@@ -1,73 +1,30 @@
 """The plan page: what the form says, before it trains."""
 
-import asyncio
 import os
 import re
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual._wait import wait_for_idle
+from screens import part, running, shown, until
 from textual.pilot import Pilot
 from textual.widget import Widget
 
 from trainer.config import Config
 from trainer.store import all_runs
 from tui import plan_page, plan_words
-from tui.app import NnTui
-from tui.form import Form
 from tui.form_fields import widget_id
 from tui.outlook import Outlook
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.train_screen import TrainScreen
 
-DEADLINE_SECONDS = 60.0
 KEY = str(PAGES.index(PlanPage) + 1)
 SHORT = Config().changed(
     {"name": "short", "data.source": "iris", "model.hidden": [8], "training.epochs": 3, "training.batch_size": 16}
 )
+LARGE = (160, 45)
 LONG = SHORT.changed({"training.epochs": 1_000_000})
-
-
-@pytest.fixture(autouse=True)
-def impatient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Pilot wait less for the process to rest, which it never does while it trains; the tests wait for more."""
-
-    async def wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
-        await wait_for_idle(min_sleep, max_sleep)
-
-    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_briefly)
-    monkeypatch.setattr("textual.app.wait_for_idle", wait_briefly)
-
-
-@asynccontextmanager
-async def running(
-    config: Config = SHORT, size: tuple[int, int] = (160, 45), base: Path | None = None
-) -> AsyncIterator[Pilot[None]]:
-    app = NnTui(lambda: config, base, Path(os.environ["NN_TUI_RUNS"]))
-    app.animation_level = "none"
-    try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await until(pilot, lambda: app.train_screen.query(Form))
-            await pilot.pause()
-            yield pilot
-    finally:
-        app.train_screen.host.cancel()
-        await asyncio.to_thread(app.train_screen.host.wait)
-
-
-def shown(pilot: Pilot[None]) -> str:
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip) for strip in strips)
-
-
-def part(pilot: Pilot[None], selector: str) -> str:
-    region = pilot.app.screen.query_one(selector).region
-    return "\n".join(line[region.x : region.right] for line in shown(pilot).splitlines()[region.y : region.bottom])
 
 
 def words(pilot: Pilot[None], selector: str) -> list[list[str]]:
@@ -77,13 +34,6 @@ def words(pilot: Pilot[None], selector: str) -> list[list[str]]:
 
 def text_of_model(pilot: Pilot[None]) -> str:
     return " ".join(word for line in words(pilot, "#plan-model") for word in line)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain; the screen shows\n{shown(pilot)}"
-        await pilot.pause(0.05)
 
 
 async def until_planned(pilot: Pilot[None], *lines: str) -> None:
@@ -108,7 +58,7 @@ def keys_of(action: str) -> list[str]:
 
 
 async def test_the_page_shows_layers_examples_memory_and_learning_rate():
-    async with running(SHORT.changed({"schedule.kind": "cosine"})) as pilot:
+    async with running(SHORT.changed({"schedule.kind": "cosine"}), size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "input 4", "hidden_1 8 40 72 dense relu", "output 3 27 51 dense", "total 67 123")
         await until(pilot, lambda: "120 examples train, 30 validate; 24 updates, 8 an epoch." in shown(pilot))
@@ -120,7 +70,7 @@ async def test_the_page_shows_layers_examples_memory_and_learning_rate():
 
 
 async def test_the_page_follows_the_form():
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")
         await type_into(pilot, "model.hidden", "5")
@@ -134,7 +84,7 @@ async def test_the_page_follows_the_form():
 
 
 async def test_another_preset_is_planned_too():
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")
         await pilot.press("ctrl+o")
@@ -144,7 +94,7 @@ async def test_another_preset_is_planned_too():
 
 
 async def test_a_form_with_a_problem_has_no_plan_until_it_is_mended():
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")
         await type_into(pilot, "training.epochs", "0")
@@ -157,7 +107,7 @@ async def test_a_form_with_a_problem_has_no_plan_until_it_is_mended():
 
 
 async def test_what_does_not_fit_the_data_is_told_beside_the_layers():
-    async with running(SHORT.changed({"training.batch_size": 999})) as pilot:
+    async with running(SHORT.changed({"training.batch_size": 999}), size=LARGE) as pilot:
         await pilot.press(KEY)
         await until(pilot, lambda: "! training.batch_size must be at most the 120" in part(pilot, "#plan-model"))
         assert "total" in part(pilot, "#plan-model")
@@ -166,7 +116,7 @@ async def test_what_does_not_fit_the_data_is_told_beside_the_layers():
 
 async def test_data_that_cannot_be_read_are_told_without_obeying_their_name(tmp_path: Path):
     table = {"data": {"source": "path", "path": "[bold]missing[/].csv", "target": "y"}}
-    async with running(Config.parse(table), base=tmp_path) as pilot:
+    async with running(Config.parse(table), base=tmp_path, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until(pilot, lambda: "data.path must name a file" in text_of_model(pilot))
         assert "[bold]missing[/].csv" in text_of_model(pilot)
@@ -175,7 +125,7 @@ async def test_data_that_cannot_be_read_are_told_without_obeying_their_name(tmp_
 
 async def test_an_installation_that_is_broken_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "trainer.plan", None)
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until(pilot, lambda: "! no plan can be made" in part(pilot, "#plan-model"))
 
@@ -187,7 +137,7 @@ async def test_an_installation_that_is_broken_is_told(monkeypatch: pytest.Monkey
 async def test_the_compile_key_tells_the_memory_and_trains_nothing(key: str):
     # Of a structure that no other test compiles: programs are kept as long as the process lives.
     config = SHORT.changed({"model.hidden": [11, len(key)]})
-    async with running(config) as pilot:
+    async with running(config, size=LARGE) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: re.fullmatch(r"[\d.]+ KiB", memory(pilot).get("as compiled", "")))
         await type_into(pilot, "optimizer.learning_rate", "2")
@@ -199,7 +149,7 @@ async def test_the_compile_key_tells_the_memory_and_trains_nothing(key: str):
 
 
 async def test_a_run_that_has_compiled_what_the_form_says_tells_its_memory():
-    async with running(SHORT.changed({"model.hidden": [13]})) as pilot:
+    async with running(SHORT.changed({"model.hidden": [13]}), size=LARGE) as pilot:
         await pilot.press(KEY)
         await until(pilot, lambda: memory(pilot).get("as compiled") == "ctrl+t tells")
         await pilot.press("ctrl+r")
@@ -207,12 +157,12 @@ async def test_a_run_that_has_compiled_what_the_form_says_tells_its_memory():
 
 
 async def test_nothing_is_compiled_beside_a_run_under_way_nor_from_a_form_with_a_problem():
-    async with running(LONG) as pilot:
+    async with running(LONG, size=LARGE) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "▶ running" in part(pilot, "#status"))
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "A run is under way. f4 stops it, then ctrl+t compiles." in shown(pilot))
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await type_into(pilot, "training.epochs", "0")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "A field has a problem" in shown(pilot))
@@ -236,7 +186,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 
 
 async def test_no_plan_is_made_that_nobody_sees(looked_at: list[Config]):
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await type_into(pilot, "model.hidden", "5")
         await pilot.pause(2 * plan_page._REST_SECONDS)
         assert looked_at == []
@@ -247,7 +197,7 @@ async def test_no_plan_is_made_that_nobody_sees(looked_at: list[Config]):
 
 async def test_letters_that_are_typed_fast_make_one_plan(looked_at: list[Config], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plan_page, "_REST_SECONDS", 3.0)
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")
         looked_at.clear()
@@ -257,7 +207,7 @@ async def test_letters_that_are_typed_fast_make_one_plan(looked_at: list[Config]
 
 
 async def test_nothing_is_repainted_while_nothing_changes(monkeypatch: pytest.MonkeyPatch):
-    async with running() as pilot:
+    async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until(pilot, lambda: "optimizer" in memory(pilot))
         asked: list[Widget] = []

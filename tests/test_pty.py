@@ -134,7 +134,7 @@ def test_a_session_starts_trains_survives_resizing_and_quits_without_a_trace(ope
     terminal.until_shown("✓ finished", "── loss")
     terminal.until(lambda: is_whole(terminal))
     terminal.resize(20, 5)
-    terminal.until(lambda: "f10" not in terminal.text and "finished" in terminal.text)
+    terminal.until(lambda: "f3 Form" not in terminal.text and "finished" in terminal.text)
     terminal.resize(120, 40)
     terminal.until(lambda: is_whole(terminal))
     terminal.press(b"q")

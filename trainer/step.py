@@ -76,8 +76,10 @@ def _key(seed: UInt32[Array, ""], purpose: int, index: Int[Array, ""]) -> PRNGKe
 def _order(shape: Shape, state: State) -> Int[Array, " order"]:
     """Return the epoch's order of the examples; the last batch is filled up from the start, with weight 0."""
     key = _key(state.seed, _ORDER, state.step // shape.steps_per_epoch)
-    # `jax.random.permutation` sorts twice, lest two keys be equal: a pair in four billion, whose order would stay.
-    permutation = jnp.argsort(jax.random.bits(key, (shape.n_train,))).astype(jnp.int32)
+    # The first round of `jax.random.permutation`. With many examples that sorts again, which takes as long as thirty
+    # updates, lest two of them have the same number: one pair in four billion, which would keep its order.
+    bits = jax.random.bits(jax.random.split(key)[1], (shape.n_train,))
+    permutation = jnp.argsort(bits).astype(jnp.int32)
     length = shape.steps_per_epoch * shape.config.training.batch_size
     return permutation[jnp.arange(length) % shape.n_train]
 

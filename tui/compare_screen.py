@@ -13,7 +13,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from trainer.comparison import compare
 from trainer.replicas import band, ended, members, shown_state
@@ -26,6 +26,7 @@ from tui.chart_frame import AXES
 from tui.chart_widget import Chart
 from tui.comparison_cells import comparison_cells, heads
 from tui.followed import Followed
+from tui.key_bar import KeyBar
 from tui.run_table import MARKS, RunTable
 
 _TICK = 0.5
@@ -97,7 +98,7 @@ class CompareScreen(Screen[None]):
                 yield Static(Content("Mark runs with space to lay their curves over each other."), classes="hint")
             yield CellTable(id="comparison", classes="panel", cursor_type="none", fixed_columns=1)
         yield Static(id="without-runs", classes="hint")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Start looking."""

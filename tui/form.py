@@ -283,9 +283,9 @@ class Form(Vertical):
         if row is None:
             self.help_area.explain_marks()
             return
-        group = next(group for group in self.draft.groups if group.name == row.field.section)
+        section = next(node for node in row.ancestors if isinstance(node, Section))
         n_inputs = self._n_inputs() if row.field.path == _SUGGESTED else None
-        self.help_area.explain(row.field, group, "" if n_inputs is None else suggestion_text(n_inputs))
+        self.help_area.explain(row.field, section.group, "" if n_inputs is None else suggestion_text(n_inputs))
 
     def _n_inputs(self) -> int | None:
         return self.help_area.n_inputs(self.draft.data)

@@ -56,11 +56,16 @@ class FormHelp(Static):
             Content.styled(suggestion, "$text-success"),
             Content.styled(facts(field), "$foreground 60%"),
         ]
-        self.update(Content("\n").join(line for line in lines if line))
+        self._tell(Content("\n").join(line for line in lines if line))
 
     def explain_marks(self) -> None:
         """Show what the marks in the form mean."""
-        self.update(_LEGEND)
+        self._tell(_LEGEND)
+
+    def _tell(self, words: Content) -> None:
+        # No new layout: the height is given, and to lay the screen out takes longer than all else that a key does.
+        if words != self.content:
+            self.update(words, layout=False)
 
     def on_resize(self, event: events.Resize) -> None:
         """Take fewer rows where there are more columns."""

@@ -50,7 +50,6 @@ class FieldRow(Widget):
         self.field = field
         self._heads = heads
         self._state = ("", False)
-        self._is_pointed_at = False
         self._raw = self._raw_of(value) if text is None else text
         self.control = self._make_control()
 
@@ -114,16 +113,6 @@ class FieldRow(Widget):
         """Return a row for the value and as many as the problem needs."""
         return 1 + len(self._problem_lines(self._state[0], width))
 
-    def on_descendant_focus(self) -> None:
-        """Point at the row."""
-        self._is_pointed_at = True
-        self.refresh()
-
-    def on_descendant_blur(self) -> None:
-        """Point no longer."""
-        self._is_pointed_at = False
-        self.refresh()
-
     def on_click(self) -> None:
         """Edit the value of the label clicked."""
         self.control.focus()
@@ -159,7 +148,8 @@ class FieldRow(Widget):
         return bool(value) if self.field.type == "switch" else show(value)
 
     def _label(self) -> Content:
-        pointer = "›" if self._is_pointed_at else " "
+        # The style of `:focus-within` has the row painted when this changes.
+        pointer = "›" if self.has_focus_within else " "
         live = Content.styled(" ~", "$foreground 60%") if self.field.role == "live" else Content("")
         if self._heads:
             if self.field.name == "enabled":

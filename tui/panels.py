@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rich.text import Text
 from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import RichLog
 
 from trainer.lazy import np
@@ -127,6 +129,8 @@ class EventLog(RichLog, can_focus=True):
     BORDER_TITLE = "events"
     _MOST = 2000
 
+    virtual_size = Reactive(Size(0, 0), layout=False)  # else each line would have the whole screen laid out anew
+
     def __init__(self, **options: str) -> None:
         super().__init__(wrap=True, markup=False, max_lines=self._MOST, min_width=20, **options)  # type: ignore[arg-type]
 
@@ -139,6 +143,7 @@ class EventLog(RichLog, can_focus=True):
             if glyph is not None and (replica <= 1 or style != "dim"):
                 number = f"#{replica} " if replica else ""
                 self.write(Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style)))
+        self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
 
 
 def marks(run: Run, view: View) -> list[Mark]:

@@ -16,11 +16,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widget import Widget
+from textual.widgets import Static
 
 import presets
 from trainer.problems import ConfigError
+from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.run_view import RunView
@@ -84,6 +87,7 @@ class TrainScreen(Screen[None]):
         Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
     ]  # fmt: skip
 
+    focused = Reactive[Widget | None](None, repaint=False)  # the widgets between which it moves repaint themselves
     left = getters.query_one("#left", Vertical)
     run_view = getters.query_one(RunView)
     plan = getters.query_one(PlanPage)
@@ -121,7 +125,7 @@ class TrainScreen(Screen[None]):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
             yield RunView(id="right")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Fill the form when the frame is painted."""
