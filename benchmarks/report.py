@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("jax", "jaxlib", "optax", "equinox", "textual", "plotext", "numpy", "keras")
+_PACKAGES = ("jax", "jaxlib", "optax", "textual", "plotext", "numpy", "keras")
 _HEADER = ("what", "against", "bar", "median", "spread", "runs", "reached")
 
 

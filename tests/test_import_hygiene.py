@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-MATHS = {"jax", "jaxlib", "optax", "equinox"}
+MATHS = {"jax", "jaxlib", "optax"}
 SCREENS = {"textual", "rich", "tui", "presets"}
 
 

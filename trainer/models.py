@@ -1,7 +1,7 @@
 """Models: from a batch of inputs to a batch of outputs.
 
 Each kind is one class: its hyperparameters, `init`, which makes the parameters, and `apply`, which uses them. The
-parameters are a tree of Equinox layers and nothing else; numbers such as the dropout rate stay in the config, where
+parameters are a tree of arrays and nothing else; numbers such as the dropout rate stay in the config, where
 they are traced, so that changing one recompiles nothing.
 """
 
@@ -15,7 +15,6 @@ from trainer.fields import Section, Sizes, live, structural
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import equinox as eqx
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 Activation = Literal[
@@ -42,6 +41,13 @@ class Noise(NamedTuple):
 
     key: Callable[[], PRNGKeyArray]
     is_wanted: Callable[[Bool[Array, ""]], Bool[Array, ""]]
+
+
+class Dense(NamedTuple):
+    """The parameters of a dense layer."""
+
+    weight: Float[Array, "outputs inputs"]
+    bias: Float[Array, " outputs"]
 
 
 class Layer(NamedTuple):
@@ -77,30 +83,25 @@ class MLP(Section):
         ge=0, lt=1, source="Srivastava et al. 2014",
     )  # fmt: skip
 
-    def init(self, inputs: int, outputs: int, key: PRNGKeyArray) -> tuple[eqx.nn.Linear, ...]:
+    def init(self, inputs: int, outputs: int, key: PRNGKeyArray) -> tuple[Dense, ...]:
         """Return the layers; biases start at zero, as in Keras."""
-        import equinox as eqx
         import jax
 
         sizes = (inputs, *self.hidden, outputs)
         keys = jax.random.split(key, len(sizes) - 1)
         return tuple(
-            eqx.tree_at(
-                lambda layer: (layer.weight, layer.bias),
-                eqx.nn.Linear(n_in, n_out, key=key),
-                (self._weights(key, n_out, n_in), jax.numpy.zeros(n_out)),
-            )
+            Dense(self._weights(key, n_out, n_in), jax.numpy.zeros(n_out))
             for (n_in, n_out), key in zip(itertools.pairwise(sizes), keys, strict=True)
         )
 
     def apply(
-        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+        self, layers: tuple[Dense, ...], x: Float[Array, "batch inputs"], noise: Noise | None
     ) -> Float[Array, "batch outputs"]:
         """Return the outputs; `noise` is the update's randomness, None means evaluation."""
         return self.activations(layers, x, noise)[-1]
 
     def activations(
-        self, layers: tuple[eqx.nn.Linear, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+        self, layers: tuple[Dense, ...], x: Float[Array, "batch inputs"], noise: Noise | None
     ) -> tuple[Float[Array, "batch units"], ...]:
         """Return what each layer gives to the next, in the order of `layer_names`; the outputs last."""
         import jax
@@ -145,11 +146,10 @@ class MLP(Section):
         return made(key, (n_out, n_in))
 
 
-def _dense(layer: eqx.nn.Linear, x: Float[Array, "batch inputs"]) -> Float[Array, "batch outputs"]:
+def _dense(layer: Dense, x: Float[Array, "batch inputs"]) -> Float[Array, "batch outputs"]:
     # Of the whole batch at once: mapped over its examples and a population's members, XLA would copy and transpose.
     import jax.numpy as jnp
 
-    assert layer.bias is not None
     return jnp.einsum("bi,oi->bo", x, layer.weight) + layer.bias
 
 
