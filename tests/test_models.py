@@ -8,7 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from trainer import devices
-from trainer.models import MLP, Activation, Initializer, Noise
+from trainer.models import MLP, Activation, Dense, Initializer, Noise
 
 devices.prepare_jax()
 
@@ -139,8 +139,7 @@ WIDE = MLP(hidden=(2000,), initializer="ones", activation="identity")
 def dropped(rate: float, key: Any) -> np.ndarray[Any, Any]:
     """What one input of 1 is in each of the 2000 hidden neurons after dropout at this rate."""
     first, _ = begun(WIDE, 1, 1)
-    last = first.__class__(2000, 2000, key=KEY)
-    last = jax.tree.map(lambda leaf: jnp.eye(2000) if leaf.ndim == 2 else jnp.zeros(2000), last)
+    last = Dense(jnp.eye(2000), jnp.zeros(2000))
     model = MLP(hidden=(2000,), activation="identity", dropout=rate)
     return np.asarray(model.apply((first, last), jnp.ones((1, 1)), None if key is None else noise(key)))[0]
 
