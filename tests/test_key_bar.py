@@ -48,6 +48,7 @@ async def test_the_bar_follows_the_focus_and_makes_nothing_that_stays():
         assert "Choose" not in bar(pilot)
         await pilot.press("down")
         await until(pilot, lambda: "⏎ Choose" in bar(pilot))
+        assert "^o Open" in bar(pilot), "another action of the same name"
         await pilot.press("down", "up")
         gc.collect()
         before = len(gc.get_objects())

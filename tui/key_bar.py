@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from textual import events
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from tui.lines import Lines
@@ -66,11 +67,11 @@ class KeyBar(Lines):
     def _show(self, screen: Screen[object]) -> None:
         if screen is not self.screen or not self.size.width:
             return
-        keys: dict[str, _Key] = {}  # by what they do: an action may have several
+        keys: dict[tuple[DOMNode, str], _Key] = {}  # by whose action they are: it may have several
         for node, binding, is_on, tooltip in screen.active_bindings.values():
-            if binding.show and binding.action not in keys:
+            if binding.show and (node, binding.action) not in keys:
                 words = _words(self.app.get_key_display(binding), binding.description, is_on=is_on)
-                keys[binding.action] = _Key(binding.key, words, tooltip or binding.description, node is self.app)
+                keys[node, binding.action] = _Key(binding.key, words, tooltip or binding.description, node is self.app)
         self._keys = _fitting(list(keys.values()), self.size.width)
         self.show_lines([Content(" " * _GAP).join(key.words for key in self._keys)])
 
