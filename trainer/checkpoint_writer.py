@@ -44,7 +44,7 @@ class Writer:
         """Take over the folder, whose run's lock the caller holds; `before_publish` as for `checkpoints.save`."""
         self._folder = folder
         self._before_publish = before_publish
-        self._memory = checkpoints.Memory()
+        self._seen = checkpoints.Seen()
         self._saves = 0
         self._lock = threading.Lock()
         self._pending: dict[Kind, tuple[Arrays, Manifest]] = {}
@@ -93,7 +93,7 @@ class Writer:
             return [Failed(manifest, f"{what}: {_reason(error)}. Training goes on, older checkpoints are kept.")]
         results: list[Saved | Failed] = [Saved(path, manifest, time.perf_counter() - started)]
         try:
-            checkpoints.prune(self._folder, self._memory)
+            checkpoints.prune(self._folder, self._seen)
         except OSError as error:
             results.append(Failed(manifest, f"old checkpoints were not removed: {_reason(error)}"))
         return results
@@ -101,7 +101,7 @@ class Writer:
     def _save(self, arrays: Arrays, manifest: Manifest) -> Path:
         if not self._saves and self._folder.exists():
             files.remove_temporaries(self._folder)
-        path = checkpoints.save(self._folder, arrays, manifest, self._before_publish, self._memory)
+        path = checkpoints.save(self._folder, arrays, manifest, self._before_publish, self._seen)
         if self._saves % _READ_BACK_EVERY == 0:
             checkpoints.load(path)
         self._saves += 1

@@ -27,7 +27,7 @@ from trainer import files
 from trainer.checkpoint_manifest import Kind, Leaf, Manifest, damaged, problem, read_manifest, sealed
 from trainer.problems import Problem, RunError
 
-__all__ = ["Arrays", "Available", "Kind", "Manifest", "Memory", "available", "load", "newest_good", "prune", "save"]
+__all__ = ["Arrays", "Available", "Kind", "Manifest", "Seen", "available", "load", "newest_good", "prune", "save"]
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -53,8 +53,8 @@ class Available(NamedTuple):
     damaged: list[Problem]
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+@dataclass(slots=True)
+class Seen:
     """What a writer knows of its folder. Since published files do not change, it reads and checks each once.
 
     Attributes:
@@ -71,7 +71,7 @@ def save(
     arrays: Arrays,
     manifest: Manifest,
     before_publish: Callable[[], object] | None = None,
-    memory: Memory | None = None,
+    seen: Seen | None = None,
 ) -> Path:
     """Write a checkpoint that survives a power cut from the moment on that it can be seen.
 
@@ -81,7 +81,7 @@ def save(
         manifest: what the caller knows; see `Manifest` for what is filled in here.
         before_publish: called when the arrays are safe and the manifest is not yet written; the place to sync
             `events.jsonl`, so that no checkpoint is newer than the records on disk.
-        memory: the writer's, for all its saves.
+        seen: the writer's, for all its saves.
 
     Returns:
         Path of the arrays.
@@ -90,14 +90,14 @@ def save(
         RunError: an array of a type that safetensors lacks.
         OSError: the disk refused; older checkpoints are untouched and nothing half-written counts.
     """
-    memory = memory or Memory()
+    seen = seen or Seen()
     leaves = {path: _dense(path, array) for path, array in arrays.items()}
     data = safetensors.numpy.save(leaves)
     files.make_folder(folder)
     filled = manifest.model_copy(
         update={
             "id": _free_id(folder, manifest),
-            "sequence": 1 + max((other.sequence for other in _readable(folder, memory)), default=0),
+            "sequence": 1 + max((other.sequence for other in _readable(folder, seen)), default=0),
             "leaves": {path: Leaf(shape=leaf.shape, dtype=leaf.dtype.name) for path, leaf in leaves.items()},
             "sha256": hashlib.sha256(data).hexdigest(),
             "size": len(data),
@@ -114,8 +114,8 @@ def save(
             with contextlib.suppress(OSError):
                 files.remove(path)
         raise
-    memory.manifests[path] = filled
-    memory.whole.add(path)
+    seen.manifests[path] = filled
+    seen.whole.add(path)
     return path
 
 
@@ -152,29 +152,29 @@ def available(folder: Path) -> Available:
 
 def newest_good(folder: Path, kind: Kind | None = None) -> Path | None:
     """Return the arrays of the newest checkpoint that is whole (of that kind, if given), or None."""
-    for manifest in _readable(folder):
+    for manifest in _readable(folder, Seen()):
         path = folder / f"{manifest.id}.safetensors"
         if kind in (None, manifest.kind) and _is_good(path):
             return path
     return None
 
 
-def prune(folder: Path, memory: Memory | None = None) -> None:
+def prune(folder: Path, seen: Seen | None = None) -> None:
     """Remove checkpoints that are older than the last two good ones, or than the newest good best one.
 
     Also removes arrays without a manifest, which an interrupted `save` or `prune` leaves. A damaged checkpoint newer
     than the good ones stays: somebody may want to look at it. Files with other names are not touched.
     """
-    memory = memory or Memory()
+    seen = seen or Seen()
     for kind, kept in _KEPT.items():
         good = 0
-        for manifest in (manifest for manifest in _readable(folder, memory) if manifest.kind == kind):
+        for manifest in (manifest for manifest in _readable(folder, seen) if manifest.kind == kind):
             path = folder / f"{manifest.id}.safetensors"
             if good == kept:
                 # The manifest first: interrupted here, what is left is not a damaged checkpoint but none.
                 files.remove(path.with_suffix(".json"))
                 files.remove(path)
-            elif _is_whole(path, memory):
+            elif _is_whole(path, seen):
                 good += 1
     for path in folder.glob("*.safetensors"):
         if _ID.fullmatch(path.stem) and not path.with_suffix(".json").exists():
@@ -243,26 +243,20 @@ def _is_good(path: Path) -> bool:
     return False
 
 
-def _is_whole(path: Path, memory: Memory) -> bool:
+def _is_whole(path: Path, seen: Seen) -> bool:
     """Say whether a checkpoint is good; of one that was so before, only whether it is still there."""
-    if path in memory.whole:
-        return path.exists()
-    is_good = _is_good(path)
-    if is_good:
-        memory.whole.add(path)
-    return is_good
+    if path not in seen.whole and _is_good(path):
+        seen.whole.add(path)
+    return path in seen.whole and path.exists()
 
 
-def _readable(folder: Path, memory: Memory | None = None) -> list[Manifest]:
+def _readable(folder: Path, seen: Seen) -> list[Manifest]:
     """Return the manifests that can be read, newest first, whatever their arrays are like."""
-    known = {} if memory is None else memory.manifests
     manifests = {}
     for path in _paths(folder):
         with contextlib.suppress(OSError, RunError):  # `available` says what is wrong with it
-            manifests[path] = known[path] if path in known else read_manifest(path)
-    if memory is not None:
-        memory.manifests.clear()
-        memory.manifests.update(manifests)
+            manifests[path] = seen.manifests.get(path) or read_manifest(path)
+    seen.manifests = manifests
     return sorted(manifests.values(), key=_age)
 
 

@@ -43,6 +43,7 @@ class KeyBar(Lines):
 
     def __init__(self) -> None:
         super().__init__()
+        self._lines = [Content("")]  # always one: else the first keys would have the screen laid out again
         self._keys: list[_Key] = []
 
     def on_mount(self) -> None:

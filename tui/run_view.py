@@ -50,7 +50,6 @@ class RunView(Vertical):
         self._ticks = 0
         self._chart = 0
         self._stale: list[LivePanel] = []
-        self._hurries = False
         self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
 
     def compose(self) -> ComposeResult:
@@ -132,16 +131,15 @@ class RunView(Vertical):
         self._ticks += 1
         if has_changed or self._ticks % _STATUS_TICKS == 0:
             self.status.show(followed.run, self._waiting)
-        self._hurries = has_changed
-        self.call_later(self._paint_next)
+        self.call_later(self._paint_next, hurries=has_changed)
         if ended(followed.run) and not events and not self._stale:
             self._clock.pause()
 
-    def _paint_next(self) -> None:
+    def _paint_next(self, *, hurries: bool) -> None:
         """Paint a panel if one is due, and the next when keys that were pressed meanwhile are answered."""
-        if self._stale and self.followed is not None and (self._hurries or self._pace.allows()):
+        if self._stale and self.followed is not None and (hurries or self._pace.allows()):
             self._paint(self._stale.pop(0), self.followed)
-            self.call_later(self._paint_next)
+            self.call_later(self._paint_next, hurries=hurries)
 
     @property
     def _panels(self) -> list[LivePanel]:

@@ -129,7 +129,7 @@ class TrainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Fill the form when the frame is painted."""
-        # Twice: the footer is painted a round after the rest.
+        # Twice: the key bar is painted a round after the rest.
         self.call_after_refresh(self.call_after_refresh, self._fill)
 
     async def _fill(self) -> None:
