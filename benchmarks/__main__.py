@@ -50,7 +50,7 @@ def main() -> None:
 def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:
     if quick:
         return Bench(folder, 2, 400, 10, 3, 1000, 60, torch_python)
-    return Bench(folder, 5, 2000, 60, 9, 5000, 250, torch_python)
+    return Bench(folder, 5, 2000, 200, 31, 5000, 250, torch_python)
 
 
 def _settings(bench: Bench) -> str:

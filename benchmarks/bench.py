@@ -48,13 +48,14 @@ class Bench:
     @cached_property
     def large(self) -> Workload:
         """Return the large one."""
-        return workloads.mnist_shaped(self.folder, self.large_epochs, max(1, self.large_epochs - 1))
+        return workloads.mnist_shaped(self.folder, self.large_epochs, max(2, self.large_epochs // 4))
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables for every process: a store and a cache of its own."""
+        """Return the variables for every process: a store and a cache of its own, and Python may keep its bytecode."""
         own = {"NN_TUI_RUNS": str(self.folder / "runs"), "NN_TUI_CACHE": str(self.folder / "cache")}
-        return {**os.environ, **own, "XDG_CONFIG_HOME": str(self.folder / "config"), "KERAS_BACKEND": "jax"}
+        others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**others, **own, "XDG_CONFIG_HOME": str(self.folder / "config"), "KERAS_BACKEND": "jax"}
 
     def script(self, name: str, *words: str, python: str = sys.executable) -> Any:
         """Run a file of this folder in a process of its own; return the JSON that it prints last."""

@@ -39,24 +39,22 @@ COMMANDS = (
 class Terminal:
     """Runs the command line in this process, as a shell would see it."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys, self._monkeypatch = capsys, monkeypatch
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
 
     def __call__(self, *words: str | Path) -> tuple[int, str, str]:
         """Return exit code, stdout and stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["nn-tui", *map(str, words)])
         self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        code = cli.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
         assert "Traceback" not in err
-        return int(ended.value.code or 0), out, err
+        return code, out, err
 
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def shell(capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
     threshold = gc.get_threshold()
-    yield Terminal(capsys, monkeypatch)
+    yield Terminal(capsys)
     gc.set_threshold(*threshold)
 
 

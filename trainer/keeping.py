@@ -49,7 +49,8 @@ class Keeper:
 
     def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, member: int) -> None:
         self._section = prepared.config.callbacks.model_checkpoint
-        self._extra = _about_data(prepared)
+        # Made once: to check what is to be known of the data takes longer than to copy the weights.
+        self._about = Manifest(kind="last", epoch=0, step=0, time=0, versions=versions(), extra=_about_data(prepared))
         self._directory = directory
         self._shape = shape
         self.member = member
@@ -109,22 +110,21 @@ class Keeper:
         end = wanted.end if kind == "best" else None
         spe = self._shape.steps_per_epoch
         step = (end.epoch + 1) * spe if end else int(state.step)
-        manifest = Manifest(
-            kind=kind,
-            epoch=end.epoch if end else step // spe,
-            step=step,
-            time=time.time(),
-            reason=wanted.action.reason,
-            monitor=wanted.action.monitor or None,
-            value=wanted.action.value,
-            versions=versions(),
-            callbacks={} if end else {name: dict(state) for name, state in memory.callbacks.items()},
-            numbers={} if end else dict(memory.numbers),
-            extra=self._extra,
-        )
+        known = {
+            "kind": kind,
+            "epoch": end.epoch if end else step // spe,
+            "step": step,
+            "time": time.time(),
+            "reason": wanted.action.reason,
+            "monitor": wanted.action.monitor or None,
+            "value": wanted.action.value,
+            "callbacks": {} if end else {name: dict(state) for name, state in memory.callbacks.items()},
+            "numbers": {} if end else dict(memory.numbers),
+        }
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
         shared = {"step": np.array(tree.pop("step"))} if "step" in tree else {}
-        self._writer.submit({**named_arrays(on_host(tree, self.member)), **shared}, manifest)
+        arrays = {**named_arrays(on_host(tree, self.member)), **shared}
+        self._writer.submit(arrays, self._about.model_copy(update=known))
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.

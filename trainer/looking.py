@@ -73,7 +73,7 @@ class Looking:
         self._asked: _Asked | None = None
         self._sights: list[_Sight] = []
         self._cost = 0.0
-        self._costs = deque([0.0], maxlen=2)
+        self._costs: deque[float] = deque(maxlen=2)
         self._looked_at = 0
         self._due = 0.0
 
@@ -117,7 +117,7 @@ class Looking:
         self._costs.append(self._cost + time.perf_counter() - began)
         self._cost = 0.0
         # Of the last two; but one may be held up by anything, and should not hold up the next for a minute.
-        cost = min(sum(self._costs) / 2, 2 * min(self._costs))
+        cost = min(sum(self._costs) / len(self._costs), 2 * min(self._costs))
         self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * cost)
 
     def close(self) -> None:

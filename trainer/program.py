@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -48,6 +48,17 @@ class Program:
     compilations: tuple[Compilation, ...]
     memory_bytes: int | None
     looks: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+
+class _Built(NamedTuple):
+    """A compiled function, and XLA's account of its memory or None: it is asked once, which takes a while."""
+
+    function: Any
+    memory: Any
+
+    @classmethod
+    def of(cls, function: Any) -> "_Built":
+        return cls(function, function.memory_analysis())
 
 
 _programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
@@ -112,7 +123,7 @@ def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None 
             return program.memory_bytes
         other = replace(shape, config=shape.config.changed({"training.batch_size": batch_size}))
         advance = _compile_advance([], other, data, jax.eval_shape(_make_init(other), *_begins(other)))
-        return _memory(program.init, advance, program.evaluate, test)
+        return _memory(_Built.of(program.init), advance, program.evaluate and _Built.of(program.evaluate), test)
 
     return needed
 
@@ -150,10 +161,11 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
         member, vector = jax.ShapeDtypeStruct((), np.int32), _vectors(shape)
         evaluate_function = _placed(shape, step.make_evaluate(shape), (each, whole, whole, whole, whole), whole)
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
-    return Program(init, advance, evaluate, tuple(done), _memory(init, advance, evaluate, test))
+    needed = _memory(init, advance, evaluate, test)
+    return Program(init.function, advance.function, evaluate and evaluate.function, tuple(done), needed)
 
 
-def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: State) -> Any:
+def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: State) -> _Built:
     whole, each, state = placement.whole(shape), placement.by_member(shape), placement.of_state(shape)
     places = (state, each, whole, each, each), (state, each)
     function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
@@ -186,16 +198,16 @@ def _placed(shape: Shape, function: Any, inputs: Any, outputs: Any, **options: A
     return jax.jit(function, **options)
 
 
-def _memory(init: Any, advance: Any, evaluate: Any, test: Blocks | None) -> int | None:
+def _memory(init: _Built, advance: _Built, evaluate: _Built | None, test: Blocks | None) -> int | None:
     """Return the bytes that training takes of each device at most: all that lies there, and what a call adds."""
-    init, advance, evaluate = (it and it.memory_analysis() for it in (init, advance, evaluate))
-    if not init or not advance:
+    if not init.memory or not advance.memory:
         return None
-    lies_there = advance.argument_size_in_bytes + sum(leaf.nbytes for leaf in jax.tree.leaves(test))
-    calls = [advance.output_size_in_bytes - advance.alias_size_in_bytes + advance.temp_size_in_bytes]
-    calls.append(init.temp_size_in_bytes)
-    if evaluate:
-        calls.append(evaluate.output_size_in_bytes + evaluate.temp_size_in_bytes)
+    call = advance.memory
+    lies_there = call.argument_size_in_bytes + sum(leaf.nbytes for leaf in jax.tree.leaves(test))
+    calls = [call.output_size_in_bytes - call.alias_size_in_bytes + call.temp_size_in_bytes]
+    calls.append(init.memory.temp_size_in_bytes)
+    if evaluate and evaluate.memory:
+        calls.append(evaluate.memory.output_size_in_bytes + evaluate.memory.temp_size_in_bytes)
     return int(lies_there + max(calls))
 
 
@@ -205,13 +217,13 @@ def _compiled_for(function: Any, *arguments: Any) -> Any:
     return function.lower(*outlines).compile()
 
 
-def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> Any:
+def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> _Built:
     started = time.perf_counter()
-    program = _compiled_for(function, *arguments)
+    built = _Built.of(_compiled_for(function, *arguments))
     seconds = time.perf_counter() - started
-    cost, memory = program.cost_analysis() or {}, program.memory_analysis()
-    done.append(Compilation(what, seconds, cost.get("flops"), _bytes(memory)))
-    return program
+    cost = built.function.cost_analysis() or {}
+    done.append(Compilation(what, seconds, cost.get("flops"), _bytes(built.memory)))
+    return built
 
 
 def _bytes(memory: Any) -> int | None:

@@ -4,6 +4,7 @@ Results go to stdout, all else to stderr, errors one line each. Exit codes: 0 fi
 or config, 3 diverged, 130 interrupted.
 """
 
+import atexit
 import os
 import sys
 
@@ -16,21 +17,47 @@ _FAILED, _USAGE = 1, 2
 
 
 def main() -> None:
-    """Run the command line; the one place where problems become lines and exit codes."""
+    """Run the command line, and end the process."""
     garbage.begin()
+    leaving = _Leaving()
+    atexit.register(leaving.at_exit)
+    leaving.code = run(sys.argv[1:])
+    sys.exit(leaving.code)
+
+
+class _Leaving:
+    """The end of the process: threads end and exit functions run, but nothing that was loaded is taken apart.
+
+    That would take as long as half the training of a small network.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def at_exit(self) -> None:
+        """Leave, if the command line came to its end. Registered first, hence called when all others have been."""
+        if self.code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.code)
+
+
+def run(words: list[str]) -> int:
+    """Do what the words say; return the exit code. The one place where problems become lines and exit codes."""
     # No plugin of pydantic's is wanted here, and to look for one means to read about every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    words = sys.argv[1:]
     try:
-        sys.exit(_open(words) if _are_presets(words) else _command())
+        code = _open(words) if _are_presets(words) else _command(words)
+        sys.stdout.flush()
+        return code
     except ProblemsError as error:
         for problem in error.problems:
             print(f"nn-tui: {problem}", file=sys.stderr)
-        sys.exit(_USAGE)
+        return _USAGE
     except BrokenPipeError:
         # The reader has seen enough; without this Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_FAILED)
+        return _FAILED
 
 
 def _are_presets(words: list[str]) -> bool:
@@ -45,14 +72,14 @@ def _open(words: list[str]) -> int:
     return launch(words, None)
 
 
-def _command() -> int:
+def _command(words: list[str]) -> int:
     # Here and not above: reading options takes longer to load than the app's first picture to paint.
     import typer
 
     from tui.cli_commands import cli
 
     try:
-        return int(cli(standalone_mode=False) or 0)
+        return int(cli(words, prog_name="nn-tui", standalone_mode=False) or 0)
     except typer.TyperException as error:
         print(f"nn-tui: {clean(error.format_message()).rstrip('.')}. Try: nn-tui --help", file=sys.stderr)
         return int(error.exit_code)

@@ -1,11 +1,10 @@
 """When Python looks for garbage: seldom while it loads, and never among what was loaded.
 
 Loading JAX and compiling a network make some 350,000 objects that stay. By Python's own settings they are searched for
-cycles hundreds of times while they are made, once more at the exit, and now and then in between: half a second of a run
-of two, and a fifth of a second in which the app answers no key.
+cycles hundreds of times while they are made, and now and then afterwards: a third of a second of a run of two, and a
+fifth of a second in which the app answers no key.
 """
 
-import atexit
 import gc
 from functools import cache
 
@@ -14,9 +13,8 @@ _USUAL = gc.get_threshold()
 
 
 def begin() -> None:
-    """Begin to load: search only if more objects are made than loading makes; search nothing at the exit."""
+    """Begin to load: search only if more objects are made than loading makes."""
     gc.set_threshold(_WHILE_LOADING)
-    atexit.register(gc.freeze)
 
 
 def settle() -> None:
