@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 
 from trainer.config import Config
 from trainer.problems import ConfigError, Problem
+from trainer.schedules import Piecewise
 from trainer.schema import groups, hyperparameters, value_at
 from trainer.validation import discriminator, members
 from tui.form import Form
@@ -287,6 +288,20 @@ async def test_sizes_are_read_with_commas_or_spaces():
             assert app.form.config.model.hidden == hidden
         await type_into(pilot, "model.hidden", *"6, x")
         assert "must be a whole number, got 'x'" in below(app, "hidden")
+
+
+async def test_a_list_of_numbers_is_read_and_shown():
+    app = FormApp(ADAM.changed({"schedule.kind": "piecewise"}))
+    async with running(app) as pilot:
+        assert "10, 20" in line_of(app, "boundaries")
+        await type_into(pilot, "schedule.boundaries", *"5 7.5")
+        await type_into(pilot, "schedule.factors", *"[1e-2, 2]")
+        assert app.form.config is not None
+        assert app.form.config.schedule == Piecewise(boundaries=(5.0, 7.5), factors=(0.01, 2.0))
+        await type_into(pilot, "schedule.factors", *"0.1")
+        assert "must be as many as schedule.boundaries, 2, got 1." in below(app, "factors")
+        await type_into(pilot, "schedule.factors", *"0.1, x")
+        assert "must be a number, got 'x'" in below(app, "factors")
 
 
 async def test_an_optional_field_is_none_when_empty():

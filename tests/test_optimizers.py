@@ -10,7 +10,6 @@ import pytest
 from trainer import devices, numbers
 from trainer.config import Config
 from trainer.optimizers import Adam, AdamW, Optimizer, RmsProp, Sgd
-from trainer.schedules import Constant, Cosine, Exponential, Schedule, Step
 from trainer.validation import members
 
 devices.prepare_jax()
@@ -92,65 +91,3 @@ def test_the_defaults_are_those_of_optax() -> None:
         shared = {"b1", "b2", "eps", "decay"} & defaults.keys() & type(ours).model_fields.keys()
         assert shared
         assert {name: getattr(ours, name) for name in shared} == {name: defaults[name] for name in shared}
-
-
-STEPS, EPOCHS = 13, 20
-AT = np.arange(STEPS * EPOCHS)
-
-
-def factors(schedule: Schedule) -> np.ndarray[Any, Any]:
-    """What the rate is multiplied by in each update, the numbers traced."""
-    config = Config(schedule=schedule)
-
-    @jax.jit
-    def all_of_them(vector: Any) -> Any:
-        traced = numbers.unpack(config, vector)
-        return jax.vmap(lambda at: traced.schedule.factor(at / STEPS, jnp.float32(EPOCHS)) * jnp.ones(()))(AT)
-
-    return np.asarray(all_of_them(numbers.pack(config)))
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (Constant(), optax.constant_schedule(1.0)),
-        (Cosine(), optax.cosine_decay_schedule(1.0, STEPS * EPOCHS)),
-        (Cosine(alpha=0.1), optax.cosine_decay_schedule(1.0, STEPS * EPOCHS, alpha=0.1)),
-        (Cosine(warmup_epochs=4.0), optax.warmup_cosine_decay_schedule(0.0, 1.0, 4 * STEPS, STEPS * EPOCHS)),
-        (
-            Cosine(warmup_epochs=1.0, alpha=0.2),
-            optax.warmup_cosine_decay_schedule(0.0, 1.0, STEPS, STEPS * EPOCHS, end_value=0.2),
-        ),
-        (Exponential(), optax.exponential_decay(1.0, STEPS, 0.9)),
-        (Exponential(decay_rate=0.3, transition_epochs=2.0), optax.exponential_decay(1.0, 2 * STEPS, 0.3)),
-        (Step(), optax.exponential_decay(1.0, 10 * STEPS, 0.1, staircase=True)),
-        (Step(decay_rate=0.5, transition_epochs=3.0), optax.exponential_decay(1.0, 3 * STEPS, 0.5, staircase=True)),
-    ],
-    # Not of the reference, whose repr is an address.
-    ids=lambda value: repr(value) if isinstance(value, Schedule) else "",
-)  # fmt: skip
-def test_a_schedule_is_that_of_optax(ours: Schedule, theirs: Any) -> None:
-    expected = [float(theirs(number)) for number in AT]
-    np.testing.assert_allclose(factors(ours), expected, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", members(Config.model_fields["schedule"]))
-def test_a_schedule_stays_between_0_and_1_and_goes_on_after_the_end(kind: str) -> None:
-    schedule = Config().changed({"schedule.kind": kind}).schedule
-    beyond = np.asarray([schedule.factor(jnp.float32(epoch), 20.0) for epoch in (0.0, 10.5, 20.0, 35.0)])
-    assert ((beyond >= 0) & (beyond <= 1)).all()
-    assert (np.diff(beyond) <= 0).all()
-
-
-def test_a_cosine_may_be_all_warm_up() -> None:
-    rising = factors(Cosine(warmup_epochs=20.0))
-    np.testing.assert_allclose(rising, AT / (STEPS * EPOCHS), rtol=1e-4, atol=1e-6)
-    assert np.isfinite(factors(Cosine(warmup_epochs=100.0))).all()
-
-
-@pytest.mark.parametrize("transition", [0.1, 0.3, 0.7, 1.0, 2.5])
-def test_a_step_is_cut_at_the_epoch_that_is_meant_in_single_precision(transition: float) -> None:
-    schedule = Step(decay_rate=0.5, transition_epochs=transition)
-    for cuts in range(1, 30):
-        epoch = jnp.float32(transition * cuts)
-        assert float(schedule.factor(epoch, 100.0)) == pytest.approx(0.5**cuts, rel=1e-5)

@@ -92,7 +92,8 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
         "switch": bool,
         "choice": str,
         "text": str,
-        "sizes": tuple,
+        "integers": tuple,
+        "numbers": tuple,
     }
     for field in hyperparameters(config).values():
         value = value_at(config, field.path)
@@ -108,7 +109,7 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
          "role": "live"}),
         ("model.dropout", {"lowest": 0, "highest": 1, "exclusive": frozenset({"high"}), "role": "live",
          "default": 0.0}),
-        ("model.hidden", {"type": "sizes", "role": "structural", "default": (128, 128), "choices": ()}),
+        ("model.hidden", {"type": "integers", "role": "structural", "default": (128, 128), "choices": ()}),
         ("model.activation", {"type": "choice", "role": "structural", "selects": False}),
         ("training.epochs", {"type": "integer", "unit": "epochs", "lowest": 1, "highest": 1_000_000, "role": "live"}),
         ("training.seed", {"role": "fixed", "lowest": 0, "highest": 1 << 32, "exclusive": frozenset({"high"})}),
@@ -121,6 +122,11 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
 def test_a_field_is_described_as_it_is_declared(key: str, expected: dict[str, Any]) -> None:
     field = hyperparameters(Config())[key]
     assert {name: getattr(field, name) for name in expected} == expected
+
+
+def test_a_list_of_numbers_is_one_field() -> None:
+    field = hyperparameters(Config().changed({"schedule.kind": "piecewise"}))["schedule.boundaries"]
+    assert (field.type, field.role, field.unit, field.default) == ("numbers", "structural", "epochs", (10.0, 20.0))
 
 
 @pytest.mark.parametrize("end", ["lowest", "highest"])

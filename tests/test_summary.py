@@ -107,6 +107,9 @@ SCHEDULES: list[dict[str, Any]] = [
     {"schedule.kind": "cosine", "schedule.warmup_epochs": 1.5, "schedule.alpha": 0.1},
     {"schedule.kind": "exponential", "schedule.decay_rate": 0.5},
     {"schedule.kind": "step", "schedule.transition_epochs": 2.0},
+    {"schedule.kind": "cosine_restarts", "schedule.cycle_epochs": 1.5, "schedule.cycle_growth": 1.5},
+    {"schedule.kind": "one_cycle", "schedule.pct_start": 0.4},
+    {"schedule.kind": "piecewise", "schedule.boundaries": [1, 2.5], "schedule.factors": [0.5, 0.1]},
 ]
 
 

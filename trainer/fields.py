@@ -56,3 +56,6 @@ def fixed(default: Any, help: str, *, unit: str = "", advanced: bool = False, so
 
 Sizes = Annotated[tuple[Annotated[int, Strict(), Field(ge=1, le=65_536)], ...], Strict(False)]
 """A list of layer sizes: TOML arrays arrive as lists, the config keeps a tuple."""
+
+Numbers = Annotated[tuple[Annotated[float, Strict(), Field(gt=0, le=1_000_000)], ...], Strict(False)]
+"""A list of numbers above 0."""

@@ -13,7 +13,7 @@ from trainer.config import Config
 from trainer.fields import Role, Section
 from trainer.validation import discriminator, members
 
-Type = Literal["integer", "number", "switch", "choice", "text", "sizes"]
+Type = Literal["integer", "number", "switch", "choice", "text", "integers", "numbers"]
 End = Literal["low", "high"]
 
 HEADING = ("schema", "name", "description")
@@ -160,7 +160,8 @@ def _type(annotation: Any) -> Type:
     if get_origin(annotation) is Literal:
         return "choice"
     if get_origin(annotation) is tuple:
-        return "sizes"
+        each, *_ = get_args(get_args(annotation)[0])
+        return "integers" if each is int else "numbers"
     simple: dict[Any, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
     return simple[annotation]
 

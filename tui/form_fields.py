@@ -39,8 +39,9 @@ def parse(field: Hyperparameter, text: str) -> Any:
             return _integer(stripped)
         case "number":
             return _number(stripped)
-        case "sizes":
-            return tuple(_integer(word) for word in stripped.strip("[]()").replace(",", " ").split())
+        case "integers" | "numbers":
+            words = stripped.strip("[]()").replace(",", " ").split()
+            return tuple(map(_integer if field.type == "integers" else _number, words))
         case _:
             return text
 
@@ -55,7 +56,7 @@ def show(value: Any) -> str:
         case float():
             return re.sub(r"\.0$|(?<=e-)0|(?<=e\+)0", "", repr(value))
         case tuple() | list():
-            return ", ".join(map(str, value))
+            return ", ".join(map(show, value))
         case _:
             return clean(str(value))
 
