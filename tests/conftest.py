@@ -1,5 +1,6 @@
 """What every test stands on: the CPU, a cache of compiled programs outside the user's home, and folders of its own."""
 
+import importlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -24,6 +25,15 @@ def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's runs and presets out of the tests, and the tests out of those."""
     monkeypatch.setenv("NN_TUI_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture(scope="session")
+def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Keras on JAX. Importing it takes seconds, so that tests in need of it are one group, which one worker runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "jax")
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        return importlib.import_module("keras")
 
 
 @pytest.fixture

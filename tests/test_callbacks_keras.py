@@ -1,6 +1,5 @@
 """The same epochs stop, cut and save as in Keras, whose own callbacks are played beside ours on scripted metrics."""
 
-import importlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,14 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning"),
 ]
 many = settings(max_examples=400, deadline=None)
-
-
-@pytest.fixture(scope="module")
-def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_BACKEND", "jax")
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        return importlib.import_module("keras")
 
 
 # A coarse grid gives ties and differences of exactly min_delta; its last bits, in either precision, give near misses.

@@ -13,10 +13,15 @@ from trainer import devices
 from trainer.config import Config
 from trainer.losses import (
     Auto,
+    Focal,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    Poisson,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     resolve,
@@ -83,6 +88,53 @@ def test_a_loss_is_that_of_optax() -> None:
     )
 
 
+@settings(max_examples=60, deadline=None)
+@given(gamma=st.floats(0, 5), size=st.sampled_from([1.0, 10.0, 100.0]), seed=st.integers(0, 999))
+def test_a_focal_loss_keeps_its_digits_where_the_answer_is_almost_sure(gamma: float, size: float, seed: int) -> None:
+    logits = size * np.random.default_rng(seed).standard_normal((40, 5))
+    right = np.take_along_axis(logits, CLASSES[:, None], axis=1)
+    away = np.where(ONE_HOT > 0, -np.inf, logits) - right
+    odds = np.exp(away - away.max(axis=1, keepdims=True)).sum(axis=1) * np.exp(away.max(axis=1))
+    expected = (odds / (1 + odds)) ** gamma * np.log1p(odds)
+    found = Focal(gamma=gamma).per_example(logits.astype(np.float32), ONE_HOT)
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-6)
+
+
+def test_losses_are_each_other_where_their_numbers_say_so() -> None:
+    plain = SoftmaxCrossEntropy().per_example(LOGITS, ONE_HOT)
+    np.testing.assert_allclose(Focal(gamma=0.0).per_example(LOGITS, ONE_HOT), plain, rtol=1e-5)
+    np.testing.assert_allclose(KLDivergence(label_smoothing=0.0).per_example(LOGITS, ONE_HOT), plain, rtol=1e-5)
+    smoothed = SoftmaxCrossEntropy(label_smoothing=0.2).per_example(LOGITS, ONE_HOT)
+    unavoidable = -(0.84 * np.log(0.84) + 4 * 0.04 * np.log(0.04))
+    found = KLDivergence(label_smoothing=0.2).per_example(LOGITS, ONE_HOT)
+    np.testing.assert_allclose(found, smoothed - unavoidable, rtol=1e-4, atol=1e-5)
+
+
+def test_the_outputs_of_a_poisson_loss_are_logarithms() -> None:
+    counts = np.float32([[0.0, 3.0], [1.0, 8.0]])
+    rates = np.float32([[0.5, 2.0], [1.0, 9.0]])
+    np.testing.assert_allclose(Poisson().predictions(np.log(rates)), rates, rtol=1e-6)
+    gradient = jax.grad(lambda outputs: Poisson().per_example(outputs, counts).sum())(np.log(rates))
+    np.testing.assert_allclose(gradient, (rates - counts) / 2, rtol=1e-5)
+
+
+def test_a_prediction_is_the_output_itself_of_every_other_loss() -> None:
+    for kind in set(members(Config.model_fields["loss"])) - {"poisson"}:
+        assert Config().changed({"loss.kind": kind}).loss.predictions(OUTPUTS) is OUTPUTS
+
+
+@pytest.mark.parametrize("kind", members(Config.model_fields["loss"]))
+def test_every_loss_of_classes_tells_probabilities_in_the_order_of_the_outputs(kind: str) -> None:
+    loss = resolve(Config().changed({"loss.kind": kind}).loss, "classification")
+    if "classification" in loss.tasks:
+        shares = np.asarray(loss.probabilities(LOGITS))
+        assert ((shares >= 0) & (shares <= 1)).all()
+        assert (np.take_along_axis(shares, np.argsort(LOGITS), axis=1)[:, 1:] >= np.sort(shares)[:, :-1]).all()
+        assert isinstance(loss, MeanSquaredError | MeanAbsoluteError | Huber | LogCosh | SigmoidCrossEntropy) or (
+            shares.sum(axis=1) == pytest.approx(1, rel=1e-5)
+        )
+
+
 @pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(label_smoothing=0.3), SigmoidCrossEntropy(label_smoothing=0.3)])
 def test_label_smoothing_makes_the_best_answer_unsure(loss: Loss) -> None:
     sure, unsure = ONE_HOT[:1] * 40, ONE_HOT[:1] * 4
@@ -91,14 +143,16 @@ def test_label_smoothing_makes_the_best_answer_unsure(loss: Loss) -> None:
     assert loss.per_example(sure, ONE_HOT[:1]) > loss.per_example(unsure, ONE_HOT[:1])
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidCrossEntropy()])
-def test_an_output_far_off_has_a_large_loss_and_a_finite_gradient(loss: Loss) -> None:
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidCrossEntropy(), KLDivergence(), Hinge(), LogCosh(),
+                                  *(Focal(gamma=gamma) for gamma in (0.0, 0.5, 1.0, 2.0))])  # fmt: skip
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_output_far_off_has_a_large_loss_and_a_finite_gradient(loss: Loss, sign: int) -> None:
     def total(outputs: Any) -> Any:
         return loss.per_example(outputs, ONE_HOT).sum()
 
-    value, gradient = jax.value_and_grad(total)(-1e4 * ONE_HOT)
+    value, gradient = jax.value_and_grad(total)(sign * 1e4 * ONE_HOT)
     assert np.isfinite(value)
-    assert value > 1e4
+    assert value > 1e4 or sign > 0
     assert np.isfinite(gradient).all()
 
 
@@ -115,7 +169,7 @@ def test_every_loss_gives_a_number_an_example_for_each_of_its_tasks(kind: str) -
         loss = resolve(chosen, task)
         outputs, targets = (LOGITS, ONE_HOT) if task == "classification" else (OUTPUTS, TARGETS)
         assert loss.per_example(outputs, targets).shape == (40,)
-        assert (loss.per_example(outputs, targets) > 0).all()
+        assert (loss.per_example(outputs, targets) > 0).all() or isinstance(loss, Hinge | Poisson)
 
 
 SCALE, MEAN = np.float32([1.0, 20.0, 0.5]), np.float32([0.1, 4.0, -2.0])
@@ -148,7 +202,7 @@ def test_the_metrics_of_classes_are_those_of_scikit_learn_whatever_the_batches(s
 @pytest.mark.parametrize("filler", [7.0, np.inf, np.nan])
 @pytest.mark.parametrize("size", [40, 16, 1, 64])
 def test_the_metrics_of_numbers_are_those_of_scikit_learn_whatever_the_batches(size: int, filler: float) -> None:
-    metrics = Metrics("regression", jnp.asarray(SCALE), jnp.asarray(MEAN))
+    metrics = Metrics("regression", MeanSquaredError(), jnp.asarray(SCALE), jnp.asarray(MEAN))
     losses = RNG.random(40).astype(np.float32)
     outputs = TARGETS + 0.5 * OUTPUTS
     loss, mae, r2 = summed(metrics, cut((losses, outputs, TARGETS), size, filler))
@@ -168,7 +222,7 @@ def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: 
     rng = np.random.default_rng(seed)
     targets = (offset + rng.standard_normal((n, 1))).astype(np.float32)
     outputs = (targets + noise * rng.standard_normal((n, 1))).astype(np.float32)
-    metrics = Metrics("regression", jnp.ones(1), jnp.full(1, offset + 0.1))
+    metrics = Metrics("regression", MeanSquaredError(), jnp.ones(1), jnp.full(1, offset + 0.1))
     weights = np.ones(n, np.float32)
     found = float(metrics.values(metrics.sums(*map(jnp.asarray, (weights, outputs, targets, weights))))[2])
     assert found == pytest.approx(sklearn.metrics.r2_score(targets, outputs), rel=2e-3, abs=2e-3)
@@ -177,7 +231,9 @@ def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_metrics_have_a_name_and_a_sum_each(task: Any) -> None:
     metrics = (
-        Metrics("classification") if task == "classification" else Metrics(task, jnp.asarray(SCALE), jnp.asarray(MEAN))
+        Metrics("classification")
+        if task == "classification"
+        else Metrics(task, MeanSquaredError(), jnp.asarray(SCALE), jnp.asarray(MEAN))
     )
     batch = (np.ones(40), LOGITS, ONE_HOT) if task == "classification" else (np.ones(40), OUTPUTS, TARGETS)
     sums = metrics.sums(*map(jnp.float32, batch), jnp.ones(40))
@@ -186,7 +242,7 @@ def test_the_metrics_have_a_name_and_a_sum_each(task: Any) -> None:
 
 
 def test_the_metrics_of_no_example_are_finite() -> None:
-    for metrics in (Metrics("classification"), Metrics("regression", jnp.ones(2), jnp.zeros(2))):
+    for metrics in (Metrics("classification"), Metrics("regression", MeanSquaredError(), jnp.ones(2), jnp.zeros(2))):
         assert np.isfinite(metrics.values(jnp.zeros(metrics.n_sums))).all()
 
 

@@ -272,7 +272,7 @@ def test_a_second_run_of_a_structure_looks_with_the_function_of_the_first(
     assert picture_file.read(run.directory).step == run.status.steps
 
 
-@pytest.mark.parametrize("kind", ["sigmoid_cross_entropy", "mse", "mae", "huber"])
+@pytest.mark.parametrize("kind", ["focal", "kl_divergence", "sigmoid_cross_entropy", "hinge", "mse", "log_cosh"])
 def test_every_loss_of_classes_tells_probabilities(trained: Callable[..., Run], kind: str):
     run = trained({**IRIS, "loss.kind": kind, "training.epochs": 2})
     for example in picture_file.read(run.directory).worst:

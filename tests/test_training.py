@@ -1,5 +1,4 @@
 import errno
-import importlib
 import json
 import os
 import threading
@@ -725,14 +724,6 @@ def test_the_insights_of_a_run_are_recorded_after_their_epoch() -> None:
     before = found[insight["seq"] - 2 : insight["seq"]]
     assert [(record["kind"], record["epoch"]) for record in before] == [("epoch", 2), ("layers", 2)]
     assert insight["epoch"] == 2
-
-
-@pytest.fixture(scope="module")
-def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_BACKEND", "jax")
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        return importlib.import_module("keras")
 
 
 @pytest.mark.xdist_group("keras")

@@ -32,7 +32,7 @@ def make_look(shape: Shape) -> Callable[..., Float[Array, "blocks size columns"]
             outputs = step.outputs_of(shape, config, its, block.x, None)
             per_example = loss.per_example(outputs, step.as_targets(shape, block.y))
             if shape.task == "regression":
-                return jnp.concatenate([per_example[:, None], outputs[:, :MOST_OUTPUTS]], axis=1)
+                return jnp.concatenate([per_example[:, None], loss.predictions(outputs)[:, :MOST_OUTPUTS]], axis=1)
             shares = loss.probabilities(outputs)
             predicted = outputs.argmax(axis=-1)
             picked = (_picked(shares, classes) for classes in (block.y, predicted))

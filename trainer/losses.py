@@ -21,9 +21,16 @@ _SMOOTHING = "Share of each target spread over all classes; 0.1 curbs overconfid
 
 
 class Loss(Section):
-    """What every loss offers."""
+    """What every loss offers.
+
+    Attributes:
+        tasks: what it can train.
+        least_target: the smallest target that it is defined for, in the target's own units, which must then not be
+            scaled; None for any.
+    """
 
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression"})
+    least_target: ClassVar[float | None] = None
 
     def per_example(
         self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
@@ -35,6 +42,21 @@ class Loss(Section):
         """Return the probability of each class; a loss that measures distances trains the outputs towards 0 and 1."""
         return outputs.clip(0, 1)
 
+    def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch outputs"]:
+        """Return what the outputs say of the targets, in the targets' units; of classes whatever has the same order."""
+        return outputs
+
+
+class Exclusive(Loss):
+    """A loss of classes of which exactly one is right: the outputs are the logits of a softmax."""
+
+    tasks = frozenset({"classification"})
+
+    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
+        import jax
+
+        return jax.nn.softmax(outputs)
+
 
 class Auto(Loss):
     """Softmax cross-entropy for classes, mean squared error for numbers."""
@@ -42,10 +64,9 @@ class Auto(Loss):
     kind: Literal["auto"] = "auto"
 
 
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(Exclusive):
     """Negative log-likelihood of the class, of which there is exactly one."""
 
-    tasks = frozenset({"classification"})
     kind: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
     label_smoothing: float = live(0.0, _SMOOTHING, ge=0, lt=1, source="Szegedy et al. 2016")
 
@@ -56,10 +77,58 @@ class SoftmaxCrossEntropy(Loss):
 
         return optax.softmax_cross_entropy(outputs, optax.smooth_labels(targets, self.label_smoothing))
 
-    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
-        import jax
 
-        return jax.nn.softmax(outputs)
+class Focal(Exclusive):
+    """Softmax cross-entropy in which examples that are answered well count less."""
+
+    kind: Literal["focal"] = "focal"
+    gamma: float = live(
+        2.0, "How much less easy examples count; 0 is softmax cross-entropy, 2 helps where most are easy.",
+        ge=0, le=100, source="Lin et al. 2017",
+    )  # fmt: skip
+
+    def per_example(  # noqa: D102
+        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
+    ) -> Float[Array, " batch"]:
+        import jax
+        import jax.numpy as jnp
+
+        others = jnp.where(targets > 0, -jnp.inf, outputs)
+        # In logarithms, since 1 - p has no digits left where p is almost 1.
+        log_doubt = jax.nn.logsumexp(others, axis=-1) - jax.nn.logsumexp(outputs, axis=-1)
+        return -jnp.exp(self.gamma * log_doubt) * (targets * jax.nn.log_softmax(outputs)).sum(axis=-1)
+
+
+class KLDivergence(Exclusive):
+    """Divergence of the softmax from smoothed targets: softmax cross-entropy less what no answer could avoid."""
+
+    kind: Literal["kl_divergence"] = "kl_divergence"
+    label_smoothing: float = live(0.1, _SMOOTHING, ge=0, lt=1, source="Kullback and Leibler 1951; Szegedy et al. 2016")
+
+    def per_example(  # noqa: D102
+        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
+    ) -> Float[Array, " batch"]:
+        import jax
+        import optax
+
+        return optax.kl_divergence(jax.nn.log_softmax(outputs), optax.smooth_labels(targets, self.label_smoothing))
+
+
+class Hinge(Exclusive):
+    """How far the right output is from being 1 above all others and above 0; examples well answered count nothing.
+
+    Source: Keras' categorical hinge. Its scores are no logits: their softmax has the right order and no more.
+    """
+
+    kind: Literal["hinge"] = "hinge"
+
+    def per_example(  # noqa: D102
+        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
+    ) -> Float[Array, " batch"]:
+        import jax.numpy as jnp
+
+        right, wrong = (targets * outputs).sum(axis=-1), ((1 - targets) * outputs).max(axis=-1)
+        return jnp.maximum(1 + wrong - right, 0)
 
 
 class SigmoidCrossEntropy(Loss):
@@ -128,6 +197,42 @@ class Huber(Loss):
         return optax.huber_loss(outputs, targets, delta=self.delta).mean(axis=-1)
 
 
+class LogCosh(Loss):
+    """Logarithm of the hyperbolic cosine of the differences: squared for small, absolute for large ones, smoothly."""
+
+    kind: Literal["log_cosh"] = "log_cosh"
+
+    def per_example(  # noqa: D102
+        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
+    ) -> Float[Array, " batch"]:
+        import optax
+
+        return optax.log_cosh(outputs, targets).mean(axis=-1)
+
+
+class Poisson(Loss):
+    """For counts: the outputs are logarithms of expected counts, and the loss their negative log-likelihood.
+
+    What depends on the targets alone is left out, so that the loss may be below 0.
+    """
+
+    tasks = frozenset({"regression"})
+    least_target = 0.0
+    kind: Literal["poisson"] = "poisson"
+
+    def per_example(  # noqa: D102
+        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
+    ) -> Float[Array, " batch"]:
+        import jax.numpy as jnp
+
+        return (jnp.exp(outputs) - targets * outputs).mean(axis=-1)
+
+    def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch outputs"]:  # noqa: D102
+        import jax.numpy as jnp
+
+        return jnp.exp(outputs)
+
+
 def resolve(loss: Loss, task: Task) -> Loss:
     """Return the loss that `auto` stands for with this task; any other as it is."""
     if not isinstance(loss, Auto):
@@ -136,6 +241,7 @@ def resolve(loss: Loss, task: Task) -> Loss:
 
 
 AnyLoss = Annotated[
-    Auto | SoftmaxCrossEntropy | SigmoidCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber,
+    Auto | SoftmaxCrossEntropy | Focal | KLDivergence | SigmoidCrossEntropy | Hinge | MeanSquaredError
+    | MeanAbsoluteError | Huber | LogCosh | Poisson,
     Field(discriminator="kind"),
-]
+]  # fmt: skip

@@ -6,12 +6,12 @@ the mean over its examples and not the mean of means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from trainer.losses import Task
+from trainer.losses import Auto, Loss, Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -23,11 +23,13 @@ class Metrics:
 
     Attributes:
         task: decides which there are.
+        loss: says what the outputs mean.
         target_scale: original units of the target per unit trained on, one an output; scales mae back.
         target_mean: mean of the training targets as trained on, one an output: what r2 compares with.
     """
 
     task: Task
+    loss: Loss = field(default_factory=Auto)
     target_scale: Float[Array, " outputs"] | None = None
     target_mean: Float[Array, " outputs"] | None = None
 
@@ -50,7 +52,7 @@ class Metrics:
         else:
             assert self.target_scale is not None
             assert self.target_mean is not None
-            difference, centred = outputs - targets, targets - self.target_mean
+            difference, centred = self.loss.predictions(outputs) - targets, targets - self.target_mean
             rows.append((jnp.abs(difference) * self.target_scale).mean(axis=-1))
             rows.append((difference**2).sum(axis=-1))
             rows.append((centred**2).sum(axis=-1))

@@ -1,5 +1,6 @@
 """Before a run exists: read the data, check that config and data fit. What fails here has created nothing."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,10 @@ from trainer import callbacks, losses, memory
 from trainer.config import Config
 from trainer.data import Files
 from trainer.data.loading import load
+from trainer.data.section import NumericTargetSection, Task
 from trainer.data.splits import Splits, Summary
 from trainer.problems import ConfigError, Problem
+from trainer.validation import members
 
 _BYTES = 4
 _COPIES = 6
@@ -50,6 +53,7 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
         raise ConfigError([*problems, *error.problems]) from None
     prepared = Prepared(_anchored(config, base), splits)
     problems.extend(misfits(prepared.config, splits.summary))
+    problems = problems or [*_targets_too_low(config, splits)]
     if problems:
         raise ConfigError(problems)
     return prepared
@@ -76,8 +80,10 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
     loss = losses.resolve(config.loss, data.task)
     if data.task not in loss.tasks:
-        fitting = "mse, mae or huber" if data.task == "regression" else "softmax_cross_entropy"
-        yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {fitting}.', "loss.kind")
+        yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {_fitting(data.task)}.', "loss.kind")
+    elif loss.least_target is not None and _scales_target(config):
+        message = f'must be false for loss.kind = "{config.loss.kind}", whose targets keep their own units, got true.'
+        yield Problem(message, "data.standardize_target")
     copies = copies or config.training.replicas
     n_parameters = copies * config.model.n_parameters(data.n_features, data.n_outputs)
     needed, free = n_parameters * _BYTES * _COPIES, memory.installed()
@@ -88,3 +94,30 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")
+
+
+def _targets_too_low(config: Config, splits: Splits) -> Iterator[Problem]:
+    """Yield that the loss is not defined for some of the targets, which are held in their own units."""
+    least = losses.resolve(config.loss, splits.task).least_target
+    if least is None:
+        return
+    lowest = min(float(part.y.min()) for part in (splits.train, splits.validation, splits.test) if len(part))
+    if lowest < least:
+        needed = f'"{config.loss.kind}" needs targets of at least {least:g}'
+        yield Problem(f"must fit the data: {needed}, got {lowest:g}. Use {_fitting(splits.task, lowest)}.", "loss.kind")
+
+
+def _fitting(task: Task, lowest_target: float = math.inf) -> str:
+    """Return the losses that there are for a task and its targets."""
+    fitting = [
+        kind
+        for kind, loss in members(Config.model_fields["loss"]).items()
+        if issubclass(loss, losses.Loss)
+        and task in loss.tasks
+        and (loss.least_target is None or loss.least_target <= lowest_target)
+    ]
+    return f"{', '.join(fitting[:-1])} or {fitting[-1]}"
+
+
+def _scales_target(config: Config) -> bool:
+    return isinstance(config.data, NumericTargetSection) and config.data.standardize_target

@@ -86,9 +86,10 @@ def _order(shape: Shape, state: State) -> Int[Array, " order"]:
 
 def metrics_of(shape: Shape, target_scale: Array, target_mean: Array) -> Metrics:
     """Return what to measure; scale and mean of the targets undo their standardization."""
+    loss = losses.resolve(shape.config.loss, shape.task)
     if shape.task == "classification":
-        return Metrics(shape.task)
-    return Metrics(shape.task, target_scale, target_mean)
+        return Metrics(shape.task, loss)
+    return Metrics(shape.task, loss, target_scale, target_mean)
 
 
 def at_epoch_begin(shape: Shape, state: State) -> State:
