@@ -1,11 +1,9 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +24,6 @@ from trainer.losses import (
     SoftmaxCrossEntropy,
     resolve,
 )
-from trainer.metrics import Metrics
 from trainer.state import blocks
 from trainer.validation import members
 
@@ -170,80 +167,6 @@ def test_every_loss_gives_a_number_an_example_for_each_of_its_tasks(kind: str) -
         outputs, targets = (LOGITS, ONE_HOT) if task == "classification" else (OUTPUTS, TARGETS)
         assert loss.per_example(outputs, targets).shape == (40,)
         assert (loss.per_example(outputs, targets) > 0).all() or isinstance(loss, Hinge | Poisson)
-
-
-SCALE, MEAN = np.float32([1.0, 20.0, 0.5]), np.float32([0.1, 4.0, -2.0])
-
-
-def summed(metrics: Metrics, batches: list[tuple[Any, Any, Any, Any]]) -> np.ndarray[Any, Any]:
-    compiled = jax.jit(lambda *batch: metrics.sums(*batch))
-    sums = sum((compiled(*batch) for batch in batches), jnp.zeros(metrics.n_sums))
-    return np.asarray(jax.jit(metrics.values)(sums))
-
-
-def cut(arrays: tuple[np.ndarray[Any, Any], ...], size: int, filler: float) -> list[tuple[Any, Any, Any, Any]]:
-    """Batches of one size; the last one filled up with rows of weight 0."""
-    n = len(arrays[0])
-    pad = -n % size
-    padded = [np.concatenate([array, np.full((pad, *array.shape[1:]), filler, np.float32)]) for array in arrays]
-    weights = np.r_[np.ones(n, np.float32), np.zeros(pad, np.float32)]
-    return [tuple(array[at : at + size] for array in (*padded, weights)) for at in range(0, n, size)]  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("filler", [7.0, np.inf, np.nan])
-@pytest.mark.parametrize("size", [40, 16, 1, 64])
-def test_the_metrics_of_classes_are_those_of_scikit_learn_whatever_the_batches(size: int, filler: float) -> None:
-    losses = RNG.random(40).astype(np.float32)
-    loss, accuracy = summed(Metrics("classification"), cut((losses, LOGITS, ONE_HOT), size, filler))
-    assert loss == pytest.approx(losses.mean(), rel=1e-5)
-    assert accuracy == pytest.approx(sklearn.metrics.accuracy_score(CLASSES, LOGITS.argmax(-1)), rel=1e-6)
-
-
-@pytest.mark.parametrize("filler", [7.0, np.inf, np.nan])
-@pytest.mark.parametrize("size", [40, 16, 1, 64])
-def test_the_metrics_of_numbers_are_those_of_scikit_learn_whatever_the_batches(size: int, filler: float) -> None:
-    metrics = Metrics("regression", MeanSquaredError(), jnp.asarray(SCALE), jnp.asarray(MEAN))
-    losses = RNG.random(40).astype(np.float32)
-    outputs = TARGETS + 0.5 * OUTPUTS
-    loss, mae, r2 = summed(metrics, cut((losses, outputs, TARGETS), size, filler))
-    assert loss == pytest.approx(losses.mean(), rel=1e-5)
-    assert mae == pytest.approx(sklearn.metrics.mean_absolute_error(TARGETS * SCALE, outputs * SCALE), rel=1e-5)
-    assert r2 == pytest.approx(sklearn.metrics.r2_score(TARGETS, outputs, multioutput="variance_weighted"), rel=1e-4)
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    n=st.sampled_from([2, 7, 30]),
-    offset=st.sampled_from([0.0, 1.0, 100.0]),
-    noise=st.floats(0.01, 3),
-    seed=st.integers(0, 99),
-)
-def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    targets = (offset + rng.standard_normal((n, 1))).astype(np.float32)
-    outputs = (targets + noise * rng.standard_normal((n, 1))).astype(np.float32)
-    metrics = Metrics("regression", MeanSquaredError(), jnp.ones(1), jnp.full(1, offset + 0.1))
-    weights = np.ones(n, np.float32)
-    found = float(metrics.values(metrics.sums(*map(jnp.asarray, (weights, outputs, targets, weights))))[2])
-    assert found == pytest.approx(sklearn.metrics.r2_score(targets, outputs), rel=2e-3, abs=2e-3)
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_the_metrics_have_a_name_and_a_sum_each(task: Any) -> None:
-    metrics = (
-        Metrics("classification")
-        if task == "classification"
-        else Metrics(task, MeanSquaredError(), jnp.asarray(SCALE), jnp.asarray(MEAN))
-    )
-    batch = (np.ones(40), LOGITS, ONE_HOT) if task == "classification" else (np.ones(40), OUTPUTS, TARGETS)
-    sums = metrics.sums(*map(jnp.float32, batch), jnp.ones(40))
-    assert sums.shape == (metrics.n_sums,)
-    assert metrics.values(sums).shape == (len(metrics.names),)
-
-
-def test_the_metrics_of_no_example_are_finite() -> None:
-    for metrics in (Metrics("classification"), Metrics("regression", MeanSquaredError(), jnp.ones(2), jnp.zeros(2))):
-        assert np.isfinite(metrics.values(jnp.zeros(metrics.n_sums))).all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2047, 2048, 2049, 4097])

@@ -202,6 +202,23 @@ async def test_a_regression_shows_mean_absolute_error(script: Scripted):
         assert "val_mae" in part(pilot, "MetricPanel")
 
 
+async def test_a_key_goes_through_the_metrics_of_the_run(script: Scripted):
+    script.epoch(loss=1.0, accuracy=0.5, f1=0.25, val_loss=1.1, val_accuracy=0.4, val_f1=0.2, grad_norm=3.0)
+    async with following(script.path) as pilot:
+        for title, place in [("accuracy", "1/2"), ("f1", "2/2"), ("accuracy", "1/2")]:
+            await until(pilot, lambda title=title: f"─ {title} ─" in part(pilot, "MetricPanel"))
+            assert f"{place} · t next" in part(pilot, "MetricPanel")
+            assert f"val_{title}" in part(pilot, "MetricPanel")
+            await pilot.press("t")
+
+
+async def test_a_run_of_one_metric_offers_no_other(script: Scripted):
+    script.epoch(loss=1.0, accuracy=0.5, val_loss=1.1, val_accuracy=0.4)
+    async with following(script.path) as pilot:
+        await until(pilot, lambda: "─ accuracy" in part(pilot, "MetricPanel"))
+        assert "next" not in part(pilot, "MetricPanel")
+
+
 # The status line.
 
 

@@ -63,6 +63,19 @@ def test_a_loss_of_counts_wants_no_target_below_0(tmp_path: Path) -> None:
     assert "poisson" not in problem.message.partition("Use")[2]
 
 
+@pytest.mark.parametrize(("field", "task"), [("f1", "regression"), ("auroc", "regression"), ("rmse", "classification")])
+def test_a_metric_that_does_not_fit_the_task_is_refused(field: str, task: str) -> None:
+    problem = refused({**(NUMBERS if task == "regression" else CLASSES), f"metrics.{field}": True})
+    assert (problem.key, problem.message) == (f"metrics.{field}", f"must be false for {task}, got true.")
+
+
+def test_more_likeliest_classes_than_there_are_others_are_refused() -> None:
+    assert prepare(Config().changed({**CLASSES, "metrics.top_k": True, "metrics.k": 2}))
+    assert prepare(Config().changed({**CLASSES, "metrics.k": 3})), "k alone asks for nothing"
+    problem = refused({**CLASSES, "metrics.top_k": True, "metrics.k": 3})
+    assert (problem.key, problem.message) == ("metrics.k", "must be less than the 3 classes for metrics.top_k, got 3.")
+
+
 def test_counts_are_measured_and_shown_in_their_own_units(trained: Any) -> None:
     """Were the logarithms taken for the counts, no r2 could be above 0."""
     from trainer import picture_file

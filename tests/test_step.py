@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -478,3 +479,21 @@ def test_a_run_of_no_validation_has_no_validation_metrics() -> None:
     assert numbers_engine.shape.row_names == ("loss", "mae", "r2", "learning_rate", "grad_norm")
     _, (report,) = numbers_engine.run([numbers_engine.shape.steps_per_epoch])
     assert np.isfinite(report.rows).all()
+
+
+def test_the_further_metrics_of_an_epoch_are_those_of_its_weights() -> None:
+    names = ("top_k", "f1", "precision", "recall", "auroc", "perplexity")
+    small = made({**SMALL, "metrics.k": 2, **{f"metrics.{name}": True for name in names}})
+    state, (report,) = small.run([5 * small.shape.steps_per_epoch])
+    row = dict(zip(small.shape.row_names, report.rows[-1], strict=True))
+    y = small.splits.validation.y
+    logits = forward(state.parameters, small.splits.validation.x)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    report_of = sklearn.metrics.classification_report(y, logits.argmax(axis=1), output_dict=True, zero_division=0)
+    for name, theirs in [("f1", "f1-score"), ("precision", "precision"), ("recall", "recall")]:
+        assert row[f"val_{name}"] == pytest.approx(report_of["macro avg"][theirs], rel=1e-5)
+    assert row["val_top_2_accuracy"] == pytest.approx(sklearn.metrics.top_k_accuracy_score(y, logits, k=2), rel=1e-5)
+    assert row["val_perplexity"] == pytest.approx(np.exp(sklearn.metrics.log_loss(y, shares)), rel=1e-4)
+    exact = sklearn.metrics.roc_auc_score(y, shares, multi_class="ovr", average="macro")
+    assert row["val_auroc"] == pytest.approx(exact, abs=0.01), "told from bins"
+    assert 0 < row["f1"] < 1

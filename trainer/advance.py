@@ -107,7 +107,7 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
-    metrics = step.metrics_of(shape, data.target_scale, data.target_mean)
+    metrics = step.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
 
     def update(state: State, spread: Spread, vector: Array) -> tuple[State, Spread]:
         state, measured = step.update(shape, numbers.unpack(shape.config, vector), metrics, data, state)

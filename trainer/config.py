@@ -14,6 +14,7 @@ from trainer import toml
 from trainer.callbacks import Callbacks
 from trainer.data import Data, Digits
 from trainer.fields import Section, fixed, live, structural
+from trainer.further_metrics import MetricsSection
 from trainer.losses import AnyLoss, Auto
 from trainer.models import MLP, AnyModel
 from trainer.optimizers import Adam, AnyOptimizer
@@ -78,6 +79,7 @@ class Config(Section):
     schedule: AnySchedule = Field(default_factory=Constant, description="What multiplies the learning rate over time.")
     regularization: Regularization = Field(default_factory=Regularization, description="What keeps weights small.")
     training: Training = Field(default_factory=Training, description="How long and in which portions.")
+    metrics: MetricsSection = Field(default_factory=MetricsSection, description="What else is measured.")
     callbacks: Callbacks = Field(default_factory=Callbacks, description="What is done at the end of an epoch.")
 
     @field_validator("schema_version")

@@ -6,15 +6,24 @@ the mean over its examples and not the mean of means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from trainer.losses import Auto, Loss, Task
+from trainer.further_metrics import MetricsSection, asked
+from trainer.losses import Loss, Task
+from trainer.measures import Batch, Sums, total
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
+
+_USUAL: dict[Task, tuple[str, ...]] = {"classification": ("loss", "accuracy"), "regression": ("loss", "mae", "r2")}
+
+
+def names(task: Task, section: MetricsSection) -> tuple[str, ...]:
+    """Return the names of the metrics of a task and of those that a config asks for beside them."""
+    return (*_USUAL[task], *(it.name for it in asked(section)))
 
 
 @dataclass(frozen=True)
@@ -22,21 +31,21 @@ class Metrics:
     """The metrics of one task.
 
     Attributes:
-        task: decides which there are.
+        task: decides which there are always.
+        section: says which there are beside them.
         loss: says what the outputs mean.
-        target_scale: original units of the target per unit trained on, one an output; scales mae back.
+        n_outputs: of the network.
+        target_scale, target_offset: from the target as trained on to its own units, one an output; numbers only.
         target_mean: mean of the training targets as trained on, one an output: what r2 compares with.
     """
 
     task: Task
-    loss: Loss = field(default_factory=Auto)
-    target_scale: Float[Array, " outputs"] | None = None
-    target_mean: Float[Array, " outputs"] | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names, in the order of `values`."""
-        return ("loss", "accuracy") if self.task == "classification" else ("loss", "mae", "r2")
+    section: MetricsSection
+    loss: Loss
+    n_outputs: int
+    target_scale: Float[Array, " outputs"]
+    target_offset: Float[Array, " outputs"]
+    target_mean: Float[Array, " outputs"]
 
     def sums(
         self,
@@ -50,27 +59,44 @@ class Metrics:
         if self.task == "classification":
             rows.append((outputs.argmax(axis=-1) == targets.argmax(axis=-1)).astype(losses.dtype))
         else:
-            assert self.target_scale is not None
-            assert self.target_mean is not None
             difference, centred = self.loss.predictions(outputs) - targets, targets - self.target_mean
             rows.append((jnp.abs(difference) * self.target_scale).mean(axis=-1))
             rows.append((difference**2).sum(axis=-1))
             rows.append((centred**2).sum(axis=-1))
             rows.extend(centred.T)
-        # A padding row may hold anything, even what makes the loss infinite: 0 * inf would be NaN.
-        return jnp.where(weights > 0, jnp.stack(rows), 0.0).sum(axis=-1)
+        batch = Batch(self.loss, self.section.k, outputs, targets, weights, self.target_scale, self.target_offset)
+        further = [sums.of(batch) for sums in self._places]
+        usual = total(jnp.stack(rows), weights)
+        return jnp.concatenate([usual, *further]) if further else usual
 
     def values(self, sums: Float[Array, " sums"]) -> Float[Array, " metrics"]:
-        """Return the metrics of all examples summed so far; r2 is weighted by the variance of each output."""
+        """Return the metrics of all examples summed so far, in the order of `names`."""
         n = jnp.maximum(sums[0], 1.0)
-        if self.task == "classification":
-            return sums[1:3] / n
-        # Sums about the training mean, moved to the mean of these examples: no large numbers cancel.
-        total = sums[4] - (sums[5:] ** 2).sum() / n
-        r2 = 1.0 - sums[3] / jnp.maximum(total, 1e-12)
-        return jnp.stack([sums[1] / n, sums[2] / n, r2])
+        usual = sums[1:3] / n if self.task == "classification" else self._of_numbers(sums, n)
+        further = [it.metric.tell(sums[self._places[it.metric.sums]], n) for it in asked(self.section)]
+        return jnp.concatenate([usual, jnp.stack(further)]) if further else usual
 
     @property
     def n_sums(self) -> int:
         """Return the length of `sums`."""
-        return 3 if self.target_mean is None else 5 + len(self.target_mean)
+        return self._n_usual + sum(sums.count(self.n_outputs) for sums in self._places)
+
+    def _of_numbers(self, sums: Float[Array, " sums"], n: Float[Array, ""]) -> Float[Array, " metrics"]:
+        """Return loss, mae and r2, which is weighted by the variance of each output."""
+        # Sums about the training mean, moved to the mean of these examples: no large numbers cancel.
+        variation = sums[4] - (sums[5 : self._n_usual] ** 2).sum() / n
+        r2 = 1.0 - sums[3] / jnp.maximum(variation, 1e-12)
+        return jnp.stack([sums[1] / n, sums[2] / n, r2])
+
+    @property
+    def _n_usual(self) -> int:
+        return 3 if self.task == "classification" else 5 + self.n_outputs
+
+    @property
+    def _places(self) -> dict[Sums, slice]:
+        """Return where the sums of the further metrics are; what several are told from is there once."""
+        places, start = {}, self._n_usual
+        for sums in dict.fromkeys(it.metric.sums for it in asked(self.section)):
+            places[sums] = slice(start, start + sums.count(self.n_outputs))
+            start = places[sums].stop
+        return places

@@ -11,6 +11,7 @@ from trainer.data import Files
 from trainer.data.loading import load
 from trainer.data.section import NumericTargetSection, Task
 from trainer.data.splits import Splits, Summary
+from trainer.further_metrics import asked
 from trainer.problems import ConfigError, Problem
 from trainer.validation import members
 
@@ -84,6 +85,7 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     elif loss.least_target is not None and _scales_target(config):
         message = f'must be false for loss.kind = "{config.loss.kind}", whose targets keep their own units, got true.'
         yield Problem(message, "data.standardize_target")
+    yield from _unfit_metrics(config, data)
     copies = copies or config.training.replicas
     n_parameters = copies * config.model.n_parameters(data.n_features, data.n_outputs)
     needed, free = n_parameters * _BYTES * _COPIES, memory.installed()
@@ -94,6 +96,15 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
         yield Problem(message, "model.hidden")
+
+
+def _unfit_metrics(config: Config, data: Summary) -> Iterator[Problem]:
+    for field, _, metric in asked(config.metrics):
+        if metric.task != data.task:
+            yield Problem(f"must be false for {data.task}, got true.", f"metrics.{field}")
+    k = config.metrics.k
+    if config.metrics.top_k and data.task == "classification" and k >= data.n_outputs:
+        yield Problem(f"must be less than the {data.n_outputs} classes for metrics.top_k, got {k}.", "metrics.k")
 
 
 def _targets_too_low(config: Config, splits: Splits) -> Iterator[Problem]:

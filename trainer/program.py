@@ -133,9 +133,10 @@ def examples(splits: Splits) -> Data:
     x: Any = splits.train.x
     y: Any = splits.train.y
     scale: Any = splits.y_scale
+    offset: Any = splits.y_offset
     # The targets are held as trained on, so that their mean is about zero where they are standardized.
     mean: Any = y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)
-    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, mean)
+    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean)
 
 
 def place(splits: Splits, sharding: Sharding | None = None) -> Data:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from trainer import callbacks, devices, numbers, placement
+from trainer import callbacks, devices, metrics, numbers, placement
 from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoint
 from trainer.config import Config
 from trainer.data.splits import Summary
 from trainer.judging import judge
 from trainer.losses import Task
-from trainer.metrics import Metrics
 from trainer.preparation import Prepared
 
 
@@ -74,8 +73,8 @@ class Shape:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Return the names of the task's metrics."""
-        return Metrics(self.task).names
+        """Return the names of the metrics of some examples."""
+        return metrics.names(self.task, self.config.metrics)
 
     @property
     def row_names(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class Data(NamedTuple):
     y: Int[Array, " train"] | Float[Array, "train outputs"]
     validation: "Blocks"
     target_scale: Float[Array, " outputs"]
+    target_offset: Float[Array, " outputs"]
     target_mean: Float[Array, " outputs"]
 
 

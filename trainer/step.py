@@ -44,7 +44,7 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
             seed=seed,
             step=jnp.int32(0),
             order=jnp.zeros(shape.steps_per_epoch * config.training.batch_size, jnp.int32),
-            sums=jnp.zeros(metrics_of(shape, per_output, per_output).n_sums),
+            sums=jnp.zeros(metrics_of(shape, per_output, per_output, per_output).n_sums),
             grad_norms=zero,
             slots=tuple(_empty_slot(watch, parameters) for watch in shape.watches),
             trouble=Trouble(jnp.int32(NEVER), zero, zero),
@@ -62,7 +62,7 @@ def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
     def evaluate(
         parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], data: Data, examples: Blocks
     ) -> Float[Array, " metrics"]:
-        metrics = metrics_of(shape, data.target_scale, data.target_mean)
+        metrics = metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
         its = placement.member(shape, parameters, member)
         return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, its, examples))
 
@@ -84,12 +84,10 @@ def _order(shape: Shape, state: State) -> Int[Array, " order"]:
     return permutation[jnp.arange(length) % shape.n_train]
 
 
-def metrics_of(shape: Shape, target_scale: Array, target_mean: Array) -> Metrics:
-    """Return what to measure; scale and mean of the targets undo their standardization."""
+def metrics_of(shape: Shape, scale: Array, offset: Array, mean: Array) -> Metrics:
+    """Return what to measure; scale, offset and mean are those of the targets."""
     loss = losses.resolve(shape.config.loss, shape.task)
-    if shape.task == "classification":
-        return Metrics(shape.task, loss)
-    return Metrics(shape.task, loss, target_scale, target_mean)
+    return Metrics(shape.task, shape.config.metrics, loss, shape.n_outputs, scale, offset, mean)
 
 
 def at_epoch_begin(shape: Shape, state: State) -> State:

@@ -80,9 +80,7 @@ class Section(Vertical):
         seen = [
             field
             for field in self.group.fields
-            if field is self.group.fields[0]
-            or field.path in problems
-            or (is_on and (self.is_open or not field.advanced))
+            if field is heading or field.path in problems or (is_on and (self.is_open or not field.advanced))
         ]
         parts: dict[tuple[Any, ...], Hyperparameter | None] = {row_key(f): f for f in seen if not f.advanced}
         if is_on and _advanced(self.group):

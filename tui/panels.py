@@ -12,10 +12,11 @@ from textual.reactive import Reactive
 from textual.widgets import RichLog
 
 from trainer.lazy import np
+from trainer.text import clean
 from tui.chart_frame import NO_EPOCH, WAITING, Mark, Series
 from tui.chart_widget import Chart
 from tui.lines import Lines
-from tui.wording import number
+from tui.wording import QUIET, number
 
 if TYPE_CHECKING:
     from trainer.callbacks import Progress
@@ -30,10 +31,11 @@ _FAR_ENOUGH = 0.25
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How curves are shown: logarithmic or not, over which axis."""
+    """How curves are shown: logarithmic or not, over which axis, which of the metrics (counted round)."""
 
     log_y: bool = False
     axis: str = "epochs"
+    metric: int = 0
 
 
 @runtime_checkable
@@ -57,16 +59,22 @@ class Panel(Chart):
         """Show the run as far as its records were read."""
         run = followed.run
         # Setting a title repaints the whole panel, even if it is the same one.
-        if (title := self.title(run)) != self.border_title:
+        if (title := self.title(run, view)) != self.border_title:
             self.border_title = title
+        if (subtitle := self.subtitle(run, view)) != (self.border_subtitle or ""):
+            self.border_subtitle = subtitle
         self.show(
             self.curves(run, view), marks(run, view), log_y=self.log_y(view), x_label=view.axis,
             x_end=_planned(run, view), empty=self.empty(run),
         )  # fmt: skip
 
-    def title(self, run: Run) -> str:  # noqa: ARG002
+    def title(self, run: Run, view: View) -> str:  # noqa: ARG002
         """Return the border's words, where they depend on the run."""
         return self.BORDER_TITLE
+
+    def subtitle(self, run: Run, view: View) -> str:  # noqa: ARG002
+        """Return the words at the border's foot, if there are any."""
+        return ""
 
     def log_y(self, view: View) -> bool:
         """Return whether the y axis is logarithmic."""
@@ -91,15 +99,19 @@ class LossPanel(Panel):
 
 
 class MetricPanel(Panel):
-    """The task's own metric: accuracy, or mean absolute error."""
+    """A metric beside the loss, the task's usual one first; a key goes on to the next where there are several."""
 
     BORDER_TITLE = "metric"
 
-    def title(self, run: Run) -> str:  # noqa: D102
-        return _metric(run) or self.BORDER_TITLE
+    def title(self, run: Run, view: View) -> str:  # noqa: D102
+        return Content(_metric(run, view) or self.BORDER_TITLE).markup
+
+    def subtitle(self, run: Run, view: View) -> str:  # noqa: D102
+        count = len(_metrics(run))
+        return f"{view.metric % count + 1}/{count} · t next" if count > 1 else ""
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
-        return _pair(run, view, _metric(run))
+        return _pair(run, view, _metric(run, view))
 
 
 class RatePanel(Panel):
@@ -162,8 +174,15 @@ def _place(event: Event, run: Run, axis: str) -> float:
     return event.step if axis == "steps" else event.step / run.steps_per_epoch
 
 
-def _metric(run: Run) -> str:
-    return next((name for name in ("accuracy", "mae") if name in run.epochs or name in run.steps), "")
+def _metrics(run: Run) -> list[str]:
+    """Return the metrics of a run beside the loss, without those of validation, whose names can be shown."""
+    names = (name for name in {**run.epochs, **run.steps} if name not in ("loss", *QUIET) and name == clean(name))
+    return [name for name in names if not name.startswith("val_")]
+
+
+def _metric(run: Run, view: View) -> str:
+    names = _metrics(run)
+    return names[view.metric % len(names)] if names else ""
 
 
 def _pair(run: Run, view: View, name: str) -> list[Series]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual import getters, on
@@ -106,11 +107,15 @@ class RunView(Vertical):
 
     def toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
-        self._look(View(not self._view.log_y, self._view.axis))
+        self._look(replace(self._view, log_y=not self._view.log_y))
 
     def cycle_axis(self) -> None:
         """Change to the next x axis."""
-        self._look(View(self._view.log_y, AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+        self._look(replace(self._view, axis=AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+
+    def next_metric(self) -> None:
+        """Show the next of the run's metrics."""
+        self._look(replace(self._view, metric=self._view.metric + 1))
 
     @on(PageTabs.Chosen)
     def _show_chosen(self, event: PageTabs.Chosen) -> None:

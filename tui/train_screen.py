@@ -61,6 +61,7 @@ class TrainScreen(Screen[None]):
             "f7,x", "cycle_axis", "X axis", id="train.axis", show=False,
             tooltip="Epochs, steps or seconds on the x axis",
         ),
+        Binding("t", "next_metric", "Metric", id="train.metric", show=False, tooltip="Show the next metric"),
         Binding(
             "m", "next_panel", "Next chart", id="train.panel", show=False,
             tooltip="The next chart, where the screen has room for one only",
@@ -231,6 +232,10 @@ class TrainScreen(Screen[None]):
     def action_cycle_axis(self) -> None:
         """Change to the next x axis."""
         self.run_view.cycle_axis()
+
+    def action_next_metric(self) -> None:
+        """Show the next metric where the run has several."""
+        self.run_view.next_metric()
 
     def action_next_panel(self) -> None:
         """Show the next chart where there is room for one."""

@@ -15,7 +15,8 @@ STATE_GLYPHS = {
     "diverged": "✗", "failed": "!", "crashed": "?", "damaged": "?",
 }  # fmt: skip
 
-_QUIET = ("learning_rate", "grad_norm")
+QUIET = ("learning_rate", "grad_norm")
+"""What a run measures of its training and not of its model: a reader rarely asks for it."""
 
 
 def number(value: float | None) -> str:
@@ -73,4 +74,4 @@ def age(then: float, now: float | None = None) -> str:
 
 def metrics_line(metrics: Mapping[str, float]) -> str:
     """Return the metrics of an epoch in one line, without those that a reader rarely asks for."""
-    return "  ".join(f"{name} {number(value)}" for name, value in metrics.items() if name not in _QUIET)
+    return "  ".join(f"{name} {number(value)}" for name, value in metrics.items() if name not in QUIET)

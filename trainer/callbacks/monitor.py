@@ -11,18 +11,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
+from trainer import further_metrics
 from trainer.callbacks.actions import Direction, EpochEnd, Renewal, Warn
 from trainer.problems import ConfigError, Problem
 
 Mode = Literal["auto", "min", "max"]
 
-_LOWER: Final = "loss error error_rate mae mse rmse msle mape nll cross_entropy brier ece perplexity max_error seconds"
-_HIGHER: Final = (
-    "accuracy balanced_accuracy top_5_accuracy precision recall f1 auc r2 explained_variance examples_per_second"
-)
+_LOWER: Final = "loss error error_rate mae mse msle nll cross_entropy brier ece max_error seconds"
+_HIGHER: Final = "accuracy balanced_accuracy auc r2 explained_variance examples_per_second"
 
 METRIC_DIRECTIONS: Final[Mapping[str, Direction]] = MappingProxyType(
-    {**dict.fromkeys(_LOWER.split(), "min"), **dict.fromkeys(_HIGHER.split(), "max")}
+    {**dict.fromkeys(_LOWER.split(), "min"), **dict.fromkeys(_HIGHER.split(), "max"), **further_metrics.directions()}
 )
 """Which way each metric improves, without the prefix `val_`: the one table that callbacks and screens use."""
 
