@@ -94,7 +94,7 @@ def test_embedded_sets_are_those_of_scikit_learn(section: DataSection, oracle: A
 
 def test_digits_are_pictures_from_0_to_1_when_not_standardized() -> None:
     splits = load(Digits(standardize="none"))
-    assert splits.image_shape == (8, 8)
+    assert splits.image_shape == (8, 8, 1)
     assert splits.train.x.min() == 0
     assert splits.train.x.max() == 1
     assert splits.warnings == ()

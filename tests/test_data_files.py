@@ -430,7 +430,17 @@ def test_compressed_and_fortran_ordered_arrays_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(splits.train.x, X.astype(np.float32))
 
 
-@pytest.mark.parametrize(("shape", "picture"), [((3, 4), (3, 4)), ((3, 4, 1), (3, 4)), ((3, 4, 2), None), ((), None)])
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [
+        ((3, 4), (3, 4, 1)),
+        ((3, 4, 1), (3, 4, 1)),
+        ((3, 4, 3), (3, 4, 3)),
+        ((3, 4, 2), None),
+        ((3, 4, 3, 3), None),
+        ((), None),
+    ],
+)
 def test_pictures_are_flattened_and_keep_their_shape(data: Callable[..., Splits], shape: Any, picture: Any) -> None:
     x = np.random.default_rng(0).random((20, *shape))
     splits = data({"x": x, "y": Y})

@@ -62,11 +62,13 @@ def plane(**more: Any) -> dict[str, Any]:
     return {**grid, "classes": [0, 0, 0, 0, 1, 1, 1, 1] * 4, "percents": [100] * 32, **points, **more}
 
 
-def pixels(shape: tuple[int, int]) -> dict[str, Any]:
-    """Pictures whose upper left quarter is bright."""
+def pixels(shape: tuple[int, int], ink: tuple[int, ...] = (255,)) -> dict[str, Any]:
+    """Pictures whose upper left quarter is bright, all else black."""
     rows, columns = shape
-    image = [255 if y < rows // 2 and x < columns // 2 else 0 for y in range(rows) for x in range(columns)]
-    return {"image_shape": shape, "worst": [worst(image=image, features=[])] * 12}
+    image = [
+        level if y < rows // 2 and x < columns // 2 else 0 for y in range(rows) for x in range(columns) for level in ink
+    ]
+    return {"image_shape": (rows, columns, len(ink)), "worst": [worst(image=image, features=[])] * 12}
 
 
 def drawn(panel: type[Picture], pictures: Pictures, size: tuple[int, int], palette: Palette = PALETTE) -> list[Strip]:
@@ -87,6 +89,7 @@ EVERYTHING = [
     classes(), classes(1), classes(10), classes(50), classes(confusion=[], confused=[]),
     classes(target_names=[]), classes(target_names=["汉字" * 20, "e\u0301" * 20, "x" * 40]),
     classes(**pixels((8, 8))), classes(**pixels((32, 32))), classes(**pixels((1, 32))), classes(**pixels((32, 1))),
+    classes(**pixels((8, 8), (255, 0, 128))), classes(**pixels((31, 32), (0, 1, 254))),
     classes(2, boundary=plane()), classes(2, boundary=plane(x=[1e300, 1.1e300], point_x=[float("nan"), 1e301])),
     classes(2, boundary=plane(y=[1e-300, 2e-300], point_targets=[float("inf"), -3.0])),
     classes(worst=[worst(loss=float("nan"), predicted_share=float("nan"))]),
@@ -181,11 +184,37 @@ def test_labels_that_are_short_stand_in_one_line():
 
 def test_half_blocks_show_two_pixels_in_a_cell():
     image = [0, 0, 255, 255] * 8
-    strips = drawn(WorstPanel, classes(image_shape=(16, 2), worst=[worst(image=image, features=[])] * 12), (40, 11))
+    strips = drawn(WorstPanel, classes(image_shape=(16, 2, 1), worst=[worst(image=image, features=[])] * 12), (40, 11))
     (segment, *_) = strips[0].crop(0, 1)
     assert segment.text == "▀"
     assert segment.style is not None
     assert segment.style.color.triplet.red < segment.style.bgcolor.triplet.red
+
+
+def test_a_colour_picture_is_drawn_in_its_own_colours():
+    image = [255, 0, 136, 0, 0, 0] * 16
+    pictures = classes(image_shape=(16, 2, 3), worst=[worst(image=image, features=[])])
+    strips = drawn(WorstPanel, pictures, (40, 30))
+    assert tuple(ground(strips[0], 0).triplet) == (255, 0, 136)
+    assert tuple(ground(strips[0], 3).triplet) == (0, 0, 0)
+
+
+def test_half_blocks_of_a_colour_picture_have_two_colours():
+    image = [255, 0, 0, 255, 0, 0, 0, 0, 255, 0, 0, 255] * 8
+    pictures = classes(image_shape=(16, 2, 3), worst=[worst(image=image, features=[])] * 12)
+    (segment, *_) = drawn(WorstPanel, pictures, (40, 11))[0].crop(0, 1)
+    assert segment.text == "▀"
+    assert segment.style is not None
+    assert [tuple(colour.triplet) for colour in (segment.style.color, segment.style.bgcolor)] == [
+        (255, 0, 0),
+        (0, 0, 255),
+    ]
+
+
+@pytest.mark.parametrize(("ink", "shade"), [((255, 255, 255), "█"), ((255, 0, 255), "▓"), ((0, 0, 255), "░")])
+def test_without_colour_a_colour_picture_is_as_dark_as_its_channels_are_together(ink: tuple[int, ...], shade: str):
+    rows = text(drawn(WorstPanel, classes(**pixels((8, 8), ink)), (112, 25), without_colour(PALETTE)))
+    assert rows[0].startswith(shade * 8 + " " * 8)
 
 
 def test_without_colour_a_picture_is_drawn_in_shades():

@@ -168,11 +168,23 @@ def test_the_examples_on_the_plane_are_of_all_classes_whatever_their_order(train
 def test_pictures_are_the_pixels_as_they_were_read(trained: Callable[..., Run]):
     run = trained({"data.source": "digits", **SMALL, "training.epochs": 1, "data.standardize": "standard"})
     pictures, splits = picture_file.read(run.directory), splits_of(run)
-    assert pictures.image_shape == (8, 8)
+    assert pictures.image_shape == (8, 8, 1)
     for example in pictures.worst:
         raw = splits.validation.x[example.index] * splits.x_scale + splits.x_offset
         np.testing.assert_allclose(example.image, raw * 255, atol=0.51)
         assert not example.features
+
+
+def test_a_colour_picture_keeps_its_channels(trained: Callable[..., Run], tmp_path: Path):
+    x = np.random.default_rng(0).integers(0, 256, (60, 5, 4, 3))
+    np.savez(tmp_path / "colour.npz", x=x, y=np.arange(60) % 2)
+    run = trained({"data.source": "path", "data.path": str(tmp_path / "colour.npz"), **SMALL, "training.epochs": 1})
+    pictures, splits = picture_file.read(run.directory), splits_of(run)
+    assert pictures.image_shape == (5, 4, 3)
+    darkest, brightest = (float(end(splits.train.x * splits.x_scale + splits.x_offset)) for end in (np.min, np.max))
+    for example in pictures.worst:
+        raw = splits.validation.x[example.index] * splits.x_scale + splits.x_offset
+        np.testing.assert_allclose(example.image, (raw - darkest) / (brightest - darkest) * 255, atol=0.6)
 
 
 def test_without_a_validation_part_it_is_the_training_part_that_is_looked_at(trained: Callable[..., Run]):
@@ -327,9 +339,9 @@ def test_a_loss_that_is_no_number_is_the_worst_and_the_file_stays_strict_json(tm
 
 def test_the_largest_file_is_within_the_limit_and_large_pictures_are_thinned_out(tmp_path: Path):
     rng = np.random.default_rng(0)
-    splits = archive(tmp_path, x=rng.normal(size=(1000, 90, 40)) * 1e-7, y=np.arange(1000) % 50)
+    splits = archive(tmp_path, x=rng.normal(size=(1000, 90, 40, 3)) * 1e-7, y=np.arange(1000) % 50)
     pictures = pictures_of(subject_of(splits), seen_of(splits, rng), 10**9, 10**12)
-    assert pictures.image_shape == (32, 32)
+    assert pictures.image_shape == (32, 32, 3)
     assert pictures.worst[0].image
     picture_file.write(tmp_path, pictures.model_copy(update={"target_names": ["\u2318" * 40] * 256}))
     assert (tmp_path / picture_file.NAME).stat().st_size < LIMIT

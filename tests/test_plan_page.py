@@ -90,7 +90,7 @@ async def test_another_preset_is_planned_too():
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "Open a preset" in shown(pilot))
         await pilot.press("enter")  # bad-initializer
-        await until_planned(pilot, "input 8 x 8")
+        await until_planned(pilot, "input 8 x 8 x 1")
 
 
 async def test_a_form_with_a_problem_has_no_plan_until_it_is_mended():

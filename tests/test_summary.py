@@ -33,7 +33,7 @@ def planned(**settings: Any) -> Plan:
 def test_the_layers_of_the_digits_network_are_those_counted_by_hand() -> None:
     config = Config().changed({"data.source": "digits", "model.hidden": [128, 32], "model.activation": "tanh"})
     summary = summarize(config, describe(config.data))
-    assert summary.input_shape == (8, 8)
+    assert summary.input_shape == (8, 8, 1)
     assert summary.layers == (
         Layer("hidden_1", "dense tanh", (128,), 64 * 128 + 128, 2 * 64 * 128 + 128),
         Layer("hidden_2", "dense tanh", (32,), 128 * 32 + 32, 2 * 128 * 32 + 32),

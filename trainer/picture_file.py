@@ -4,6 +4,7 @@ The trainer replaces the file now and then while it trains, and at the end with 
 reads it may be reading the file of a stranger: what is not as the models below say is refused in one line.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -28,6 +29,9 @@ MOST_POINTS: Final = 500
 MOST_PIXELS: Final = 32
 """Rows and columns of a picture; a larger one is thinned out."""
 
+MOST_CHANNELS: Final = 3
+"""Of a pixel: red, green and blue."""
+
 MOST_FEATURES: Final = 8
 COLUMNS: Final = 96
 ROWS: Final = 64
@@ -40,6 +44,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Ends = tuple[FiniteFloat, FiniteFloat]
+Side = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 
 
 class _Part(BaseModel):
@@ -72,7 +77,7 @@ class Example(_Part):
         predicted: likewise.
         true_share: probability given to the true class; None for numbers.
         predicted_share: likewise, to the predicted class.
-        image: brightness of its pixels, row by row; empty if it is no picture.
+        image: channels of its pixels, row by row, from 0 (darkest in all pictures) to 255; empty if it is no picture.
         features: those that are most unusual; empty for a picture.
     """
 
@@ -82,7 +87,7 @@ class Example(_Part):
     predicted: Count | Annotated[list[float], Field(min_length=1, max_length=MOST_OUTPUTS)]
     true_share: float | None = None
     predicted_share: float | None = None
-    image: list[Byte] = Field([], max_length=MOST_PIXELS**2)
+    image: list[Byte] = Field([], max_length=MOST_PIXELS**2 * MOST_CHANNELS)
     features: list[Feature] = Field([], max_length=MOST_FEATURES)
 
 
@@ -153,7 +158,7 @@ class Pictures(_Part):
         confusion: counts, a row for each true class; empty if there are too many classes.
         confused: the classes that were taken for another most often, most often first.
         worst: the examples with the greatest loss, greatest first.
-        image_shape: rows and columns of each picture, if the examples are pictures.
+        image_shape: rows, columns and channels (1 grey, 3 colour) of each picture, if the examples are pictures.
         scatter: one for each output.
         boundary: for two features.
     """
@@ -170,7 +175,7 @@ class Pictures(_Part):
     confusion: list[Annotated[list[Count], Field(max_length=MOST_CLASSES)]] = Field([], max_length=MOST_CLASSES)
     confused: list[Confused] = Field([], max_length=MOST_CONFUSED)
     worst: list[Example] = Field([], max_length=MOST_WORST)
-    image_shape: tuple[Annotated[int, Field(ge=1, le=MOST_PIXELS)], Annotated[int, Field(ge=1, le=MOST_PIXELS)]] | None
+    image_shape: tuple[Side, Side, Literal[1, 3]] | None
     scatter: list[Scatter] = Field([], max_length=MOST_OUTPUTS)
     boundary: Boundary | None = None
 
@@ -178,9 +183,9 @@ class Pictures(_Part):
     def _fit_together(self) -> "Pictures":
         if any(len(row) != len(self.confusion) for row in self.confusion):
             raise ValueError("confusion must be a square")
-        pixels = self.image_shape[0] * self.image_shape[1] if self.image_shape else 0
-        if any(len(example.image) != pixels for example in self.worst):
-            raise ValueError(f"worst must hold pictures of {pixels} pixels")
+        numbers = math.prod(self.image_shape) if self.image_shape else 0
+        if any(len(example.image) != numbers for example in self.worst):
+            raise ValueError(f"worst must hold pictures of {numbers} numbers")
         kind = int if self.task == "classification" else list
         if not all(isinstance(side, kind) for example in self.worst for side in (example.true, example.predicted)):
             raise ValueError(f"worst must be examples of a {self.task}")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.section import ImageShape
 from trainer.picture_file import (
     COLUMNS,
     MOST_CLASSES,
@@ -126,11 +127,11 @@ def _example(subject: Subject, row: int, true: NDArray[Any], seen: Seen) -> Exam
 
 
 def _image(subject: Subject, x: NDArray[np.float32]) -> list[int]:
-    """Return the pixels from 0 to 255, by the range of all pictures; a large picture is thinned out."""
+    """Return the pixels as `Example.image` has them; a large picture is thinned out."""
     splits = subject.splits
     assert splits.image_shape is not None
     raw = (x.astype(np.float64) * splits.x_scale + splits.x_offset).reshape(splits.image_shape)
-    picked = np.ix_(*(_thinned(size) for size in splits.image_shape))
+    picked = np.ix_(*(_thinned(size) for size in splits.image_shape[:2]))
     span = (subject.brightest - subject.darkest) or 1.0
     pixels: list[int] = ((raw[picked] - subject.darkest) / span * 255).round().clip(0, 255).astype(int).ravel().tolist()
     return pixels
@@ -141,8 +142,8 @@ def _thinned(size: int) -> NDArray[np.int64]:
     return np.linspace(0, size - 1, min(size, MOST_PIXELS)).round().astype(np.int64)
 
 
-def _thinned_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
-    return None if shape is None else (min(shape[0], MOST_PIXELS), min(shape[1], MOST_PIXELS))
+def _thinned_shape(shape: ImageShape | None) -> ImageShape | None:
+    return None if shape is None else (min(shape[0], MOST_PIXELS), min(shape[1], MOST_PIXELS), shape[2])
 
 
 def _unusual(subject: Subject, x: NDArray[np.float32]) -> list[Feature]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
+from textual.color import Color
 from textual.strip import Strip
 
 from tui.cell_grid import SHADES, CellGrid, Palette, fitted
@@ -13,10 +14,14 @@ from tui.picture import Picture
 from tui.picture_words import facts, feature_words, verdict
 
 if TYPE_CHECKING:
-    from rich.style import Style
-    from textual.color import Color
+    from collections.abc import Iterator
 
+    from rich.style import Style
+
+    from trainer.data.section import ImageShape
     from trainer.picture_file import Example, Pictures
+
+    Pixel = tuple[int, ...]
 
 _SCALES = ((3.0, 3.0, 12), (2.0, 2.0, 4), (2.0, 1.0, 4), (1.0, 1.0, 2), (0.5, 0.5, 1))
 """Columns and half rows of a pixel, and how many pictures must fit, all apart: the first that does is taken."""
@@ -25,8 +30,10 @@ _CAPTION_WIDTH = 14
 _CAPTION_ROWS = 2
 _GAP = 2
 _LEVELS = 16
+"""Degrees of brightness: the fewer, the fewer bytes go over the wire."""
+
 _TILE = 0.05
-"""Share of the foreground in the darkest pixel, so that a picture has a ground of its own."""
+"""Share of the foreground in the darkest grey pixel, so that a picture has a ground of its own."""
 
 _TWO_COLUMNS = 92
 _LEAST_ROWS, _MOST_ROWS = 3, 4
@@ -66,7 +73,7 @@ class _Layout(NamedTuple):
     down: int
 
 
-def _draw_pictures(pictures: Pictures, shape: tuple[int, int], grid: CellGrid, palette: Palette) -> None:
+def _draw_pictures(pictures: Pictures, shape: ImageShape, grid: CellGrid, palette: Palette) -> None:
     captions = [verdict(pictures, example) for example in pictures.worst]
     layout = _layout(shape, max(cell_len(" ".join(words)) for words, _ in captions), len(captions), grid)
     gap = grid.height >= layout.down * (layout.height + 1) - 1
@@ -83,7 +90,7 @@ def _draw_pictures(pictures: Pictures, shape: tuple[int, int], grid: CellGrid, p
         grid.put(left, top + layout.height - 1, told, palette.style(palette.muted))
 
 
-def _layout(shape: tuple[int, int], longest: int, count: int, grid: CellGrid) -> _Layout:
+def _layout(shape: ImageShape, longest: int, count: int, grid: CellGrid) -> _Layout:
     """Choose the scale; a caption that is longer than a picture is wide takes a line more."""
     found = _Layout(1, 1, 1, 1, 1, 1)
     for across, down, least in _SCALES:
@@ -97,37 +104,54 @@ def _layout(shape: tuple[int, int], longest: int, count: int, grid: CellGrid) ->
 
 
 def _draw_picture(
-    example: Example, shape: tuple[int, int], at: tuple[int, int], layout: _Layout, grid: CellGrid, palette: Palette
+    example: Example, shape: ImageShape, at: tuple[int, int], layout: _Layout, grid: CellGrid, palette: Palette
 ) -> None:
-    inks = [palette.background.blend(palette.text, _TILE + (1 - _TILE) * i / (_LEVELS - 1)) for i in range(_LEVELS)]
-    known: dict[tuple[int, int], tuple[str, Style]] = {}
+    known: dict[tuple[Pixel, Pixel], tuple[str, Style]] = {}
     pixels = _scaled(example.image, shape, (2 * layout.rows, layout.columns))
     for y in range(layout.rows):
         for x in range(layout.columns):
-            upper, lower = (pixels[2 * y + half][x] * _LEVELS // 256 for half in (0, 1))
-            if (upper, lower) not in known:
-                known[upper, lower] = _pixels(upper, lower, inks, palette)
-            grid.put(at[0] + x, at[1] + y, *known[upper, lower])
+            pair = pixels[2 * y][x], pixels[2 * y + 1][x]
+            if pair not in known:
+                known[pair] = _pixels(*pair, palette)
+            grid.put(at[0] + x, at[1] + y, *known[pair])
 
 
-def _scaled(image: list[int], shape: tuple[int, int], to: tuple[int, int]) -> list[list[int]]:
-    """Return the picture in another number of rows and columns; where fewer, the mean of what falls together."""
+def _scaled(image: list[int], shape: ImageShape, to: tuple[int, int]) -> list[list[Pixel]]:
+    """Return the picture in another number of rows and columns, each channel of a pixel as one of `_LEVELS`.
+
+    Where there are fewer than before, a pixel is the mean of what falls together.
+    """
     rows, columns = (
         [range(i * size // count, max((i + 1) * size // count, i * size // count + 1)) for i in range(count)]
-        for size, count in zip(shape, to, strict=True)
+        for size, count in zip(shape, to, strict=False)
     )
-    return [
-        [sum(image[y * shape[1] + x] for y in ys for x in xs) // (len(ys) * len(xs)) for xs in columns] for ys in rows
-    ]
+    return [[tuple(_levels(image, shape, ys, xs)) for xs in columns] for ys in rows]
 
 
-def _pixels(upper: int, lower: int, inks: list[Color], palette: Palette) -> tuple[str, Style]:
-    """Return what shows two pixels, one above the other; without colour, by how dark they are together."""
+def _levels(image: list[int], shape: ImageShape, ys: range, xs: range) -> Iterator[int]:
+    _, across, channels = shape
+    for channel in range(channels):
+        total = sum(image[(y * across + x) * channels + channel] for y in ys for x in xs)
+        yield total // (len(ys) * len(xs)) * _LEVELS // 256
+
+
+def _pixels(upper: Pixel, lower: Pixel, palette: Palette) -> tuple[str, Style]:
+    """Return what shows two pixels, one above the other; without colour, by how bright they are together."""
     if not palette.in_colour:
-        return SHADES[round((upper + lower) / (2 * _LEVELS - 2) * (len(SHADES) - 1))], palette.style()
+        bright = sum(upper + lower) / (len(upper + lower) * (_LEVELS - 1))
+        return SHADES[round(bright * (len(SHADES) - 1))], palette.style()
     if upper == lower:
-        return " ", palette.style(on=inks[upper])
-    return "▀", palette.style(inks[upper], inks[lower])
+        return " ", palette.style(on=_ink(upper, palette))
+    return "▀", palette.style(_ink(upper, palette), _ink(lower, palette))
+
+
+def _ink(pixel: Pixel, palette: Palette) -> Color:
+    """Return the colour of a pixel: a grey one goes from the theme's background to its text."""
+    shares = [level / (_LEVELS - 1) for level in pixel]
+    if len(shares) == 1:
+        return palette.background.blend(palette.text, _TILE + (1 - _TILE) * shares[0])
+    red, green, blue = (round(255 * share) for share in shares)
+    return Color(red, green, blue)
 
 
 def _style(is_wrong: bool, palette: Palette) -> Style:

@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from trainer.data.section import DataSection, NumericTargetSection, Table, Task
+from trainer.data.section import DataSection, ImageShape, NumericTargetSection, Table, Task
 from trainer.lazy import np
 
 
@@ -15,7 +15,7 @@ class Digits(DataSection):
 
     def read(self, file_base: Path | None) -> Table:  # noqa: ARG002
         """Return the pictures, a row of 64 pixels each."""
-        return _embedded("digits", "classification", image_shape=(8, 8), divisor=16)
+        return _embedded("digits", "classification", image_shape=(8, 8, 1), divisor=16)
 
 
 class Iris(DataSection):
@@ -58,7 +58,7 @@ class Diabetes(NumericTargetSection):
         return _embedded("diabetes", "regression")
 
 
-def _embedded(name: str, task: Task, image_shape: tuple[int, int] | None = None, divisor: int = 1) -> Table:
+def _embedded(name: str, task: Task, image_shape: ImageShape | None = None, divisor: int = 1) -> Table:
     with (resources.files("trainer") / "datasets" / f"{name}.npz").open("rb") as file, np.load(file) as arrays:
         x, y = arrays["x"], arrays["y"]
         feature_names, target_names = (tuple(map(str, arrays[key])) for key in ("feature_names", "target_names"))

@@ -10,7 +10,7 @@ from trainer.data.missing import Gaps
 from trainer.data.npz_archive import read_pair
 from trainer.data.refusal import refused
 from trainer.data.scaling import LARGEST
-from trainer.data.section import AskedTask, Table, Task
+from trainer.data.section import AskedTask, ImageShape, Table, Task
 from trainer.data.target import classes_of, task_of_numbers
 from trainer.text import clean
 
@@ -19,7 +19,10 @@ MOST_FEATURES = 100_000
 
 
 def read_npz(content: bytes, path: Path, features: str, target: str, asked: AskedTask, drop: bool) -> Table:
-    """Return the examples of an archive; pictures of shape [examples, rows, columns] become rows of pixels.
+    """Return the examples of an archive, each as one row of numbers.
+
+    Arrays of shape [examples, rows, columns] are grey pictures; with a fourth axis of 1 or 3 channels they are grey or
+    in colour.
 
     Args:
         content: of the file.
@@ -47,14 +50,22 @@ def read_npz(content: bytes, path: Path, features: str, target: str, asked: Aske
     return Table(x, outputs, task, names, target_names, image_shape, warnings)
 
 
-def _feature_names(name: str, shape: tuple[int, ...], path: Path) -> tuple[tuple[str, ...], tuple[int, int] | None]:
-    """Return a name for each feature, and the picture's rows and columns where an example is one."""
+def _feature_names(name: str, shape: tuple[int, ...], path: Path) -> tuple[tuple[str, ...], ImageShape | None]:
+    """Return a name for each feature, and the picture's shape where an example is one."""
     count = int(np.prod(shape, dtype=np.int64))
     if count > MOST_FEATURES:
         raise refused(f"must hold at most {MOST_FEATURES} numbers an example, got {count}.", "data.features", path)
     names = tuple(f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(*shape)) if shape else (name,)
-    picture = shape[:2] if len(shape) == 2 or (len(shape) == 3 and shape[2] == 1) else None
-    return names, picture
+    return names, _image_shape(shape)
+
+
+def _image_shape(shape: tuple[int, ...]) -> ImageShape | None:
+    match shape:
+        case rows, columns:
+            return rows, columns, 1
+        case rows, columns, 1 | 3 as channels:
+            return rows, columns, channels
+    return None
 
 
 def _flat(x: NDArray[Any]) -> NDArray[Any]:

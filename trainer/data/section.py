@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Task = Literal["classification", "regression"]
 AskedTask = Literal["auto", "classification", "regression"]
 Standardize = Literal["none", "standard", "minmax"]
+ImageShape = tuple[int, int, int]
+"""Rows, columns and channels: 1 for grey, 3 for red, green and blue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Table:
         task: classification where `y` holds class indices.
         feature_names: one a column of `x`.
         target_names: one a class, or one an output.
-        image_shape: rows and columns of the picture that each example is, or None.
+        image_shape: of the picture that each example is, or None.
         warnings: what was found odd while reading, one line each.
     """
 
@@ -38,7 +40,7 @@ class Table:
     task: Task
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
-    image_shape: tuple[int, int] | None = None
+    image_shape: ImageShape | None = None
     warnings: tuple[str, ...] = ()
 
     @property

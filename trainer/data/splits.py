@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.section import Task
+from trainer.data.section import ImageShape, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Splits:
         task: what the target asks for.
         feature_names: one a column of `x`, safe to show.
         target_names: one a class, or one an output, safe to show.
-        image_shape: rows and columns of the picture that each example is, or None.
+        image_shape: of the picture that each example is, or None.
         x_offset: shape [features]; `x` holds (raw - offset) / scale, computed in double precision.
         x_scale: shape [features], greater than 0.
         y_offset: shape [outputs]; 0 for classes, shape [1].
@@ -50,7 +50,7 @@ class Splits:
     task: Task
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
-    image_shape: tuple[int, int] | None
+    image_shape: ImageShape | None
     x_offset: NDArray[np.float32]
     x_scale: NDArray[np.float32]
     y_offset: NDArray[np.float32]
@@ -100,4 +100,4 @@ class Summary:
     n_features: int
     n_outputs: int
     task: Task
-    image_shape: tuple[int, int] | None
+    image_shape: ImageShape | None
