@@ -1,3 +1,4 @@
+import gzip
 import io
 import os
 import pickle
@@ -14,9 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from refusals import only_line
 
-from trainer.data import Files, content, csv_file
+from trainer.data import Files, content
+from trainer.data.csv_file import read_csv
 from trainer.data.loading import describe, load
+from trainer.data.parts import Parts
+from trainer.data.record_table import table_of_records
+from trainer.data.refusal import DataFile
+from trainer.data.section import Table
 from trainer.data.splits import Splits
 from trainer.data.target import task_of_numbers
 from trainer.problems import ConfigError
@@ -53,16 +60,12 @@ def refusal(data: Callable[..., Splits]) -> Callable[..., str]:
     return refuse
 
 
-def only_line(error: ConfigError) -> str:
-    (problem,) = error.problems
-    assert problem.key.startswith("data.")
-    assert "\n" not in str(error)
-    assert clean(str(error)) == str(error)
-    return str(error).removeprefix(f"{problem.file.rpartition('/')[0]}/")
-
-
 def rows(*lines: str, header: str = "a,b,label", times: int = 5) -> str:
     return "\n".join([header, *(lines * times)]) + "\n"
+
+
+def csv_table(text: str) -> Table:
+    return table_of_records(Parts(read_csv(text.encode(), DataFile(Path("x.csv")))), "", "auto", False)
 
 
 PLAIN = rows("1,2.5,yes", "3,4.5,no")
@@ -171,7 +174,7 @@ def test_a_split_without_examples_is_told(data: Callable[..., Splits]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-1e37, 1e37))
 def test_numbers_are_read_as_python_reads_them(value: float) -> None:
-    table = csv_file.read_csv(f"a,y\n{value!r},0.5\n1,1.5\n".encode(), Path("x.csv"), "", "auto", False)
+    table = csv_table(f"a,y\n{value!r},0.5\n1,1.5\n")
     assert table.x[0, 0] == value
 
 
@@ -266,11 +269,13 @@ def test_a_line_number_counts_empty_lines_and_lines_within_quotes(refusal: Calla
 @pytest.mark.parametrize(
     ("magic", "said"),
     [
-        (b"PAR1....", "Parquet"),
+        (b"PAR1....", "damaged"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x1f\x8b\x08", "gzip"),
+        (b"\x1f\x8b\x08", "whole gzip file"),
+        (gzip.compress(gzip.compress(b"a,b")), "within another"),
+        (b"\x89PNG\r\n\x1a\n", "single picture"),
         (pickle.dumps([1]), "pickle"),
-        (b"\x93NUMPY\x01\x00", "single .npy array"),
+        (b"\x93NUMPY\x01\x00", "header that cannot be understood"),
     ],
 )
 def test_content_and_not_the_suffix_says_what_a_file_is(refusal: Callable[..., str], magic: bytes, said: str) -> None:
@@ -582,7 +587,7 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(
 
 
 def test_a_bomb_is_refused_by_its_declared_size(refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.data.npz_archive.MOST_BYTES", 10_000_000)
+    monkeypatch.setattr("trainer.data.npz_file.MOST_BYTES", 10_000_000)
     bomb = npy(plain("|u1", "(20000000,)"), bytes(20_000_000))
     assert "is 20000000 bytes, of at most 10000000" in refusal(archive(**{"x.npy": bomb, "y.npy": SOUND_Y}))
 
@@ -659,6 +664,6 @@ def test_any_array_header_gives_examples_or_a_refusal(tmp_path: Path, header: st
 @given(st.lists(st.tuples(st.floats(-1e30, 1e30), st.sampled_from(["a", "b,c", 'd"e'])), min_size=2, max_size=20))
 def test_what_a_csv_library_wrote_is_read_back(written: list[tuple[float, str]]) -> None:
     frame = pl.DataFrame({"number": [number for number, _ in written], "word": [word for _, word in written]})
-    table = csv_file.read_csv(frame.write_csv().encode(), Path("x.csv"), "", "auto", False)
+    table = csv_table(frame.write_csv())
     assert table.x[:, 0].tolist() == frame["number"].to_list()
     assert [table.target_names[index] for index in table.y] == frame["word"].to_list()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from trainer import callbacks, losses, memory
 from trainer.config import Config
-from trainer.data import Files
 from trainer.data.loading import load
 from trainer.data.section import NumericTargetSection, Task
 from trainer.data.splits import Splits, Summary
@@ -61,11 +60,14 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
 
 
 def _anchored(config: Config, base: Path | None) -> Config:
-    """Return the config with an absolute data path: a run's own config must work from any folder."""
-    if not isinstance(config.data, Files):
-        return config
-    path = (base or Path.cwd()) / Path(config.data.path).expanduser()
-    return config.changed({"data.path": str(path.absolute())})
+    """Return the config with absolute data paths: a run's own config must work from any folder."""
+    given = {name: getattr(config.data, name) for name in config.data.PATHS}
+    whole = {
+        f"data.{name}": str(((base or Path.cwd()) / Path(path).expanduser()).absolute())
+        for name, path in given.items()
+        if path
+    }
+    return config.changed(whole) if whole else config
 
 
 def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Columns of text cells, as numbers or as categories."""
+"""Columns of cells, as numbers or as categories; a cell is text, or a number already."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.scaling import LARGEST
-from trainer.text import clean, quoted
+from trainer.text import quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,18 +36,31 @@ class BadCellError(Exception):
 
 def missing_in(column: "pl.Series") -> NDArray[np.bool_]:
     """Return whether a cell is empty, NA, N/A, NaN or null in any case, shape [examples]."""
-    missing: NDArray[np.bool_] = (column.is_null() | column.str.to_lowercase().is_in(_MISSING)).to_numpy()
+    if column.dtype.is_float():
+        unknown = column.is_nan()
+    else:
+        unknown = column.is_null() if column.dtype.is_numeric() else column.str.to_lowercase().is_in(_MISSING)
+    missing: NDArray[np.bool_] = (column.is_null() | unknown.fill_null(True)).to_numpy()
     return missing
 
 
 def is_numeric(column: "pl.Series") -> bool:
     """Return whether every cell is a number."""
-    return bool(column.str.contains(NUMBER).all())
+    return column.dtype.is_numeric() or bool(column.str.contains(NUMBER).all())
 
 
 def is_words(column: "pl.Series") -> bool:
     """Return whether no cell is a number, nor anything that a person may mean as one."""
+    if column.dtype.is_numeric():
+        return False
     return not column.str.contains(NUMBER).any() and not any(map(_may_mean_number, column.unique()))
+
+
+def text_in(column: "pl.Series") -> NDArray[np.str_]:
+    """Return the cells as they are written, shape [examples]."""
+    import polars as pl
+
+    return column.cast(pl.String).to_numpy().astype(np.str_)
 
 
 def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
@@ -58,30 +71,28 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     """
     import polars as pl
 
-    matches = column.str.contains(NUMBER)
-    if not matches.all():
-        row = int((~matches).arg_max() or 0)
-        raise BadCellError(row, _not_a_number(name, column[row]))
+    if not column.dtype.is_numeric():
+        matches = column.str.contains(NUMBER)
+        if not matches.all():
+            row = int((~matches).arg_max() or 0)
+            raise BadCellError(row, _not_a_number(name, column[row]))
     values: NDArray[np.float64] = column.cast(pl.Float64).to_numpy()
     large = ~(abs(values) <= LARGEST)
     if large.any():
         row = int(large.argmax())
-        message = f"must hold numbers below {LARGEST}, got {quoted(column[row])} in column {quoted(name)}. Rescale it."
-        raise BadCellError(row, message)
+        got = quoted(str(column[row]))
+        raise BadCellError(row, f"must hold numbers below {LARGEST}, got {got} in column {quoted(name)}. Rescale it.")
     return values
 
 
-def features_in(name: str, column: "pl.Series") -> tuple[list[NDArray[np.float64]], list[str]]:
-    """Return the column as it is where it holds numbers, or one column of 0 and 1 for each of its few words.
-
-    Returns:
-        Columns of shape [examples], and their names; a word's is "column=word".
+def words_in(name: str, column: "pl.Series") -> tuple[str, ...]:
+    """Return the distinct words of a column in sorted order; none where it is one of numbers.
 
     Raises:
-        BadCellError: a cell is no number, and the column is not one of words.
+        BadCellError: there are too many words to be worth a feature each.
     """
     if is_numeric(column) or not is_words(column):
-        return [numbers_in(name, column)], [name]
+        return ()
     words = column.unique().sort().to_list()
     if len(words) > MOST_CATEGORIES:
         raise BadCellError(
@@ -89,9 +100,21 @@ def features_in(name: str, column: "pl.Series") -> tuple[list[NDArray[np.float64
             f"must hold numbers or at most {MOST_CATEGORIES} distinct words a column, got {len(words)} words in column"
             f" {quoted(name)}, the first being {quoted(column[0])}. Remove the column or group its words.",
         )
-    return [(column == word).to_numpy().astype(np.float64) for word in words], [
-        f"{name}={clean(word)}" for word in words
-    ]
+    return tuple(words)
+
+
+def one_for_each(name: str, column: "pl.Series", words: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """Return a column of 0 and 1 for each of the words, shape [examples].
+
+    Raises:
+        BadCellError: a cell is none of the words.
+    """
+    strange = ~column.is_in(words)
+    if strange.any():
+        row = int(strange.arg_max() or 0)
+        message = f"must hold no word that training lacks, got {quoted(column[row])} in column {quoted(name)}."
+        raise BadCellError(row, f"{message} Correct it or leave those examples out.")
+    return [(column == word).to_numpy().astype(np.float64) for word in words]
 
 
 def _may_mean_number(cell: str) -> bool:

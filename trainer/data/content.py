@@ -4,11 +4,19 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
-from trainer.data.refusal import refused
+from trainer.data.refusal import DataFile, refused
+
+Format = Literal["csv", "parquet", "npz", "npy", "idx"]
 
 MOST_BYTES = 2_000_000_000
-"""Largest file, and largest sum of arrays in one, that is read into memory."""
+"""Largest file, packed and unpacked, and largest sum of arrays in one, that is read into memory."""
+
+NAMES: dict[Format, str] = {
+    "csv": "a CSV file in UTF-8", "parquet": "a Parquet file", "npz": "an .npz archive", "npy": "a .npy file",
+    "idx": "an IDX file",
+}  # fmt: skip
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _REASONS = {
@@ -18,94 +26,106 @@ _REASONS = {
     errno.ELOOP: "must name a file, got symbolic links that lead in a circle. Name the file itself.",
     errno.ENAMETOOLONG: "must name a file, got a path too long for this system. Shorten it.",
 }
-_MAGIC = (
-    (b"\x93NUMPY", "a single .npy array. Save features and target into one .npz with numpy.savez"),
-    (b"PAR1", "a Parquet file. Write it as CSV"),
+_GZIP = b"\x1f\x8b"
+_FORMATS: tuple[tuple[bytes, Format], ...] = ((b"\x93NUMPY", "npy"), (b"PAR1", "parquet"), (b"PK", "npz"))
+_STRANGERS = (
+    (_GZIP, "a gzip file within another. Unpack it first"),
     (b"\x89HDF", "an HDF5 file. Save its arrays into one .npz with numpy.savez"),
-    (b"\x1f\x8b", "a gzip file. Unpack it first"),
+    (b"\x89PNG", "a single picture. Name a folder of pictures"),
+    (b"\xff\xd8\xff", "a single picture. Name a folder of pictures"),
     (b"BZh", "a bzip2 file. Unpack it first"),
     (b"\xfd7zXZ", "an xz file. Unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd file. Unpack it first"),
     (b"\x80", "a binary file, perhaps a pickle, which could run code. Write it as CSV or .npz"),
-    (b"ARROW1", "an Arrow file. Write it as CSV"),
+    (b"ARROW1", "an Arrow file. Write it as Parquet"),
     (b"SQLite format 3", "a SQLite database. Export a table as CSV"),
     (b"\xff\xfe", "UTF-16 text. Save it as UTF-8"),
     (b"\xfe\xff", "UTF-16 text. Save it as UTF-8"),
 )
-_ZIP = b"PK"
+_IDX_TYPES = b"\x08\x09\x0b\x0c\x0d\x0e"
 
 
-def resolved(path: str, file_base: Path | None) -> Path:
+def resolved(path: str, file_base: Path | None, key: str) -> Path:
     """Return the path of the file: "~" is the home folder, a relative path starts from `file_base`.
 
     Raises:
         ConfigError: no file can have such a path.
     """
     if "\0" in path:
-        raise refused("must name a file, got a path with a NUL character. Remove it.")
+        raise refused("must name a file, got a path with a NUL character. Remove it.", key)
     try:
         given = Path(path).expanduser()
     except RuntimeError:
-        raise refused("must name a file, got a home folder of a user who is not known. Write the path out.") from None
+        message = "must name a file, got a home folder of a user who is not known. Write the path out."
+        raise refused(message, key) from None
     return (file_base or Path()) / given
 
 
-def stamp(path: Path) -> tuple[int, int]:
+def stamp(file: DataFile) -> tuple[int, int]:
     """Return size in bytes and time of the last change in nanoseconds. Raises as `read_content`."""
     try:
-        status = path.stat()
+        status = file.path.stat()
     except OSError as error:
-        raise _refused(path, error) from None
-    return _stamp_of(path, status)
+        raise unreadable(file, error) from None
+    return _stamp_of(file, status)
 
 
-def read_content(path: Path) -> bytes:
-    """Return the whole content of a regular file, following symbolic links, never waiting.
+def read_content(file: DataFile) -> bytes:
+    """Return the whole content of a regular file, unpacked if it is gzip, following symbolic links, never waiting.
 
     Raises:
-        ConfigError: it cannot be read, is no regular file, is empty or too large, or changes meanwhile.
+        ConfigError: it cannot be read, is no regular file, is empty, damaged or too large, or changes meanwhile.
     """
     # Looked at before it is opened: opening a device may already set it in motion.
-    stamp(path)
+    stamp(file)
     try:
-        descriptor = os.open(path, _READ)
-        with os.fdopen(descriptor, "rb") as file:
-            before = _stamp_of(path, os.fstat(descriptor))
-            content = file.read(before[0] + 1)
-            after = _stamp_of(path, os.fstat(descriptor))
+        descriptor = os.open(file.path, _READ)
+        with os.fdopen(descriptor, "rb") as opened:
+            before = _stamp_of(file, os.fstat(descriptor))
+            content = opened.read(before[0] + 1)
+            after = _stamp_of(file, os.fstat(descriptor))
     except OSError as error:
-        raise _refused(path, error) from None
+        raise unreadable(file, error) from None
     if before != after or len(content) != before[0]:
-        raise refused("must not change while it is read, got a file that did. Wait until it is complete.", path=path)
+        raise file.refused("must not change while it is read, got a file that did. Wait until it is complete.")
+    if content.startswith(_GZIP):
+        from trainer.data.unpacking import unpacked
+
+        return unpacked(content, MOST_BYTES, file)
     return content
 
 
-def is_archive(content: bytes, path: Path) -> bool:
-    """Return whether the bytes are an archive of arrays (.npz) rather than text.
+def format_of(content: bytes, file: DataFile) -> Format:
+    """Return what the bytes are; what is nothing else is text.
 
     Raises:
-        ConfigError: they are neither.
+        ConfigError: they are known to be something that is not read.
     """
-    for magic, name in _MAGIC:
+    for magic, found in _FORMATS:
         if content.startswith(magic):
-            raise refused(f"must be a CSV file in UTF-8 or an .npz archive, got {name}.", path=path)
-    return content.startswith(_ZIP)
+            return found
+    for magic, name in _STRANGERS:
+        if content.startswith(magic):
+            raise file.refused(f"must be {', '.join(list(NAMES.values())[:-1])} or {NAMES['idx']}, got {name}.")
+    return "idx" if content.startswith(b"\0\0") and content[2:3] in _IDX_TYPES and len(content) > 2 else "csv"
 
 
-def _stamp_of(path: Path, status: os.stat_result) -> tuple[int, int]:
+def _stamp_of(file: DataFile, status: os.stat_result) -> tuple[int, int]:
     if stat.S_ISDIR(status.st_mode):
-        raise refused("must name a file, got a folder. Name a CSV or .npz file in it.", path=path)
-    if not stat.S_ISREG(status.st_mode):
-        raise refused("must name a regular file, got a pipe, socket or device. Copy its content to a file.", path=path)
-    if not status.st_size:
-        raise refused("must hold examples, got an empty file.", path=path)
-    if status.st_size > MOST_BYTES:
-        raise refused(
-            f"must be at most {MOST_BYTES} bytes, got {status.st_size}. Train on a sample of the rows.", path=path
+        raise file.refused(
+            'must name a file, got a folder. Name a file in it, or set data.source = "images" for pictures.'
         )
+    if not stat.S_ISREG(status.st_mode):
+        raise file.refused("must name a regular file, got a pipe, socket or device. Copy its content to a file.")
+    if not status.st_size:
+        raise file.refused("must hold examples, got an empty file.")
+    if status.st_size > MOST_BYTES:
+        raise file.refused(f"must be at most {MOST_BYTES} bytes, got {status.st_size}. Train on a sample of the rows.")
     return status.st_size, status.st_mtime_ns
 
 
-def _refused(path: Path, error: OSError) -> Exception:
-    reason = _REASONS.get(error.errno or 0, f"must be readable, got {error.strerror}. Copy the file elsewhere.")
-    return refused(reason, path=path)
+def unreadable(file: DataFile, error: OSError) -> Exception:
+    """Return the error to raise about what the system says of a file or folder."""
+    return file.refused(
+        _REASONS.get(error.errno or 0, f"must be readable, got {error.strerror}. Copy the file elsewhere.")
+    )

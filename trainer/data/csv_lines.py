@@ -5,10 +5,9 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainer.data.cells import NUMBER
-from trainer.data.refusal import refused
+from trainer.data.refusal import DataFile
 from trainer.text import clean, quoted
 
 MOST_COLUMNS = 10_000
@@ -26,7 +25,7 @@ class Lines:
     """A CSV file that is sound as far as lines and fields go.
 
     Attributes:
-        path: the file.
+        file: whose lines they are.
         content: its text in UTF-8, each line ended by a line feed.
         separator: one character.
         header: names of the columns, safe to show, no two the same.
@@ -35,7 +34,7 @@ class Lines:
         n_examples: records under the header.
     """
 
-    path: Path
+    file: DataFile
     content: bytes
     separator: str
     header: tuple[str, ...]
@@ -58,27 +57,27 @@ class Lines:
         return end + 1
 
 
-def read_lines(content: bytes, path: Path) -> Lines:
+def read_lines(content: bytes, file: DataFile) -> Lines:
     """Check encoding, header and number of fields.
 
     Raises:
         ConfigError: the file is no CSV file with a header and at least one line under it.
     """
-    content = _decodable(content, path)
+    content = _decodable(content, file)
     separator = _sniff(content)
     widths = _Widths()
     try:
         for fields, line in _records(content, separator):
             widths.add(fields, line)
     except csv.Error as error:
-        raise refused(
+        raise file.refused(
             f"must have closed quotes and fields of at most {csv.field_size_limit()} characters,"
             f" got: {clean(str(error))}. Repair the line.",
-            path=path, line=widths.last + 1,
-        ) from None  # fmt: skip
-    widths.check(path)
-    header, warnings = _unique(widths.header)
-    return Lines(path, content, separator, header, warnings, widths.blank, widths.rows)
+            line=widths.last + 1,
+        ) from None
+    widths.check(file)
+    header, warnings = unique_names(widths.header)
+    return Lines(file, content, separator, header, warnings, widths.blank, widths.rows)
 
 
 class _Widths:
@@ -110,52 +109,49 @@ class _Widths:
         if self._n_ragged <= _SHOWN:
             self._ragged.append(f"{width} in line {self.last + 1}")
 
-    def check(self, path: Path) -> None:
+    def check(self, file: DataFile) -> None:
         columns = len(self.header)
         if columns > MOST_COLUMNS:
-            raise refused(f"must have at most {MOST_COLUMNS} columns, got {columns}. Remove columns.", path=path)
+            raise file.refused(f"must have at most {MOST_COLUMNS} columns, got {columns}. Remove columns.")
         if self._n_ragged:
             total = f" ({self._n_ragged} such lines)" if self._n_ragged > _SHOWN else ""
-            raise refused(
+            raise file.refused(
                 f"must have {columns} fields in every line, as in the header, got {', '.join(self._ragged)}{total}."
                 " Repair or remove those lines.",
-                path=path, line=self._first_ragged,
-            )  # fmt: skip
+                line=self._first_ragged,
+            )
         if columns < 2:
             name = quoted(self.header[0]) if self.header else "none"
-            raise refused(
+            raise file.refused(
                 f"must have at least two columns, parted by comma, semicolon, tab or |, got {name}."
-                " Add a column to predict.",
-                path=path,
+                " Add a column to predict."
             )
         if all(re.match(NUMBER, cell.strip()) for cell in self.header):
-            raise refused("must start with column names, got a line of numbers. Add a header.", path=path, line=1)
+            raise file.refused("must start with column names, got a line of numbers. Add a header.", line=1)
         if not self.rows:
-            raise refused("must hold examples, got a header and no line under it. Add examples.", path=path)
+            raise file.refused("must hold examples, got a header and no line under it. Add examples.")
 
 
-def _decodable(content: bytes, path: Path) -> bytes:
+def _decodable(content: bytes, file: DataFile) -> bytes:
     """Return UTF-8 without a byte order mark, whose lines end in line feeds."""
     nul = content.find(b"\0")
     if nul >= 0:
-        raise refused(
-            f"must be text in UTF-8, got a NUL byte at offset {nul}. It may be UTF-16 or binary: save it as UTF-8.",
-            path=path,
+        raise file.refused(
+            f"must be text in UTF-8, got a NUL byte at offset {nul}. It may be UTF-16 or binary: save it as UTF-8."
         )
     if not content.isascii():
         try:
             content.decode()
         except UnicodeDecodeError as error:
-            raise refused(
+            raise file.refused(
                 f"must be text in UTF-8, got the byte 0x{content[error.start]:02x} at offset {error.start}."
-                " Save it as UTF-8.",
-                path=path,
+                " Save it as UTF-8."
             ) from None
     content = content.removeprefix(_BOM)
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not content.strip():
-        raise refused("must hold examples, got a file of blanks.", path=path)
+        raise file.refused("must hold examples, got a file of blanks.")
     return content
 
 
@@ -183,7 +179,7 @@ def _records(content: bytes, separator: str) -> Iterator[tuple[list[str], int]]:
         yield fields, reader.line_num
 
 
-def _unique(header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def unique_names(header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return column names that are neither empty nor twice the same, and a warning for each that was made up."""
     names: dict[str, None] = {}
     warnings = []

@@ -1,10 +1,12 @@
-"""A person's own examples: a CSV file, or a NumPy archive of two arrays."""
+"""A person's own examples: a table, arrays, or pictures as MNIST has them."""
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from trainer.data.content import is_archive, read_content, resolved, stamp
-from trainer.data.refusal import refused
+from trainer.data.content import resolved, stamp
+from trainer.data.mnist_folder import four_files
+from trainer.data.refusal import DataFile
 from trainer.data.section import AskedTask, NumericTargetSection, Table
 from trainer.fields import fixed, structural
 
@@ -12,39 +14,43 @@ from trainer.fields import fixed, structural
 class Files(NumericTargetSection):
     """Examples from a file; what it is shows in its first bytes."""
 
+    PATHS: ClassVar[tuple[str, ...]] = ("path", "target_path")
+
     source: Literal["path"] = "path"
     path: str = structural(
-        ..., "CSV file with a header, or .npz archive; a relative path starts where the preset lies.",
+        ..., "CSV, Parquet, .npz, .npy or IDX file, or MNIST's folder; a relative path starts where the preset lies.",
         min_length=1, max_length=4096,
     )  # fmt: skip
     target: str = structural(
         "", "Column to predict (empty: the last one), or the archive's array of targets (empty: y)."
     )
+    target_path: str = structural(
+        "", "File of the targets, where data.path is a .npy or IDX file, which holds features alone.",
+        advanced=True, max_length=4096,
+    )  # fmt: skip
     features: str = structural(
-        "x", "The archive's array of features; a CSV file uses all other columns.", advanced=True
+        "x", "The archive's array of features; a table uses all columns but the target.", advanced=True
     )
     task: AskedTask = structural("auto", "Classes or numbers; auto: text and few whole numbers are classes.")
     missing: Literal["error", "drop"] = fixed(
         "error", "What to do about an example with a missing value: refuse the file, or leave the example out."
     )
 
-    def stamp(self, file_base: Path | None) -> tuple[int, int]:
-        """Return size in bytes and time of the last change in nanoseconds. Raises `ConfigError`."""
-        return stamp(resolved(self.path, file_base))
+    def files(self, file_base: Path | None) -> dict[str, DataFile]:
+        """Return the files and folders that are named, by the field that names them. Raises ConfigError."""
+        keys = {name: f"data.{name}" for name in self.PATHS if getattr(self, name)}
+        return {name: DataFile(resolved(getattr(self, name), file_base, key), key) for name, key in keys.items()}
+
+    def stamp(self, file_base: Path | None) -> Hashable:
+        """Return sizes and times of the last change. Raises ConfigError."""
+        return tuple(stamp(part) for file in self.files(file_base).values() for part in four_files(file) or [file])
 
     def read(self, file_base: Path | None) -> Table:
-        """Return the examples of the file, in its order."""
-        path = resolved(self.path, file_base)
+        """Return the examples of the files, in their order."""
+        from trainer.data.reading import read_files
+
         try:
-            return self._parsed(read_content(path), path)
+            return read_files(self, file_base)
         except MemoryError:
-            raise refused("must fit into memory, got a file that does not. Train on a sample.", path=path) from None
-
-    def _parsed(self, content: bytes, path: Path) -> Table:
-        if is_archive(content, path):
-            from trainer.data.npz_file import read_npz
-
-            return read_npz(content, path, self.features, self.target or "y", self.task, self.missing == "drop")
-        from trainer.data.csv_file import read_csv
-
-        return read_csv(content, path, self.target, self.task, self.missing == "drop")
+            file = self.files(file_base)["path"]
+            raise file.refused("must fit into memory, got a file that does not. Train on a sample.") from None

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.files import Files
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
 from trainer.data.section import DataSection, NumericTargetSection, Table
@@ -56,21 +56,30 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
 
 def describe(section: DataSection, file_base: Path | None = None) -> Summary:
     """Return counts and shapes; the second call is free, until the section or its file changes. Raises as `load`."""
-    return _describe(section, file_base, section.stamp(file_base) if isinstance(section, Files) else None)
+    return _describe(section, file_base, section.stamp(file_base))
 
 
 @lru_cache(maxsize=64)
-def _describe(section: DataSection, file_base: Path | None, stamp: tuple[int, int] | None) -> Summary:  # noqa: ARG001
+def _describe(section: DataSection, file_base: Path | None, stamp: Hashable) -> Summary:  # noqa: ARG001
     table = section.read(file_base)
     train, validation, test = map(len, _split(section, table))
     return Summary(train, validation, test, table.x.shape[1], table.n_outputs, table.task, table.image_shape)
 
 
 def _split(section: DataSection, table: Table) -> tuple[Rows, Rows, Rows]:
-    if len(table.x) < _LEAST_EXAMPLES:
-        raise refused(f"must hold at least {_LEAST_EXAMPLES} examples, got {len(table.x)}. Add examples.")
-    groups = table.y if table.task == "classification" else np.zeros(len(table.x), np.int32)
-    return split(groups, section.validation_split, section.test_split, section.seed)
+    """Return the rows of each part: drawn, but for what the source itself sets aside."""
+    n_drawn = len(table.x) - table.n_validation - table.n_test
+    if n_drawn < _LEAST_EXAMPLES:
+        raise refused(f"must hold at least {_LEAST_EXAMPLES} examples, got {n_drawn}. Add examples.")
+    groups = table.y[:n_drawn] if table.task == "classification" else np.zeros(n_drawn, np.int32)
+    shares = 0.0 if table.n_validation else section.validation_split, 0.0 if table.n_test else section.test_split
+    train, validation, test = split(groups, *shares, section.seed)
+    given = np.arange(n_drawn, len(table.x))
+    if table.n_validation:
+        validation = given[: table.n_validation]
+    if table.n_test:
+        test = given[table.n_validation :]
+    return train, validation, test
 
 
 def _fit_target(section: DataSection, table: Table, train: Rows) -> Scaling:
@@ -104,7 +113,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     found = [*_constant(table.target_names, y, "targets")]
     # The rim of a picture is the same in all of them; left as it is, it harms nothing.
-    if not table.image_shape or section.standardize != "none":
+    if not table.image_shape or section.standardize not in ("none", "minmax_all"):
         found.extend(_constant(table.feature_names, x, "features"))
     if section.validation_split and not len(parts[1]):
         found.append(f"data.validation_split = {section.validation_split} of {len(table.x)} examples is none of them")

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.refusal import refused
+from trainer.data.refusal import DataFile
 from trainer.text import quoted
 
 
@@ -33,12 +32,12 @@ class Gaps:
             self._columns.append((name, int(missing.sum()), int(missing.argmax())))
             self.rows |= missing
 
-    def settle(self, drop: bool, path: Path, place: Callable[[int], tuple[str, int]]) -> tuple[str, ...]:
+    def settle(self, drop: bool, file: DataFile, place: Callable[[int], tuple[str, int]]) -> tuple[str, ...]:
         """Return the warning that examples are left out, if any are.
 
         Args:
             drop: whether examples may be left out.
-            path: the data file.
+            file: whose examples they are.
             place: gives an example's place in words, and its line, for its row.
 
         Raises:
@@ -52,11 +51,11 @@ class Gaps:
         name, count, row = self._columns[0]
         words, line = place(row)
         if drop:
-            raise refused("must hold examples without missing values, got none. Fill them.", path=path)
+            raise file.refused("must hold examples without missing values, got none. Fill them.")
         more = len(self._columns) - 1
         others = f", and more in {more} other column{'s' if more > 1 else ''}" if more else ""
-        raise refused(
+        raise file.refused(
             f"must hold no missing values, got {count} in column {quoted(name)}, the first in {words}{others}."
             ' Fill them, or set data.missing = "drop" to leave those examples out.',
-            path=path, line=line,
-        )  # fmt: skip
+            line=line,
+        )

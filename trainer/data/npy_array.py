@@ -1,16 +1,16 @@
-"""One array of an .npz archive, read without trusting what its header says.
+"""A NumPy array (.npy, or a member of an .npz archive), read without trusting what its header says.
 
 NumPy's own reader allocates what the header declares and, where allowed, unpickles; here the declared size must be
-the size that the archive has for it before anything is allocated, and only plain numbers and text are known.
+the size that the file has for it before anything is allocated, and only plain numbers and text are known. Nor is a
+file mapped into memory: one that is cut short meanwhile would end the process.
 
 Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays", 2007.
 """
 
 import math
 import re
-import zipfile
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,41 +40,41 @@ class Header:
         return f"{self.dtype} {list(self.shape)}"
 
 
-def read_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
-    """Return the header of an array.
+def read_header(file: IO[bytes]) -> Header:
+    """Return the header that the file starts with.
 
     Raises:
         BadArrayError: there is none that can be understood.
     """
-    if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise BadArrayError("is encrypted or packed in a way that NumPy does not use")
-    with archive.open(member) as file:
-        start = file.read(_PREFIX)
-        if len(start) < _PREFIX or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
-            raise BadArrayError("is no NumPy array")
-        width = 2 if start[6] == 1 else 4
-        length = int.from_bytes(file.read(width), "little")
-        if length > _LONGEST_HEADER:
-            raise BadArrayError(f"has a header of {length} bytes")
-        text = file.read(length).decode("latin-1")
-    return _parsed(text, _PREFIX + width + length)
+    start = file.read(_PREFIX)
+    if len(start) < _PREFIX or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
+        raise BadArrayError("is no NumPy array")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(file.read(width), "little")
+    if length > _LONGEST_HEADER:
+        raise BadArrayError(f"has a header of {length} bytes")
+    return _parsed(file.read(length).decode("latin-1"), _PREFIX + width + length)
 
 
-def read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: Header, most_bytes: int) -> NDArray[Any]:
+def read_array(file: IO[bytes], size: int, most_bytes: int) -> NDArray[Any]:
     """Return the array in the machine's byte order.
+
+    Args:
+        file: at its start.
+        size: of the file in bytes.
+        most_bytes: that the array may take.
 
     Raises:
         BadArrayError: it is of a kind that is not read, or not of the size that it declares, or too large.
     """
+    header = read_header(file)
     kind, item_bytes = _item(header)
-    declared, present = math.prod(header.shape) * item_bytes, member.file_size - header.offset
+    declared, present = math.prod(header.shape) * item_bytes, size - header.offset
     if declared != present:
         raise BadArrayError(f"declares {header}, which is {declared} bytes, and has {present}")
     if declared > most_bytes:
         raise BadArrayError(f"is {declared} bytes, of at most {most_bytes}")
-    with archive.open(member) as file:
-        file.read(header.offset)
-        data = file.read()
+    data = file.read(declared)
     if len(data) != declared:
         raise BadArrayError("is cut off")
     flat = np.frombuffer(data, np.uint8 if kind == "b" else np.dtype(header.dtype))

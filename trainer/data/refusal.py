@@ -1,5 +1,6 @@
-"""How a data file is refused: one line that names the setting, the file and the line."""
+"""How data are refused: one line that names the setting, the file and the line."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.problems import ConfigError, Problem
@@ -16,3 +17,15 @@ def refused(message: str, key: str = "data.path", path: Path | None = None, line
         line: in that file, 1-based; 0 where none is meant.
     """
     return ConfigError(Problem(message, key=key, file=clean(str(path)) if path else "", line=line))
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file or folder, and the setting that names it."""
+
+    path: Path
+    key: str = "data.path"
+
+    def refused(self, message: str, *, key: str = "", line: int = 0) -> ConfigError:
+        """Return the error to raise; `key` where another setting is to blame."""
+        return refused(message, key or self.key, self.path, line)

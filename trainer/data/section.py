@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "regression"]
 AskedTask = Literal["auto", "classification", "regression"]
-Standardize = Literal["none", "standard", "minmax"]
+Standardize = Literal["none", "standard", "minmax", "minmax_all"]
 ImageShape = tuple[int, int, int]
 """Rows, columns and channels: 1 for grey, 3 for red, green and blue."""
 
@@ -33,6 +34,8 @@ class Table:
         target_names: one a class, or one an output.
         image_shape: of the picture that each example is, or None.
         warnings: what was found odd while reading, one line each.
+        n_validation, n_test: examples at the end that the source itself sets aside, those that validate first; 0 where
+            the part is to be drawn.
     """
 
     x: NDArray[Any]
@@ -42,6 +45,8 @@ class Table:
     target_names: tuple[str, ...]
     image_shape: ImageShape | None = None
     warnings: tuple[str, ...] = ()
+    n_validation: int = 0
+    n_test: int = 0
 
     @property
     def n_outputs(self) -> int:
@@ -49,8 +54,19 @@ class Table:
         return len(self.target_names)
 
 
+def standardize_field(default: Standardize) -> Any:
+    """Declare how features are scaled, with the default that suits the source."""
+    return fixed(
+        default,
+        "Scaling fitted on the training part: to mean 0 and deviation 1; to 0 to 1; minmax_all: by one scale for all.",
+    )
+
+
 class DataSection(Section):
     """`data`: the settings of every source. A source adds `source` and its own fields, and reads its examples."""
+
+    PATHS: ClassVar[tuple[str, ...]] = ()
+    """Fields that name files or folders."""
 
     validation_split: float = structural(
         0.2, "Share of the examples that validates; they are never trained on.", ge=0, lt=0.9
@@ -59,9 +75,7 @@ class DataSection(Section):
         0.0, "Share of the examples set aside for one look at the very end.", advanced=True, ge=0, lt=0.9
     )
     seed: int = fixed(0, "Seed of the split and of generated points.", advanced=True, ge=0, lt=2**63)
-    standardize: Standardize = fixed(
-        "standard", "Scaling of each feature, fitted on the training part: zero mean and unit variance, or 0 to 1."
-    )
+    standardize: Standardize = standardize_field("standard")
 
     @field_validator("test_split")
     @classmethod
@@ -73,6 +87,10 @@ class DataSection(Section):
                 " Lower one of them."
             )
         return test_split
+
+    def stamp(self, file_base: Path | None) -> Hashable:  # noqa: ARG002
+        """Return what is another whenever the source's files are others. Raises `ConfigError`, as `read`."""
+        return None
 
     @abstractmethod
     def read(self, file_base: Path | None) -> Table:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.refusal import refused
+from trainer.data.parts import joined
+from trainer.data.refusal import DataFile, refused
 from trainer.data.section import Task
-from trainer.text import clean
+from trainer.text import clean, quoted
 
 _FEW = 20
 _MOST_INDICES = 1_000
@@ -31,20 +32,35 @@ def task_of_numbers(values: NDArray[Any]) -> Task:
     return "classification" if indices and 20 * distinct.size <= values.size else "regression"
 
 
-def classes_of(values: NDArray[Any]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Return class indices, shape [examples], and the names of the classes in sorted order.
+def class_indices(parts: list[tuple[NDArray[Any], DataFile]]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Return class indices of all parts, one after the other, and the names of the classes in sorted order.
+
+    Args:
+        parts: values, shape [examples], and where they are from; the first part has every class.
 
     Raises:
-        ConfigError: there are more classes than a classifier could learn.
+        ConfigError: there are more classes than a classifier could learn, or some that the first part lacks.
     """
-    distinct, indices = np.unique(values, return_inverse=True)
+    distinct = np.unique(parts[0][0])
     if distinct.size > _MOST_CLASSES:
         raise refused(
             f"must name a target of at most {_MOST_CLASSES} classes, got {distinct.size} distinct values."
             ' Choose another column, or set data.task = "regression" if they are numbers.',
             "data.target",
         )
-    return indices.reshape(-1).astype(np.int32), tuple(_name(value) for value in distinct)
+    indices = joined([_indices(values, distinct, file) for values, file in parts])
+    return indices, tuple(_name(value) for value in distinct)
+
+
+def _indices(values: NDArray[Any], distinct: NDArray[Any], file: DataFile) -> NDArray[np.int32]:
+    places = np.searchsorted(distinct, values).clip(max=distinct.size - 1)
+    unknown = distinct[places] != values
+    if unknown.any():
+        got = quoted(_name(values[unknown][0]))
+        raise file.refused(
+            f"must hold no class that training lacks, got {got}. Correct it or leave those examples out."
+        )
+    return places.astype(np.int32)
 
 
 def _name(value: Any) -> str:

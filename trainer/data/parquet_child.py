@@ -1,0 +1,99 @@
+"""The program that unpacks a Parquet file, in a process of its own: a damaged one may end the process that reads it.
+
+    python parquet_child.py MOST_BYTES MOST_COLUMNS < file.parquet > columns.arrows
+
+Writes Arrow's stream of columns of numbers and of text; or, with status 3, what is wrong with the file. The size that
+the file declares is looked at before anything is unpacked, columns are unpacked a few at a time, and the system ends
+the process where all that does not help. It imports nothing of the package.
+"""
+
+import contextlib
+import io
+import resource
+import sys
+
+import polars as pl
+
+REFUSED = 3
+"""Status with which what is wrong is written in place of columns."""
+
+_BYTES = 8
+_GROUP_BYTES = 1 << 27
+_ROOM_BYTES = 1 << 32
+"""Address space beside the columns: threads and libraries."""
+
+_TEXT = (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+
+
+class RefusedError(Exception):
+    """A file that is not unpacked; the text says why."""
+
+
+def unpacked(content: bytes, most_bytes: int, most_columns: int) -> pl.DataFrame:
+    """Return the columns: numbers that NumPy has, and text without surrounding blanks.
+
+    Raises:
+        RefusedError: there are too many, too few, or columns of another kind.
+    """
+    schema = pl.read_parquet_schema(io.BytesIO(content))
+    n_rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
+    _check(schema, n_rows, most_bytes, most_columns)
+    names, left, frames = list(schema), most_bytes, []
+    group = max(1, _GROUP_BYTES // (n_rows * _BYTES))
+    for start in range(0, len(names), group):
+        piece = pl.read_parquet(io.BytesIO(content), columns=names[start : start + group])
+        left -= int(piece.estimated_size())
+        if left < 0:
+            raise RefusedError(f"must unpack to at most {most_bytes} bytes, got more. Train on a sample of the rows.")
+        frames.append(piece.select(_plain(name, schema[name]) for name in piece.columns))
+    return pl.concat(frames, how="horizontal")
+
+
+def _check(schema: dict[str, pl.DataType], n_rows: int, most_bytes: int, most_columns: int) -> None:
+    if len(schema) > most_columns:
+        raise RefusedError(f"must have at most {most_columns} columns, got {len(schema)}. Remove columns.")
+    if len(schema) < 2:
+        raise RefusedError(f"must have at least two columns, got {len(schema)}. Add a column to predict.")
+    if not n_rows:
+        raise RefusedError("must hold examples, got columns without any. Add examples.")
+    if n_rows * len(schema) * _BYTES > most_bytes:
+        raise RefusedError(
+            f"must unpack to at most {most_bytes} bytes, got {n_rows} rows of {len(schema)} columns. Train on a sample."
+        )
+    for name, kind in schema.items():
+        if not kind.is_numeric() and not isinstance(kind, _TEXT):
+            raise RefusedError(
+                f"must hold columns of numbers, truth values or text, got {name[:60]!r} of type {str(kind)[:40]}."
+                " Convert or remove it."
+            )
+
+
+def _plain(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if kind.is_decimal():
+        return column.cast(pl.Float64)
+    return column if kind.is_numeric() else column.cast(pl.String).str.strip_chars()
+
+
+def _bound(most_bytes: int) -> None:
+    """Let the system refuse memory beyond what a sound file takes, and write no core."""
+    # Not every system has every limit.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (_ROOM_BYTES + 4 * most_bytes,) * 2)
+
+
+def main() -> None:
+    """Unpack stdin to stdout."""
+    most_bytes, most_columns = map(int, sys.argv[1:])
+    _bound(most_bytes)
+    try:
+        frame = unpacked(sys.stdin.buffer.read(), most_bytes, most_columns)
+    except RefusedError as error:
+        sys.stdout.buffer.write(str(error).encode(errors="backslashreplace"))
+        sys.exit(REFUSED)
+    frame.write_ipc_stream(sys.stdout.buffer, compression="uncompressed")
+
+
+if __name__ == "__main__":
+    main()

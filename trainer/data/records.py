@@ -1,0 +1,73 @@
+"""Named columns of a file, whichever format they are from, and those that are like them in another file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from trainer.data.refusal import DataFile
+from trainer.problems import ConfigError, nearest
+from trainer.text import clean, clipped, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Named columns of a file.
+
+    Attributes:
+        file: where they are from.
+        frame: columns of numbers or of text, their names safe to show.
+        line_of: gives the line, 1-based, of a row; None where the file has no lines.
+        warnings: what was found odd, one line each.
+    """
+
+    file: DataFile
+    frame: "pl.DataFrame"
+    line_of: Callable[[int], int] | None = None
+    warnings: tuple[str, ...] = ()
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return where a row is, in words, and its line; 0 where the file has no lines."""
+        line = self.line_of(row) if self.line_of else 0
+        return (f"line {line}" if line else f"row {row}"), line
+
+    def refused(self, message: str, row: int) -> ConfigError:
+        """Return the error to raise about a row."""
+        words, line = self.place(row)
+        return self.file.refused(message if line else f"{message} It is in {words}.", line=line)
+
+    def column(self, wanted: str) -> str:
+        """Return the name of a column that a person asks for; "" is the last one.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        names = self.frame.columns
+        name = clean(wanted) or names[-1]
+        if name in names:
+            return name
+        columns = ", ".join(clipped(known, 40) for known in names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise self.file.refused(
+            f"must name a column, got {quoted(wanted)}.{nearest(name, names)} Columns: {columns}{more}.",
+            key="data.target",
+        )
+
+    def like(self, other: "Records") -> "Records":
+        """Return these records with the columns of others, in their order.
+
+        Raises:
+            ConfigError: a column lacks, or there is one more.
+        """
+        ours, theirs = self.frame.columns, other.frame.columns
+        if lacking := [name for name in theirs if name not in ours]:
+            raise self.file.refused(f"must have the columns of data.path, got none named {quoted(lacking[0])}. Add it.")
+        if surplus := [name for name in ours if name not in theirs]:
+            raise self.file.refused(
+                f"must have the columns of data.path, got one more, {quoted(surplus[0])}. Remove it."
+            )
+        return replace(self, frame=self.frame.select(theirs))
