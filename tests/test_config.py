@@ -20,7 +20,7 @@ KINDS = [
 
 def of_kind(key: str, kind: str) -> Config:
     """The default config with one section of another kind."""
-    return Config().changed({key: kind, "data.path": "x.csv"} if kind == "path" else {key: kind})
+    return Config().changed({key: kind, "data.path": "x.csv"} if kind in ("path", "images") else {key: kind})
 
 
 def problems(table_or_text: Any) -> tuple[Problem, ...]:

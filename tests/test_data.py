@@ -122,6 +122,7 @@ def test_the_source_picks_the_section(source: str) -> None:
     "wrong",
     [
         {"source": "mnist"},
+        {"source": "images"},
         {"source": "path"},
         {"source": "digits", "validation_split": 0.9},
         {"source": "digits", "validation_split": -0.1},
@@ -153,7 +154,7 @@ def test_data_is_read_without_jax_and_polars() -> None:
 # --- scaling
 
 
-@pytest.mark.parametrize("standardize", ["none", "standard", "minmax"])
+@pytest.mark.parametrize("standardize", ["none", "standard", "minmax", "minmax_all"])
 def test_raw_values_come_back_from_offset_and_scale(standardize: Any) -> None:
     splits = load(Wine(standardize=standardize, validation_split=0.0))
     np.testing.assert_allclose(splits.train.x * splits.x_scale + splits.x_offset, raw(Wine()), rtol=1e-5)
@@ -169,6 +170,18 @@ def test_minmax_gives_the_training_part_the_range_0_to_1() -> None:
     train = load(Wine(standardize="minmax")).train.x
     assert train.min() == 0
     assert train.max() == 1
+
+
+def test_minmax_all_has_one_scale_for_all_features() -> None:
+    splits = load(Wine(standardize="minmax_all", validation_split=0.0))
+    whole = raw(Wine())
+    np.testing.assert_allclose(splits.train.x, (whole - whole.min()) / (whole.max() - whole.min()), rtol=1e-5)
+
+
+def test_minmax_all_scales_a_feature_that_training_never_changes_like_all_others() -> None:
+    scaling = fit(np.array([[0.0, 0.0], [0.0, 255.0]]), "minmax_all")
+    assert scaling.apply(np.array([[51.0, 51.0]])).tolist() == [[np.float32(0.2), np.float32(0.2)]]
+    assert scaling.constant.tolist() == [True, False]
 
 
 def test_scaling_is_fitted_on_the_training_part_alone() -> None:
@@ -191,7 +204,7 @@ def test_classes_have_the_identity_as_scaling() -> None:
     assert (splits.y_offset.tolist(), splits.y_scale.tolist()) == ([0], [1])
 
 
-@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("kind", ["standard", "minmax", "minmax_all"])
 @pytest.mark.parametrize("magnitude", [0.0, 1e-30, 1.0, 0.1, 1e30])
 def test_a_constant_column_has_scale_1(kind: Any, magnitude: float) -> None:
     scaling = fit(np.full((7, 1), magnitude), kind)
@@ -200,7 +213,7 @@ def test_a_constant_column_has_scale_1(kind: Any, magnitude: float) -> None:
     np.testing.assert_allclose(scaling.apply(np.full((7, 1), magnitude)), 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("kind", ["standard", "minmax", "minmax_all"])
 @pytest.mark.parametrize("magnitude", [1e-30, 1e-3, 1.0, 1e30, 1e38])
 def test_columns_of_any_magnitude_stay_finite(kind: Any, magnitude: float) -> None:
     values = magnitude * np.array([[-1.0], [0.0], [1.0]])

@@ -14,7 +14,9 @@ from trainer.schema import HEADING, Hyperparameter, groups, hyperparameters, liv
 from trainer.validation import discriminator, members
 
 ALL = [
-    Config().changed({f"{section}.{tag}": kind, "data.path": "x.csv"} if kind == "path" else {f"{section}.{tag}": kind})
+    Config().changed(
+        {f"{section}.{tag}": kind, "data.path": "x.csv"} if kind in ("path", "images") else {f"{section}.{tag}": kind}
+    )
     for section, field in Config.model_fields.items()
     if (tag := discriminator(field))
     for kind in members(field)

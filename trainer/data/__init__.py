@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
+from trainer.data.images import Images
 from trainer.data.section import DataSection, Standardize, Task
 from trainer.data.synthetic import Circles, Moons, Spirals, Xor
 
@@ -20,6 +21,7 @@ __all__ = [
     "Diabetes",
     "Digits",
     "Files",
+    "Images",
     "Iris",
     "Moons",
     "Spirals",
@@ -30,6 +32,19 @@ __all__ = [
 ]
 
 Data = Annotated[
-    Digits | Iris | Wine | BreastCancer | Diabetes | Moons | Circles | Spirals | Xor | Files,
+    Digits
+    | Iris
+    | Wine
+    | BreastCancer
+    | Diabetes
+    | Moons
+    | Circles
+    | Spirals
+    | Xor
+    | Mnist
+    | FashionMnist
+    | Cifar10
+    | Files
+    | Images,
     Field(discriminator="source"),
 ]

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 LARGEST = 1e38
 """Largest value that is taken, either way: the difference of two is still a 32-bit float."""
 
+_LEAST = float(np.finfo(np.float32).tiny)
+"""Smallest scale: one that float32 cannot hold would come back as a division by zero."""
 
 # Examples at a time: their double precision would not fit into memory where they themselves just do.
 _BLOCK = 4096
@@ -49,7 +51,7 @@ def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
 
     Args:
         raw: the training part, finite, shape [examples, columns], at least one example.
-        kind: `none` still tells which columns are constant.
+        kind: `minmax_all` has one scale for all columns together; `none` still tells which columns are constant.
     """
     low, high = raw.min(axis=0).astype(np.float64), raw.max(axis=0).astype(np.float64)
     spread = high - low
@@ -58,9 +60,11 @@ def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
     zero, one = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
     if kind == "none":
         return Scaling(zero, one, constant)
+    if kind == "minmax_all":
+        whole = high.max() - low.min()
+        return Scaling(zero + low.min(), one * whole if whole >= _LEAST else one, constant)
     offset, scale = (low, spread) if kind == "minmax" else _mean_and_deviation(raw, np.where(constant, 1, spread))
-    # A scale that float32 cannot hold would come back as a division by zero.
-    constant |= scale < np.finfo(np.float32).tiny
+    constant |= scale < _LEAST
     # Not the mean, which may miss the one value by a rounding.
     return Scaling(np.where(constant, low, offset), np.where(constant, one, scale), constant)
 

@@ -1,0 +1,142 @@
+"""Pictures in folders named after their class, decoded by Pillow and scaled to one size.
+
+Pillow refuses what would unpack to far more pixels than a picture has; here its warning is a refusal too.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Hashable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.array_table import table_of_arrays
+from trainer.data.content import MOST_BYTES, read_content, stamp, unreadable
+from trainer.data.parts import Arrays, Parts
+from trainer.data.refusal import DataFile, refused
+from trainer.data.section import Table
+from trainer.text import clipped, quoted
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from PIL.Image import Image
+
+_FORMATS = ("PNG", "JPEG")
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+_GAP = 2.0
+"""Pillow's `reducing_gap`: a picture that is more than so much larger is first reduced in a cheaper way."""
+
+
+def stamp_of(folder: DataFile) -> Hashable:
+    """Return what is another once a picture was added, removed or changed. Raises ConfigError."""
+    classes, _ = _classes(folder)
+    return hash(tuple((file.path, stamp(file)) for files in classes.values() for file in files))
+
+
+@lru_cache(maxsize=1)
+def read_folder(folder: DataFile, size: int, channels: int, stamp: Hashable) -> Table:  # noqa: ARG001
+    """Return the pictures as rows of pixels, class by class; the second call is free, until the stamp is another.
+
+    Args:
+        folder: that holds a folder for each class.
+        size: rows and columns to which each picture is scaled.
+        channels: 1 for grey, 3 for colour; transparency is left out.
+        stamp: of the folder.
+
+    Raises:
+        ConfigError: one line that names the picture.
+    """
+    classes, beside = _classes(folder)
+    files = [file for pictures in classes.values() for file in pictures]
+    if len(files) * size * size * channels > MOST_BYTES:
+        raise folder.refused(
+            f"must leave at most {MOST_BYTES} numbers, got {len(files)} pictures of {size} x {size} x {channels}."
+            " Make it smaller.",
+            key="data.image_size",
+        )
+    names = np.repeat([*classes], [len(pictures) for pictures in classes.values()])
+    pixels = _decoded(files, size, channels)
+    table = table_of_arrays(Parts(Arrays(folder, pixels, names, "pixel", "class")), "classification", drop=False)
+    return replace(table, warnings=(*beside, *table.warnings))
+
+
+def _classes(folder: DataFile) -> tuple[dict[str, list[DataFile]], tuple[str, ...]]:
+    """Return the pictures of each class in the order of their names, and a warning where other files lie beside."""
+    classes: dict[str, list[DataFile]] = {}
+    beside = []
+    for name, is_folder in _entries(folder):
+        if is_folder:
+            classes[name] = _pictures(DataFile(folder.path / name, folder.key))
+        else:
+            beside.append(name)
+    if not classes:
+        raise folder.refused("must hold a folder of pictures for each class, got none. Sort the pictures into folders.")
+    warning = f"{len(beside)} files beside the folders of the classes are left out, the first being"
+    return classes, (f"{warning} {quoted(beside[0])}",) if beside else ()
+
+
+def _pictures(folder: DataFile) -> list[DataFile]:
+    entries = _entries(folder)
+    if not entries:
+        raise folder.refused("must hold pictures in every class's folder, got an empty one. Remove it.")
+    if inner := [name for name, is_folder in entries if is_folder]:
+        raise folder.refused(f"must hold pictures alone, got the folder {quoted(inner[0])}. Move its pictures up.")
+    return [DataFile(folder.path / name, folder.key) for name, _ in entries]
+
+
+def _entries(folder: DataFile) -> list[tuple[str, bool]]:
+    """Return the names in a folder, sorted, and whether each is a folder; hidden ones count for nothing."""
+    try:
+        with os.scandir(folder.path) as entries:
+            return sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise unreadable(folder, error) from None
+
+
+def _decoded(files: list[DataFile], size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the pictures, shape [pictures, size, size, channels]."""
+    pillow = _pillow()
+    pixels = np.empty((len(files), size, size, channels), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pillow.DecompressionBombWarning)
+        for place, file in enumerate(files):
+            pixels[place] = _pixels(file, size, channels, pillow)
+    return pixels
+
+
+def _pillow() -> "ModuleType":
+    try:
+        from PIL import Image
+    except ImportError:
+        message = "needs Pillow to read pictures, which is not installed. Install it with pip install 'nn-tui[images]'."
+        raise refused(message, "data.source") from None
+    return Image
+
+
+def _pixels(file: DataFile, size: int, channels: int, pillow: "ModuleType") -> NDArray[np.uint8]:
+    content = read_content(file)
+    try:
+        with pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            if picture.mode not in _EIGHT_BITS:
+                raise file.refused("must have 8 bits a channel, got a picture with more. Convert it.")
+            return _scaled(picture, size, channels, pillow)
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning):
+        raise file.refused(f"must have at most {pillow.MAX_IMAGE_PIXELS} pixels, got more. Scale it down.") from None
+    except pillow.UnidentifiedImageError:
+        raise file.refused("must be a PNG or JPEG picture, got something else. Convert or remove it.") from None
+    # What Pillow raises on damaged pictures; found by fuzzing it.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+        reason = clipped(str(error), 60)
+        raise file.refused(f"must be a whole picture, got a damaged one ({reason}). Copy it again.") from None
+
+
+def _scaled(picture: "Image", size: int, channels: int, pillow: "ModuleType") -> NDArray[np.uint8]:
+    mode = "RGB" if channels == 3 else "L"
+    picture.draft(mode, (size, size))
+    scaled = picture.convert(mode).resize((size, size), pillow.Resampling.BILINEAR, reducing_gap=_GAP)
+    return np.asarray(scaled).reshape(size, size, channels)

@@ -1,0 +1,60 @@
+"""A person's own pictures: a folder that holds one of PNG and JPEG files for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from trainer.data.content import resolved
+from trainer.data.refusal import DataFile
+from trainer.data.section import DataSection, Standardize, Table, standardize_field
+from trainer.fields import structural
+
+_LARGEST = 182
+"""Rows and columns of a picture whose three channels are no more numbers than an example may have."""
+
+
+class Images(DataSection):
+    """Pictures in folders named after their class; needs Pillow."""
+
+    PATHS: ClassVar[tuple[str, ...]] = ("path",)
+
+    source: Literal["images"] = "images"
+    path: str = structural(
+        ..., "Folder with a sub-folder of PNG or JPEG pictures for each class, named after it.",
+        min_length=1, max_length=4096,
+    )  # fmt: skip
+    image_size: int = structural(
+        32, "Rows and columns that each picture is scaled to; more shows more and takes longer.",
+        unit="pixels", ge=1, le=_LARGEST,
+    )  # fmt: skip
+    image_mode: Literal["colour", "grey"] = structural(
+        "colour", "Keep the colours, or turn pictures grey where colour says nothing: a third of the features."
+    )
+    standardize: Standardize = standardize_field("minmax_all")
+
+    @property
+    def channels(self) -> int:
+        """Return how many numbers a pixel is."""
+        return 3 if self.image_mode == "colour" else 1
+
+    def stamp(self, file_base: Path | None) -> Hashable:
+        """Return what is another once a picture was added, removed or changed. Raises ConfigError."""
+        from trainer.data.image_folder import stamp_of
+
+        return stamp_of(self._folder(file_base))
+
+    def read(self, file_base: Path | None) -> Table:
+        """Return the pictures, class by class, each in the order of their names."""
+        from trainer.data.image_folder import read_folder
+
+        folder = self._folder(file_base)
+        try:
+            return read_folder(folder, self.image_size, self.channels, self.stamp(file_base))
+        except MemoryError:
+            message = "must leave pictures that fit into memory, got too many. Make it smaller."
+            raise folder.refused(message, key="data.image_size") from None
+
+    def _folder(self, file_base: Path | None) -> DataFile:
+        return DataFile(resolved(self.path, file_base, "data.path"))
