@@ -121,7 +121,7 @@ def test_the_source_picks_the_section(source: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"source": "mnist"},
+        {"source": "imagenet"},
         {"source": "images"},
         {"source": "path"},
         {"source": "digits", "validation_split": 0.9},

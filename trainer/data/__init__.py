@@ -10,19 +10,23 @@ from pydantic import Field
 from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
 from trainer.data.images import Images
+from trainer.data.known import Cifar10, FashionMnist, Mnist
 from trainer.data.section import DataSection, Standardize, Task
 from trainer.data.synthetic import Circles, Moons, Spirals, Xor
 
 __all__ = [
     "BreastCancer",
+    "Cifar10",
     "Circles",
     "Data",
     "DataSection",
     "Diabetes",
     "Digits",
+    "FashionMnist",
     "Files",
     "Images",
     "Iris",
+    "Mnist",
     "Moons",
     "Spirals",
     "Standardize",

@@ -1,0 +1,141 @@
+"""MNIST, Fashion-MNIST and CIFAR-10, from where Keras and torchvision keep what they downloaded.
+
+Nothing is downloaded here, and no pickle is opened. The test part is the one that the makers set aside; what validates
+is taken from their training part.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Hashable
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from trainer.data.content import resolved, stamp
+from trainer.data.mnist_folder import all_of, four_files
+from trainer.data.refusal import DataFile, refused
+from trainer.data.section import DataSection, ImageShape, Standardize, Table, standardize_field
+from trainer.fields import structural
+from trainer.text import clean
+
+_ROOTS = ("data", "~/data")
+"""Folders into which people let torchvision download."""
+
+
+class _Known(DataSection):
+    """A set that others downloaded.
+
+    Attributes:
+        KERAS: its folder below that of Keras' data sets.
+        TORCHVISION: its folder below the one that torchvision was given.
+        SHAPE: of a picture.
+        CLASSES: by index.
+        ADVICE: how to get it.
+    """
+
+    PATHS: ClassVar[tuple[str, ...]] = ("folder",)
+    KERAS: ClassVar[str]
+    TORCHVISION: ClassVar[str]
+    SHAPE: ClassVar[ImageShape] = (28, 28, 1)
+    CLASSES: ClassVar[tuple[str, ...]]
+    ADVICE: ClassVar[str]
+
+    folder: str = structural(
+        "", "Folder that holds the files; empty: where Keras and torchvision keep them.", max_length=4096
+    )
+    standardize: Standardize = standardize_field("minmax_all")
+
+    @abstractmethod
+    def find(self, folder: DataFile) -> list[DataFile]:
+        """Return the files of the set if the folder holds them all, else nothing."""
+
+    def stamp(self, file_base: Path | None) -> Hashable:
+        """Return sizes and times of the last change. Raises ConfigError."""
+        return tuple((file.path, stamp(file)) for file in self._files(file_base))
+
+    def read(self, file_base: Path | None) -> Table:
+        """Return the pictures, those that test at the end."""
+        from trainer.data.known_files import read_known
+
+        return read_known(self._files(file_base), self.SHAPE, self.CLASSES)
+
+    def _files(self, file_base: Path | None) -> list[DataFile]:
+        places = self._places(file_base)
+        for place in places:
+            if found := self.find(place):
+                return found
+        looked = ", ".join(clean(str(place.path)) for place in places)
+        rule, key = ("hold the files of the set", "folder") if self.folder else ("be on this machine", "source")
+        advice = f"{self.ADVICE}, or name its folder in data.folder."
+        raise refused(f"must {rule}, got none of them in {looked}. {advice}", f"data.{key}")
+
+    def _places(self, file_base: Path | None) -> list[DataFile]:
+        """Return the folders to look in, the first that has the files counts."""
+        if self.folder:
+            root = resolved(self.folder, file_base, "data.folder")
+            paths = [root, root / self.TORCHVISION]
+        else:
+            keras = f"{os.environ.get('KERAS_HOME') or '~/.keras'}/datasets/{self.KERAS}"
+            usual = [keras, *(f"{root}/{self.TORCHVISION}" for root in _ROOTS)]
+            paths = [resolved(path, None, "data.folder") for path in usual]
+        return [DataFile(path, "data.folder") for path in paths]
+
+
+class Mnist(_Known):
+    """70,000 handwritten digits, 28 by 28 pixels of grey; 10,000 of them test."""
+
+    KERAS = ""
+    TORCHVISION = "MNIST/raw"
+    CLASSES = tuple(map(str, range(10)))
+    ADVICE = "Get it by keras.datasets.mnist.load_data() or torchvision.datasets.MNIST('data', download=True)"
+
+    source: Literal["mnist"] = "mnist"
+
+    def find(self, folder: DataFile) -> list[DataFile]:
+        """Return Keras' archive, or the four files."""
+        return all_of(folder, [["mnist.npz"]]) or four_files(folder)
+
+
+class FashionMnist(_Known):
+    """70,000 pieces of clothing, 28 by 28 pixels of grey; 10,000 of them test.
+
+    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, which names the classes.
+    """
+
+    KERAS = "fashion-mnist"
+    TORCHVISION = "FashionMNIST/raw"
+    CLASSES = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
+    ADVICE = (
+        "Get it by keras.datasets.fashion_mnist.load_data() or torchvision.datasets.FashionMNIST('data', download=True)"
+    )
+
+    source: Literal["fashion_mnist"] = "fashion_mnist"
+
+    def find(self, folder: DataFile) -> list[DataFile]:
+        """Return the four files."""
+        return four_files(folder)
+
+
+class Cifar10(_Known):
+    """60,000 small photographs, 32 by 32 pixels in colour, of ten things; 10,000 of them test.
+
+    Source: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Its version for Python, which
+    Keras and torchvision keep, is made of pickles, which could run code: it is never opened.
+    """
+
+    KERAS = TORCHVISION = "cifar-10-batches-bin"
+    SHAPE = (32, 32, 3)
+    CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    ADVICE = (
+        "The version for Python is pickle, which could run code, and is never opened: unpack the binary version,"
+        " https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, into one of them"
+    )
+
+    source: Literal["cifar10"] = "cifar10"
+
+    def find(self, folder: DataFile) -> list[DataFile]:
+        """Return the five batches that train and the one that tests."""
+        return all_of(folder, [*([f"data_batch_{number}.bin"] for number in range(1, 6)), ["test_batch.bin"]])
