@@ -65,7 +65,7 @@ def rows(*lines: str, header: str = "a,b,label", times: int = 5) -> str:
 
 
 def csv_table(text: str) -> Table:
-    return table_of_records(Parts(read_csv(text.encode(), DataFile(Path("x.csv")))), "", "auto", False)
+    return table_of_records(Parts(read_csv(text.encode(), DataFile(Path("x.csv")))), "", "auto", "error")
 
 
 PLAIN = rows("1,2.5,yes", "3,4.5,no")
@@ -640,7 +640,7 @@ def attempt(path: Path, given: bytes, **settings: Any) -> None:
 
 @FUZZ
 @given(given=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "ignore")) | CSV_TEXT)
-@pytest.mark.parametrize("missing", ["error", "drop"])
+@pytest.mark.parametrize("missing", ["error", "drop", "impute"])
 def test_any_bytes_give_examples_or_a_refusal(tmp_path: Path, missing: Any, given: bytes) -> None:
     attempt(tmp_path / "a", given, missing=missing)
 

@@ -10,14 +10,14 @@ from trainer.data.missing import Gaps
 from trainer.data.parts import Arrays, Parts, joined
 from trainer.data.refusal import DataFile
 from trainer.data.scaling import LARGEST
-from trainer.data.section import AskedTask, ImageShape, Table, Task
+from trainer.data.section import AskedTask, ImageShape, Missing, Table, Task
 from trainer.data.target import class_indices, task_of_numbers
 
 MOST_FEATURES = 100_000
 """Numbers of one example."""
 
 
-def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, drop: bool) -> Table:
+def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, missing: Missing) -> Table:
     """Return the examples, each as one row of numbers.
 
     Features of shape [examples, rows, columns] are grey pictures; with a fourth axis of 1 or 3 channels they are grey
@@ -26,7 +26,7 @@ def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, drop: bool) -> Table
     Args:
         parts: the arrays; targets of shape [examples] or [examples, outputs].
         asked: the task, or "auto".
-        drop: whether an example with a missing value (NaN, empty label) is left out rather than refused.
+        missing: what to do about a missing value: NaN, an empty label.
 
     Raises:
         ConfigError: one line that names the file.
@@ -35,7 +35,7 @@ def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, drop: bool) -> Table
     shape = parts.train.x.shape[1:]
     names = _feature_names(parts.train, shape)
     warnings: list[str] = []
-    sound = parts.map(lambda part: _sound(part, names, asked, drop, warnings))
+    sound = parts.map(lambda part: _sound(part, names, asked, missing, warnings))
     y, task, target_names = _target(sound.present, asked)
     return Table(
         x=joined([part.x for part in sound.present]),
@@ -92,13 +92,14 @@ def _image_shape(shape: tuple[int, ...]) -> ImageShape | None:
     return None
 
 
-def _sound(part: Arrays, names: tuple[str, ...], asked: AskedTask, drop: bool, warnings: list[str]) -> Arrays:
-    """Return the arrays as [examples, features] and [examples, outputs], in range and without missing values."""
+def _sound(part: Arrays, names: tuple[str, ...], asked: AskedTask, missing: Missing, warnings: list[str]) -> Arrays:
+    """Return the arrays as [examples, features] and [examples, outputs], in range; NaN only where it is filled in."""
     x, y = _flat(part.x), _target_shape(part, asked)
     gaps = Gaps(len(x))
-    _note_gaps(gaps, x, names)
+    if missing != "impute":
+        _note_gaps(gaps, x, names)
     _note_gaps(gaps, y, tuple(f"{part.target}[{index}]" for index in range(y.shape[1])))
-    warnings.extend(gaps.settle(drop, part.file, lambda row: (f"row {row}", 0)))
+    warnings.extend(gaps.settle(missing, part.file, lambda row: (f"row {row}", 0)))
     if gaps.rows.any():
         x, y = x[~gaps.rows], y[~gaps.rows]
     _check_range(x, "data.features", part.file)
@@ -139,7 +140,7 @@ def _note_gaps(gaps: Gaps, columns: NDArray[Any], names: tuple[str, ...]) -> Non
 def _check_range(columns: NDArray[Any], key: str, file: DataFile) -> None:
     if columns.dtype.kind != "f" or columns.dtype.itemsize < 4:
         return
-    large = ~(np.abs(columns) <= LARGEST)
+    large = np.abs(columns) > LARGEST
     if large.any():
         row = int(large.any(axis=1).argmax())
         value = columns[row][large[row]][0]

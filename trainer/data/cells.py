@@ -17,6 +17,9 @@ MOST_CATEGORIES = 20
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """What a number looks like: ASCII digits, a point, an exponent; no infinity, no separators between digits."""
 
+MISSING = "missing"
+"""Word that stands for a missing one where it is filled in: a category of its own."""
+
 _MISSING = ("", "na", "n/a", "nan", "null")
 
 
@@ -44,6 +47,13 @@ def missing_in(column: "pl.Series") -> NDArray[np.bool_]:
     return missing
 
 
+def nulled(column: "pl.Series") -> "pl.Series":
+    """Return the column with null for every missing cell."""
+    import polars as pl
+
+    return pl.select(pl.when(pl.Series(missing_in(column))).then(None).otherwise(column).alias(column.name)).to_series()
+
+
 def is_numeric(column: "pl.Series") -> bool:
     """Return whether every cell is a number."""
     return column.dtype.is_numeric() or bool(column.str.contains(NUMBER).all())
@@ -64,7 +74,7 @@ def text_in(column: "pl.Series") -> NDArray[np.str_]:
 
 
 def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
-    """Return the numbers, shape [examples], none beyond `LARGEST`.
+    """Return the numbers, shape [examples], none beyond `LARGEST`; NaN for null.
 
     Raises:
         BadCellError: a cell is no number, or too large.
@@ -72,12 +82,12 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     import polars as pl
 
     if not column.dtype.is_numeric():
-        matches = column.str.contains(NUMBER)
+        matches = column.str.contains(NUMBER).fill_null(True)
         if not matches.all():
             row = int((~matches).arg_max() or 0)
             raise BadCellError(row, _not_a_number(name, column[row]))
     values: NDArray[np.float64] = column.cast(pl.Float64).to_numpy()
-    large = ~(abs(values) <= LARGEST)
+    large = abs(values) > LARGEST
     if large.any():
         row = int(large.argmax())
         got = quoted(str(column[row]))
@@ -103,12 +113,15 @@ def words_in(name: str, column: "pl.Series") -> tuple[str, ...]:
     return tuple(words)
 
 
-def one_for_each(name: str, column: "pl.Series", words: tuple[str, ...]) -> list[NDArray[np.float64]]:
-    """Return a column of 0 and 1 for each of the words, shape [examples].
+def features_in(name: str, column: "pl.Series", words: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """Return a column of 0 and 1 for each of the words, or the numbers where there are none; shape [examples].
 
     Raises:
-        BadCellError: a cell is none of the words.
+        BadCellError: a cell is none of the words, or no number.
     """
+    if not words:
+        return [numbers_in(name, column)]
+    column = column.fill_null(MISSING)
     strange = ~column.is_in(words)
     if strange.any():
         row = int(strange.arg_max() or 0)

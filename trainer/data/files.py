@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 from trainer.data.content import resolved, stamp
 from trainer.data.mnist_folder import four_files
 from trainer.data.refusal import DataFile
-from trainer.data.section import AskedTask, NumericTargetSection, Table
+from trainer.data.section import AskedTask, Missing, NumericTargetSection, Table
 from trainer.fields import fixed, structural
 
 
 class Files(NumericTargetSection):
     """Examples from a file; what it is shows in its first bytes."""
 
-    PATHS: ClassVar[tuple[str, ...]] = ("path", "target_path")
+    PATHS: ClassVar[tuple[str, ...]] = ("path", "target_path", "validation_path", "test_path")
 
     source: Literal["path"] = "path"
     path: str = structural(
@@ -32,9 +32,17 @@ class Files(NumericTargetSection):
         "x", "The archive's array of features; a table uses all columns but the target.", advanced=True
     )
     task: AskedTask = structural("auto", "Classes or numbers; auto: text and few whole numbers are classes.")
-    missing: Literal["error", "drop"] = fixed(
-        "error", "What to do about an example with a missing value: refuse the file, or leave the example out."
+    missing: Missing = fixed(
+        "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
     )
+    validation_path: str = structural(
+        "", "File of the examples that validate, like data.path; empty: data.validation_split of data.path.",
+        advanced=True, max_length=4096,
+    )  # fmt: skip
+    test_path: str = structural(
+        "", "File of the examples that test at the very end, like data.path; empty: data.test_split of data.path.",
+        advanced=True, max_length=4096,
+    )  # fmt: skip
 
     def files(self, file_base: Path | None) -> dict[str, DataFile]:
         """Return the files and folders that are named, by the field that names them. Raises ConfigError."""

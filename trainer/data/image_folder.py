@@ -4,7 +4,6 @@ Pillow refuses what would unpack to far more pixels than a picture has; here its
 """
 
 import io
-import os
 import warnings
 from collections.abc import Hashable
 from dataclasses import replace
@@ -61,7 +60,7 @@ def read_folder(folder: DataFile, size: int, channels: int, stamp: Hashable) -> 
         )
     names = np.repeat([*classes], [len(pictures) for pictures in classes.values()])
     pixels = _decoded(files, size, channels)
-    table = table_of_arrays(Parts(Arrays(folder, pixels, names, "pixel", "class")), "classification", drop=False)
+    table = table_of_arrays(Parts(Arrays(folder, pixels, names, "pixel", "class")), "classification", "error")
     return replace(table, warnings=(*beside, *table.warnings))
 
 
@@ -92,8 +91,7 @@ def _pictures(folder: DataFile) -> list[DataFile]:
 def _entries(folder: DataFile) -> list[tuple[str, bool]]:
     """Return the names in a folder, sorted, and whether each is a folder; hidden ones count for nothing."""
     try:
-        with os.scandir(folder.path) as entries:
-            return sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        return sorted((path.name, path.is_dir()) for path in folder.path.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise unreadable(folder, error) from None
 

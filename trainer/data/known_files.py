@@ -30,7 +30,7 @@ def read_known(files: list[DataFile], shape: ImageShape, classes: tuple[str, ...
     """
     readers = {1: _archive, 4: read_four, 6: _batches}
     parts = readers[len(files)](files).map(lambda part: replace(part, features="pixel", target="class"))
-    table = table_of_arrays(parts, "classification", drop=False)
+    table = table_of_arrays(parts, "classification", "error")
     if (table.image_shape, table.target_names) != (shape, tuple(map(str, range(len(classes))))):
         raise files[0].refused(
             f"must hold pictures of {shape[0]} x {shape[1]} in {len(classes)} classes from 0, got"

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.missing import imputed, listed
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
 from trainer.data.section import DataSection, NumericTargetSection, Table
 from trainer.data.split import Rows, split, split_warnings
 from trainer.data.splits import Part, Splits, Summary
-from trainer.text import clipped, quoted
+from trainer.text import quoted
 
-_SHOWN = 3
 _LEAST_EXAMPLES = 2
 
 
@@ -32,6 +32,7 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
     """
     table = section.read(file_base)
     parts = _split(section, table)
+    table = imputed(table, parts[0])
     x_scaling = fit(table.x[parts[0]], section.standardize)
     y_scaling = _fit_target(section, table, parts[0])
     x, y = x_scaling.apply(table.x), _scaled_target(table, y_scaling)
@@ -128,9 +129,7 @@ def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[s
     columns = np.flatnonzero(scaling.constant)
     if not columns.size:
         return ()
-    shown = ", ".join(clipped(names[column], 40) for column in columns[:_SHOWN])
-    more = f" and {columns.size - _SHOWN} more" if columns.size > _SHOWN else ""
-    return (f"{subject} that never change in the training part: {shown}{more}",)
+    return (f"{subject} that never change in the training part: {listed([names[column] for column in columns])}",)
 
 
 def _fingerprint(section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:

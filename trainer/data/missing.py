@@ -1,13 +1,17 @@
-"""Examples with a missing value: refused, or left out, and told either way."""
+"""Missing values: refused, left out with their example, or filled in; and told in any case."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.refusal import DataFile
-from trainer.text import quoted
+from trainer.data.refusal import DataFile, refused
+from trainer.data.section import Missing, Table
+from trainer.data.split import Rows
+from trainer.text import clipped, quoted
+
+_SHOWN = 3
 
 
 @dataclass(slots=True)
@@ -32,11 +36,11 @@ class Gaps:
             self._columns.append((name, int(missing.sum()), int(missing.argmax())))
             self.rows |= missing
 
-    def settle(self, drop: bool, file: DataFile, place: Callable[[int], tuple[str, int]]) -> tuple[str, ...]:
+    def settle(self, missing: Missing, file: DataFile, place: Callable[[int], tuple[str, int]]) -> tuple[str, ...]:
         """Return the warning that examples are left out, if any are.
 
         Args:
-            drop: whether examples may be left out.
+            missing: what to do; where values are filled in, only those of the target were noted.
             file: whose examples they are.
             place: gives an example's place in words, and its line, for its row.
 
@@ -46,16 +50,51 @@ class Gaps:
         if not self._columns:
             return ()
         dropped = int(self.rows.sum())
-        if drop and dropped < self.size:
-            return (f"{dropped} of {self.size} examples are left out: they miss a value",)
+        if missing == "error":
+            raise self._refused(file, place)
+        if dropped == self.size:
+            raise file.refused("must hold examples without missing values, got none. Fill them.")
+        what = "a value" if missing == "drop" else "the target"
+        return (file.told(f"{dropped} of {self.size} examples are left out: they miss {what}"),)
+
+    def _refused(self, file: DataFile, place: Callable[[int], tuple[str, int]]) -> Exception:
         name, count, row = self._columns[0]
         words, line = place(row)
-        if drop:
-            raise file.refused("must hold examples without missing values, got none. Fill them.")
         more = len(self._columns) - 1
         others = f", and more in {more} other column{'s' if more > 1 else ''}" if more else ""
-        raise file.refused(
+        return file.refused(
             f"must hold no missing values, got {count} in column {quoted(name)}, the first in {words}{others}."
-            ' Fill them, or set data.missing = "drop" to leave those examples out.',
+            ' Set data.missing = "drop" to leave those examples out, or "impute" to fill the values in.',
             line=line,
         )
+
+
+def imputed(table: Table, train: Rows) -> Table:
+    """Return the table with every missing number as the median of its column in the training part, and a warning.
+
+    Args:
+        table: any.
+        train: rows of the training part.
+
+    Raises:
+        ConfigError: a column has no value in the training part.
+    """
+    if table.x.dtype.kind != "f" or not np.isnan(table.x.min()):
+        return table
+    x = table.x.copy()
+    columns = np.flatnonzero(np.isnan(x).any(axis=0))
+    for column in columns:
+        known = x[train, column][~np.isnan(x[train, column])]
+        if not known.size:
+            name = quoted(table.feature_names[column])
+            raise refused(f"must have values to fill in from, got none in column {name}. Remove it.", "data.missing")
+        x[np.isnan(x[:, column]), column] = np.median(known)
+    count, names = int(np.isnan(table.x).sum()), listed([table.feature_names[column] for column in columns])
+    warning = f"{count} missing values are filled in by the median of the training part, in {names}"
+    return replace(table, x=x, warnings=(*table.warnings, warning))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(clipped(name, 40) for name in names[:_SHOWN]) + more

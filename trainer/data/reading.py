@@ -20,30 +20,55 @@ if TYPE_CHECKING:
 
 def read_files(section: "Files", file_base: Path | None) -> Table:
     """Return the examples of the files that a section names. Raises ConfigError, in one line."""
-    files, drop = section.files(file_base), section.missing == "drop"
-    if four := four_files(files["path"]):
-        return table_of_arrays(read_four(four), section.task, drop)
-    part = _part(section, files["path"], files.get("target_path"))
-    if isinstance(part, Arrays):
-        return table_of_arrays(Parts(part), section.task, drop)
+    files = section.files(file_base)
+    main, targets = files.pop("path"), files.pop("target_path", None)
+    if four := four_files(main):
+        for file in files.values():
+            raise file.refused("must be empty beside MNIST's folder, which has a test part of its own. Empty it.")
+        return table_of_arrays(read_four(four), section.task, section.missing)
+    train = _part(section, main, targets)
+    others = {name: _part(section, file, None) for name, file in files.items()}
+    parts = Parts(train, others.get("validation_path"), others.get("test_path"))
+    if isinstance(train, Arrays):
+        return table_of_arrays(parts.map(_as_arrays), section.task, section.missing)
     from trainer.data.record_table import table_of_records
 
-    return table_of_records(Parts(part), section.target, section.task, drop)
+    return table_of_records(parts.map(_as_records), section.target, section.task, section.missing)
+
+
+def _as_arrays(part: Records | Arrays) -> Arrays:
+    if isinstance(part, Arrays):
+        return part
+    raise part.file.refused("must hold arrays, as data.path does, got a table. Save them with numpy.savez.")
+
+
+def _as_records(part: Records | Arrays) -> Records:
+    if isinstance(part, Records):
+        return part
+    raise part.file.refused("must hold a table, as data.path does, got arrays. Write it as CSV or Parquet.")
 
 
 def read_four(files: list[DataFile]) -> Parts[Arrays]:
     """Return what `four_files` found: pictures that train, and those that the folder sets aside to test."""
-    arrays = [read_idx(read_content(file), file) for file in files]
-    return Parts(Arrays(files[0], *arrays[:2]), test=Arrays(files[2], *arrays[2:]))
+    x, y, test_x, test_y = (read_idx(read_content(file), file) for file in files)
+    return Parts(Arrays(files[0], x, y), test=Arrays(files[2], test_x, test_y))
 
 
 def _part(section: "Files", file: DataFile, targets: DataFile | None) -> Records | Arrays:
     content = read_content(file)
     found = format_of(content, file)
     if found in ("npy", "idx"):
+        if file.key != "data.path":
+            raise file.refused(f"must hold targets too, got {NAMES[found]}. Save both into one .npz with numpy.savez.")
         return Arrays(file, _array(content, found, file), _targets(targets, file))
+    part = _whole(section, content, found, file)
     if targets:
         raise targets.refused(f"must be empty for {NAMES[found]}, which holds its targets itself. Empty it.")
+    return part
+
+
+def _whole(section: "Files", content: bytes, found: Format, file: DataFile) -> Records | Arrays:
+    """Return what a file holds that has features and targets."""
     match found:
         case "npz":
             from trainer.data.npz_file import read_npz

@@ -7,20 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.cells import (
+    MISSING,
     BadCellError,
+    features_in,
     is_numeric,
     is_words,
     missing_in,
+    nulled,
     numbers_in,
-    one_for_each,
     text_in,
     words_in,
 )
 from trainer.data.csv_lines import MOST_COLUMNS
-from trainer.data.missing import Gaps
+from trainer.data.missing import Gaps, listed
 from trainer.data.parts import Parts, joined
 from trainer.data.records import Records
-from trainer.data.section import AskedTask, Table, Task
+from trainer.data.section import AskedTask, Missing, Table, Task
 from trainer.data.target import class_indices, task_of_numbers
 from trainer.text import clean
 
@@ -28,37 +30,40 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def table_of_records(parts: Parts[Records], target: str, asked: AskedTask, drop: bool) -> Table:
+def table_of_records(parts: Parts[Records], target: str, asked: AskedTask, missing: Missing) -> Table:
     """Return the examples; what a column is, the training part decides.
 
     Args:
         parts: the columns.
         target: name of the column to predict; "" for the last one.
         asked: the task, or "auto".
-        drop: whether an example with a missing value is left out rather than refused.
+        missing: what to do about a missing value; where it is filled in, a word by one of its own, `MISSING`.
 
     Raises:
         ConfigError: one line that names the file and, where there is one, the line.
     """
     chosen = parts.train.column(target)
-    whole = parts.map(lambda part: _Whole.of(part.like(parts.train), drop))
-    codes = _codes(whole.train, chosen)
-    y, task, target_names = _target(whole.present, chosen, asked)
+    settled = parts.map(lambda part: _Settled.of(part.like(parts.train), chosen, missing))
+    codes = _codes(settled.train, chosen)
+    filled = [name for name, words in codes.items() if words and any(part.misses(name) for part in settled.present)]
+    codes |= {name: tuple(sorted({*codes[name], MISSING})) for name in filled}
+    _check_count(codes, parts.train)
+    y, task, target_names = _target(settled.present, chosen, asked)
     return Table(
-        x=joined([part.features(codes) for part in whole.present]),
+        x=joined([part.features(codes) for part in settled.present]),
         y=y,
         task=task,
         feature_names=_feature_names(codes),
         target_names=target_names,
-        warnings=tuple(warning for part in whole.present for warning in part.warnings),
-        n_validation=whole.validation.frame.height if whole.validation else 0,
-        n_test=whole.test.frame.height if whole.test else 0,
+        warnings=(*(warning for part in settled.present for warning in part.warnings), *_filled_words(filled)),
+        n_validation=settled.validation.frame.height if settled.validation else 0,
+        n_test=settled.test.frame.height if settled.test else 0,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """Records without missing values.
+class _Settled:
+    """Records of which no cell is missing, or is null where it is to be filled in.
 
     Attributes:
         records: as they were.
@@ -73,14 +78,19 @@ class _Whole:
     warnings: tuple[str, ...]
 
     @classmethod
-    def of(cls, records: Records, drop: bool) -> "_Whole":
+    def of(cls, records: Records, target: str, missing: Missing) -> "_Settled":
         frame = records.frame
         gaps = Gaps(frame.height)
-        for name in frame.columns:
+        for name in [target] if missing == "impute" else frame.columns:
             gaps.add(name, missing_in(frame[name]))
-        warnings = gaps.settle(drop, records.file, records.place)
+        warnings = (*map(records.file.told, records.warnings), *gaps.settle(missing, records.file, records.place))
         kept = np.flatnonzero(~gaps.rows)
-        return cls(records, frame[kept] if len(kept) < frame.height else frame, kept, (*records.warnings, *warnings))
+        frame = frame[kept] if len(kept) < frame.height else frame
+        return cls(records, frame.select(map(nulled, frame)) if missing == "impute" else frame, kept, warnings)
+
+    def misses(self, name: str) -> bool:
+        """Return whether a cell of the column is to be filled in."""
+        return bool(self.frame[name].null_count())
 
     def refused(self, error: BadCellError) -> Exception:
         return self.records.refused(error.message, int(self.kept[error.row]))
@@ -92,13 +102,7 @@ class _Whole:
             codes: the words of each column, none for one of numbers.
         """
         try:
-            columns = [
-                column
-                for name, words in codes.items()
-                for column in (
-                    one_for_each(name, self.frame[name], words) if words else [numbers_in(name, self.frame[name])]
-                )
-            ]
+            columns = [column for name, words in codes.items() for column in features_in(name, self.frame[name], words)]
         except BadCellError as error:
             raise self.refused(error) from None
         return np.stack(columns, axis=1)
@@ -111,18 +115,24 @@ class _Whole:
             raise self.refused(error) from None
 
 
-def _codes(part: _Whole, target: str) -> dict[str, tuple[str, ...]]:
+def _codes(part: _Settled, target: str) -> dict[str, tuple[str, ...]]:
     """Return the words of each column but the target's, none for one of numbers."""
     try:
-        codes = {name: words_in(name, part.frame[name]) for name in part.frame.columns if name != target}
+        return {name: words_in(name, part.frame[name].drop_nulls()) for name in part.frame.columns if name != target}
     except BadCellError as error:
         raise part.refused(error) from None
+
+
+def _check_count(codes: dict[str, tuple[str, ...]], records: Records) -> None:
     count = sum(len(words) or 1 for words in codes.values())
     if count > MOST_COLUMNS:
-        raise part.records.file.refused(
+        raise records.file.refused(
             f"must give at most {MOST_COLUMNS} features, got {count}, a word being one. Remove columns."
         )
-    return codes
+
+
+def _filled_words(names: list[str]) -> tuple[str, ...]:
+    return (f"missing words are filled in by one of their own, '{MISSING}', in {listed(names)}",) if names else ()
 
 
 def _feature_names(codes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -131,7 +141,7 @@ def _feature_names(codes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     )
 
 
-def _target(parts: list[_Whole], name: str, asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:
+def _target(parts: list[_Settled], name: str, asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:
     column = parts[0].frame[name]
     if is_words(column) if asked == "auto" else asked == "classification" and not is_numeric(column):
         words = [(text_in(part.frame[name]), part.records.file) for part in parts]

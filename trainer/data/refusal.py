@@ -6,8 +6,10 @@ from pathlib import Path
 from trainer.problems import ConfigError, Problem
 from trainer.text import clean
 
+_USUAL = "data.path"
 
-def refused(message: str, key: str = "data.path", path: Path | None = None, line: int = 0) -> ConfigError:
+
+def refused(message: str, key: str = _USUAL, path: Path | None = None, line: int = 0) -> ConfigError:
     """Return the error to raise.
 
     Args:
@@ -24,8 +26,12 @@ class DataFile:
     """A file or folder, and the setting that names it."""
 
     path: Path
-    key: str = "data.path"
+    key: str = _USUAL
 
     def refused(self, message: str, *, key: str = "", line: int = 0) -> ConfigError:
         """Return the error to raise; `key` where another setting is to blame."""
         return refused(message, key or self.key, self.path, line)
+
+    def told(self, warning: str) -> str:
+        """Return a warning about the file, with the setting that names it where that is not the usual one."""
+        return warning if self.key == _USUAL else f"{self.key}: {warning}"

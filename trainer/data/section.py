@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "regression"]
 AskedTask = Literal["auto", "classification", "regression"]
+Missing = Literal["error", "drop", "impute"]
 Standardize = Literal["none", "standard", "minmax", "minmax_all"]
 ImageShape = tuple[int, int, int]
 """Rows, columns and channels: 1 for grey, 3 for red, green and blue."""
@@ -27,7 +28,7 @@ class Table:
     """Examples as a source holds them, before split and scaling.
 
     Attributes:
-        x: features, real numbers, finite, shape [examples, features].
+        x: features, real numbers, shape [examples, features]; finite, or NaN where a value is to be filled in.
         y: class indices (integers, shape [examples]) or outputs (floats, shape [examples, outputs]).
         task: classification where `y` holds class indices.
         feature_names: one a column of `x`.
