@@ -139,6 +139,21 @@ def test_pictures_are_decoded_once_for_all_settings_of_the_split(folder: Callabl
     assert len(load(section.model_copy(update={"validation_split": 0.5})).train) == 4
 
 
+def test_a_part_may_have_a_folder_of_its_own(folder: Callable[..., Path], tmp_path: Path):
+    folder(**SOUND)
+    tests = {"ants": noise(SIZE, SIZE, 3), "bees": noise(SIZE, SIZE, 3)}
+    for name, picture in tests.items():
+        (tmp_path / "tests" / name).mkdir(parents=True)
+        (tmp_path / "tests" / name / "1.png").write_bytes(packed(picture))
+    section = Images(path="pictures", test_path="tests", image_size=SIZE, standardize="none")
+    splits = load(section, tmp_path)
+    assert (len(splits.train), len(splits.validation)) == (6, 2)
+    np.testing.assert_array_equal(splits.test.x, np.stack([*tests.values()]).reshape(2, -1))
+    assert splits.test.y.tolist() == [0, 1]
+    (tmp_path / "tests" / "bees").rename(tmp_path / "tests" / "wasps")
+    assert "tests: data.test_path must hold no class that training lacks, got 'wasps'" in refusal(section, tmp_path)
+
+
 def test_a_link_to_a_class_is_followed(folder: Callable[..., Path]):
     place = folder(**SOUND)
     (place / "bees").rename(place.parent / "elsewhere")

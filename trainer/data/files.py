@@ -4,17 +4,17 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from trainer.data.content import resolved, stamp
+from trainer.data.content import stamp
 from trainer.data.mnist_folder import four_files
-from trainer.data.refusal import DataFile
+from trainer.data.paths import PathSection
 from trainer.data.section import AskedTask, Missing, NumericTargetSection, Table
 from trainer.fields import fixed, structural
 
 
-class Files(NumericTargetSection):
+class Files(PathSection, NumericTargetSection):
     """Examples from a file; what it is shows in its first bytes."""
 
-    PATHS: ClassVar[tuple[str, ...]] = ("path", "target_path", "validation_path", "test_path")
+    PATHS: ClassVar[tuple[str, ...]] = (*PathSection.PATHS, "target_path")
 
     source: Literal["path"] = "path"
     path: str = structural(
@@ -35,19 +35,6 @@ class Files(NumericTargetSection):
     missing: Missing = fixed(
         "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
     )
-    validation_path: str = structural(
-        "", "File of the examples that validate, like data.path; empty: data.validation_split of data.path.",
-        advanced=True, max_length=4096,
-    )  # fmt: skip
-    test_path: str = structural(
-        "", "File of the examples that test at the very end, like data.path; empty: data.test_split of data.path.",
-        advanced=True, max_length=4096,
-    )  # fmt: skip
-
-    def files(self, file_base: Path | None) -> dict[str, DataFile]:
-        """Return the files and folders that are named, by the field that names them. Raises ConfigError."""
-        keys = {name: f"data.{name}" for name in self.PATHS if getattr(self, name)}
-        return {name: DataFile(resolved(getattr(self, name), file_base, key), key) for name, key in keys.items()}
 
     def stamp(self, file_base: Path | None) -> Hashable:
         """Return sizes and times of the last change. Raises ConfigError."""

@@ -37,19 +37,28 @@ def stamp_of(folder: DataFile) -> Hashable:
     return hash(tuple((file.path, stamp(file)) for files in classes.values() for file in files))
 
 
-@lru_cache(maxsize=1)
-def read_folder(folder: DataFile, size: int, channels: int, stamp: Hashable) -> Table:  # noqa: ARG001
-    """Return the pictures as rows of pixels, class by class; the second call is free, until the stamp is another.
+def read_folders(folders: Parts[DataFile], size: int, channels: int) -> Table:
+    """Return the pictures as rows of pixels, class by class.
 
     Args:
-        folder: that holds a folder for each class.
+        folders: that hold a folder for each class.
         size: rows and columns to which each picture is scaled.
         channels: 1 for grey, 3 for colour; transparency is left out.
-        stamp: of the folder.
 
     Raises:
         ConfigError: one line that names the picture.
     """
+    read = folders.map(lambda folder: _read(folder, size, channels, stamp_of(folder)))
+    beside = (
+        folder.told(line) for folder, (_, lines) in zip(folders.present, read.present, strict=True) for line in lines
+    )
+    table = table_of_arrays(read.map(lambda part: part[0]), "classification", "error")
+    return replace(table, warnings=(*beside, *table.warnings))
+
+
+@lru_cache(maxsize=3)
+def _read(folder: DataFile, size: int, channels: int, stamp: Hashable) -> tuple[Arrays, tuple[str, ...]]:  # noqa: ARG001
+    """Return pictures and warnings; the second call is free, until the stamp is another: to decode takes long."""
     classes, beside = _classes(folder)
     files = [file for pictures in classes.values() for file in pictures]
     if len(files) * size * size * channels > MOST_BYTES:
@@ -59,9 +68,7 @@ def read_folder(folder: DataFile, size: int, channels: int, stamp: Hashable) -> 
             key="data.image_size",
         )
     names = np.repeat([*classes], [len(pictures) for pictures in classes.values()])
-    pixels = _decoded(files, size, channels)
-    table = table_of_arrays(Parts(Arrays(folder, pixels, names, "pixel", "class")), "classification", "error")
-    return replace(table, warnings=(*beside, *table.warnings))
+    return Arrays(folder, _decoded(files, size, channels), names, "pixel", "class"), beside
 
 
 def _classes(folder: DataFile) -> tuple[dict[str, list[DataFile]], tuple[str, ...]]:

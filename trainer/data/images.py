@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
-from trainer.data.content import resolved
-from trainer.data.refusal import DataFile
-from trainer.data.section import DataSection, Standardize, Table, standardize_field
+from trainer.data.paths import PathSection
+from trainer.data.section import Standardize, Table, standardize_field
 from trainer.fields import structural
 
 _LARGEST = 182
 """Rows and columns of a picture whose three channels are no more numbers than an example may have."""
 
 
-class Images(DataSection):
+class Images(PathSection):
     """Pictures in folders named after their class; needs Pillow."""
-
-    PATHS: ClassVar[tuple[str, ...]] = ("path",)
 
     source: Literal["images"] = "images"
     path: str = structural(
@@ -43,18 +40,17 @@ class Images(DataSection):
         """Return what is another once a picture was added, removed or changed. Raises ConfigError."""
         from trainer.data.image_folder import stamp_of
 
-        return stamp_of(self._folder(file_base))
+        return tuple(map(stamp_of, self.files(file_base).values()))
 
     def read(self, file_base: Path | None) -> Table:
         """Return the pictures, class by class, each in the order of their names."""
-        from trainer.data.image_folder import read_folder
+        from trainer.data.image_folder import read_folders
+        from trainer.data.parts import Parts
 
-        folder = self._folder(file_base)
+        folders = self.files(file_base)
+        parts = Parts(folders["path"], folders.get("validation_path"), folders.get("test_path"))
         try:
-            return read_folder(folder, self.image_size, self.channels, self.stamp(file_base))
+            return read_folders(parts, self.image_size, self.channels)
         except MemoryError:
             message = "must leave pictures that fit into memory, got too many. Make it smaller."
-            raise folder.refused(message, key="data.image_size") from None
-
-    def _folder(self, file_base: Path | None) -> DataFile:
-        return DataFile(resolved(self.path, file_base, "data.path"))
+            raise folders["path"].refused(message, key="data.image_size") from None

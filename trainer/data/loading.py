@@ -35,9 +35,9 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
     table = imputed(table, parts[0])
     x_scaling = fit(table.x[parts[0]], section.standardize)
     y_scaling = _fit_target(section, table, parts[0])
-    x, y = x_scaling.apply(table.x), _scaled_target(table, y_scaling)
-    _check_finite(x, table)
-    train, validation, test = (Part(x[rows], y[rows]) for rows in parts)
+    y = _scaled_target(table, y_scaling)
+    # Part by part: all examples may be so many that there is no room for a copy of them.
+    train, validation, test = (Part(_scaled(table, rows, x_scaling), y[rows]) for rows in parts)
     return Splits(
         train=train,
         validation=validation,
@@ -97,8 +97,9 @@ def _scaled_target(table: Table, scaling: Scaling) -> NDArray[np.int32] | NDArra
     return table.y.astype(np.int32) if table.task == "classification" else scaling.apply(table.y)
 
 
-def _check_finite(x: NDArray[np.float32], table: Table) -> None:
-    """Refuse a value that is so far from those of the training part that, scaled, it leaves the 32-bit floats."""
+def _scaled(table: Table, rows: Rows, scaling: Scaling) -> NDArray[np.float32]:
+    """Return the features of some examples; refuses a value that, scaled, leaves the 32-bit floats."""
+    x = scaling.apply(table.x[rows])
     finite = np.isfinite(x).all(axis=0)
     if not finite.all():
         name = quoted(table.feature_names[int(finite.argmin())])
@@ -107,6 +108,7 @@ def _check_finite(x: NDArray[np.float32], table: Table) -> None:
             " Correct it or remove the column.",
             "data.standardize",
         )
+    return x
 
 
 def _warnings(
