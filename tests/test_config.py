@@ -217,6 +217,13 @@ def test_a_new_kind_keeps_what_both_have_and_comes_first_whatever_the_order(orde
     }  # fmt: skip
 
 
+def test_a_new_kind_brings_its_own_default_for_what_was_left_at_the_old_one() -> None:
+    assert Config().changed({"data.source": "mnist"}).data.standardize == "minmax_all"
+    assert Config().changed({"data.source": "mnist"}).changed({"data.source": "iris"}).data.standardize == "standard"
+    asked = Config().changed({"data.standardize": "minmax"}).changed({"data.source": "mnist"})
+    assert asked.data.standardize == "minmax"
+
+
 def test_a_new_source_keeps_the_split() -> None:
     before = Config().changed({"data.validation_split": 0.3, "data.standardize": "minmax"})
     after = before.changed({"data.source": "moons", "data.noise": 0.4})

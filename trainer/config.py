@@ -21,7 +21,7 @@ from trainer.optimizers import Adam, AnyOptimizer
 from trainer.problems import ConfigError, Problem
 from trainer.schedules import AnySchedule, Constant
 from trainer.text import clean
-from trainer.validation import discriminator, explain, members
+from trainer.validation import carried, discriminator, explain, members
 
 SCHEMA = 1
 
@@ -119,8 +119,8 @@ class Config(Section):
         """Return a copy with other values.
 
         Args:
-            values: dotted key to value. A new `kind` swaps the section and keeps the fields that both kinds have;
-                it is applied first, whatever the order.
+            values: dotted key to value. A new `kind` swaps the section, which keeps what both kinds have, as `carried`
+                says; it is applied first, whatever the order.
 
         Raises:
             ConfigError: everything that is wrong with the keys and values.
@@ -196,10 +196,10 @@ def _chooses_kind(key: str, table: Mapping[str, Any]) -> bool:
 
 
 def _swapped(section: Mapping[str, Any], name: str, tag: str, kind: Any) -> dict[str, Any]:
-    """Return the section of another kind, with what both kinds have; checked later."""
-    member = members(Config.model_fields[name]).get(kind) if isinstance(kind, str) else None
-    kept = {key: value for key, value in section.items() if member is None or key in member.model_fields}
-    return {**kept, tag: kind}
+    """Return the section of another kind, with what it keeps; checked later."""
+    kinds = members(Config.model_fields[name])
+    old, new = kinds.get(section.get(tag, "")), kinds.get(kind) if isinstance(kind, str) else None
+    return {**(carried(section, old, new) if old and new else section), tag: kind}
 
 
 def _put(table: dict[str, Any], path: list[str], value: Any) -> None:

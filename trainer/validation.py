@@ -47,6 +47,21 @@ def members(field: FieldInfo) -> dict[str, type[BaseModel]]:
     return {member.model_fields[tag].default: member for member in classes} if tag else {}
 
 
+def carried(values: Mapping[str, Any], old: type[BaseModel], new: type[BaseModel]) -> dict[str, Any]:
+    """Return what a section keeps when it becomes one of another kind.
+
+    That is the value of every field that both kinds have, but for a default where the new kind has another: nobody
+    asked for the old one.
+    """
+    before, after = ({key: field.get_default() for key, field in kind.model_fields.items()} for kind in (old, new))
+    shared = before.keys() & after.keys()
+    return {
+        key: value
+        for key, value in values.items()
+        if key in shared and (value != before[key] or before[key] == after[key])
+    }
+
+
 def explain(error: ValidationError, model: type[BaseModel], file: str, lines: Mapping[str, int]) -> list[Problem]:
     """Return one problem for each error.
 

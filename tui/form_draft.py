@@ -7,7 +7,7 @@ from trainer.config import Config
 from trainer.data import Data
 from trainer.problems import ConfigError, Problem
 from trainer.schema import Group, Hyperparameter, groups, hyperparameters, value_at
-from trainer.validation import members
+from trainer.validation import carried, members
 from tui.form_fields import is_required
 
 _MISSING = object()
@@ -118,8 +118,8 @@ def _swapped(config: Config, path: str, kind: str) -> Config:
     It describes which fields there are; `Draft` gives it to nobody before it is validated.
     """
     name, tag = path.split(".")
-    member = members(Config.model_fields[name])[kind]
-    kept = {key: value for key, value in getattr(config, name) if key in member.model_fields and key != tag}
+    section, member = getattr(config, name), members(Config.model_fields[name])[kind]
+    kept = {key: value for key, value in carried(dict(section), type(section), member).items() if key != tag}
     required = {key: None for key, field in member.model_fields.items() if field.is_required()}
     return config.model_copy(update={name: member.model_construct(None, **required, **kept, **{tag: kind})})
 
