@@ -541,6 +541,7 @@ def test_summary_prints_layers_memory_and_learning_rate_of_a_preset(shell: Termi
     assert lines[0].split() == ["layer", "output", "parameters", "FLOPs/example"]
     assert lines[4].split() == ["total", "67", "123"]
     assert "120 examples train, 30 validate" in out
+    assert lines[lines.index("data") + 1] == "150 examples of 4 features (float64), 3 classes of 40 training examples."
     assert re.search(r"as compiled +[\d.]+ [KM]iB", out)
     assert re.search("[⠁-⣿]", out), "no curve was drawn"
     assert not Path(os.environ["NN_TUI_RUNS"]).exists()
@@ -553,6 +554,8 @@ def test_summary_as_json_holds_the_numbers(shell: Terminal):
     assert [layer["parameters"] for layer in told["layers"]] == [40, 27]
     assert [layer["output_shape"] for layer in told["layers"]] == [[8], [3]]
     assert (told["parameters"], told["flops"], told["input_shape"]) == (67, 123, [4])
+    assert told["data"]["examples"] == {"train": 120, "validation": 30, "test": 0}
+    assert told["data"]["classes"] == {"setosa": 40, "versicolor": 40, "virginica": 40}
     assert told["memory_bytes"]["parameters"] == 4 * 67
     assert told["memory_bytes"]["compiled"] > told["memory_bytes"]["examples"]
     assert told["learning_rates"][-1][0] == told["epochs"] == 2

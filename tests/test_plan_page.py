@@ -61,6 +61,7 @@ async def test_the_page_shows_layers_examples_memory_and_learning_rate():
     async with running(SHORT.changed({"schedule.kind": "cosine"}), size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "input 4", "hidden_1 8 40 72 dense relu", "output 3 27 51 dense", "total 67 123")
+        await until_planned(pilot, "150 examples of 4 features (float64), 3 classes of 40 training examples.")
         await until(pilot, lambda: "120 examples train, 30 validate; 24 updates, 8 an epoch." in shown(pilot))
         await until(pilot, lambda: memory(pilot).get("optimizer") == "540 B")
         assert memory(pilot)["parameters"] == memory(pilot)["gradients"] == "268 B"

@@ -11,6 +11,7 @@ from trainer.problems import Problem, ProblemsError
 
 if TYPE_CHECKING:
     from trainer.config import Config
+    from trainer.data.overview import Overview
     from trainer.data.splits import Summary
     from trainer.plan import Plan
     from trainer.summary import ModelSummary
@@ -23,6 +24,7 @@ class Outlook:
     Attributes:
         config: what it is about.
         data: counts of its examples.
+        overview: what they are like.
         summary: its network.
         plan: its memory and learning rates; for these JAX is needed.
         is_compiling: whether it is being compiled.
@@ -31,6 +33,7 @@ class Outlook:
 
     config: Config
     data: Summary | None = None
+    overview: Overview | None = None
     summary: ModelSummary | None = None
     plan: Plan | None = None
     is_compiling: bool = False
@@ -55,13 +58,13 @@ def outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[O
 
 
 def _outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[Outlook]:
-    from trainer.data.loading import describe
+    from trainer.data.loading import describe, overview
     from trainer.preparation import misfits, prepare
     from trainer.problems import ConfigError
     from trainer.summary import summarize
 
     data = describe(config.data, base)
-    known = Outlook(config, data, summarize(config, data))
+    known = Outlook(config, data, overview(config.data, base), summarize(config, data))
     yield known
     if problems := [*misfits(config, data)]:
         raise ConfigError(problems)

@@ -20,6 +20,7 @@ from trainer.problems import Problem
 from tui import plan_words
 from tui.chart_frame import Series
 from tui.chart_widget import Chart
+from tui.data_words import headline
 from tui.lines import Lines
 from tui.outlook import Outlook, outlooks
 from tui.page import Page
@@ -165,7 +166,10 @@ class PlanPage(Page):
         if outlook.config is not self._config or (is_first and self._has_plan):
             return  # it is about another config, or says less than what is shown until all is known
         lines = plan_words.layer_table(outlook.summary) if outlook.summary else []
-        self._lay_out(lines, plan_words.problem_words(outlook) or plan_words.course(outlook))
+        told = plan_words.course(outlook)
+        if outlook.data and outlook.overview:
+            told += f"\n{headline(outlook.data, outlook.overview)}"
+        self._lay_out(lines, plan_words.problem_words(outlook) or told)
         self._show_plan(outlook.plan, is_compiling=outlook.is_compiling, empty=_WAITING if is_first else _NOTHING)
 
     def _lay_out(self, lines: Sequence[str], words: str) -> None:

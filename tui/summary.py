@@ -9,13 +9,14 @@ from trainer.config import parse_settings
 from trainer.problems import ConfigError
 from tui import plan_words
 from tui.chart_frame import Frame, Series
+from tui.data_words import data_lines, data_table
 from tui.outlook import Outlook, outlooks
 
 _WIDEST, _CHART_HEIGHT = 80, 10
 
 
 def print_summary(preset: str, settings: list[str], as_json: bool) -> None:
-    """Print layers, memory and learning rate of a preset, which is compiled for that. Raises ConfigError."""
+    """Print layers, data, memory and learning rate of a preset, which is compiled for that. Raises ConfigError."""
     found = presets.find(preset)
     config = found.load().changed(parse_settings(settings))
     *_, outlook = outlooks(config, found.base, compiles=True)
@@ -31,6 +32,8 @@ def _lines(outlook: Outlook) -> list[str]:
     lines = []
     if outlook.summary is not None:
         lines += [*plan_words.layer_table(outlook.summary), "", plan_words.course(outlook)]
+    if outlook.data is not None and outlook.overview is not None:
+        lines += ["", "data", *data_lines(outlook.data, outlook.overview)]
     plan = outlook.plan
     if plan is not None:
         as_compiled = plan_words.compiled_words(plan) if plan.is_compiled else "not known"
@@ -51,8 +54,11 @@ def _plain(outlook: Outlook) -> dict[str, Any]:
     summary, plan = outlook.summary, outlook.plan
     assert summary is not None
     assert plan is not None
+    assert outlook.data is not None
+    assert outlook.overview is not None
     memory = plan.memory
     return {
+        "data": data_table(outlook.data, outlook.overview),
         "input_shape": summary.input_shape,
         "layers": [
             {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.missing import imputed, listed
+from trainer.data.overview import Overview, overview_of
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
 from trainer.data.section import DataSection, NumericTargetSection, Table
@@ -57,14 +58,22 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
 
 def describe(section: DataSection, file_base: Path | None = None) -> Summary:
     """Return counts and shapes; the second call is free, until the section or its file changes. Raises as `load`."""
-    return _describe(section, file_base, section.stamp(file_base))
+    return _seen(section, file_base, section.stamp(file_base))[0]
+
+
+def overview(section: DataSection, file_base: Path | None = None) -> Overview:
+    """Return balance, ranges and a few examples; free after `describe`. Raises as `load`."""
+    return _seen(section, file_base, section.stamp(file_base))[1]
 
 
 @lru_cache(maxsize=64)
-def _describe(section: DataSection, file_base: Path | None, stamp: Hashable) -> Summary:  # noqa: ARG001
+def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tuple[Summary, Overview]:  # noqa: ARG001
     table = section.read(file_base)
-    train, validation, test = map(len, _split(section, table))
-    return Summary(train, validation, test, table.x.shape[1], table.n_outputs, table.task, table.image_shape)
+    parts = _split(section, table)
+    n_train, n_validation, n_test = map(len, parts)
+    shapes = table.x.shape[1], table.n_outputs, table.task, table.image_shape
+    summary = Summary(n_train, n_validation, n_test, *shapes)
+    return summary, overview_of(imputed(table, parts[0]), parts[0])
 
 
 def _split(section: DataSection, table: Table) -> tuple[Rows, Rows, Rows]:
