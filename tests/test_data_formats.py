@@ -395,6 +395,12 @@ def test_describe_tells_of_the_folder_and_looks_again_once_it_changed(tmp_path: 
     assert describe(section).n_test == 12
 
 
+@pytest.mark.parametrize("name", ["target_path", "validation_path", "test_path"])
+def test_beside_the_folder_no_other_file_is_named(tmp_path: Path, name: str):
+    said = refusal(Files(**{"path": str(mnist(tmp_path)), name: "x"}))  # type: ignore[arg-type]
+    assert f"data.{name} must be empty beside MNIST's folder" in said
+
+
 def test_a_test_label_that_training_lacks_is_refused(tmp_path: Path):
     (mnist(tmp_path) / "t10k-labels-idx1-ubyte").write_bytes(idx(LABELS[:10] + 2))
     assert "must hold no class that training lacks, got '4'" in refusal(Files(path=str(tmp_path)))

@@ -68,6 +68,15 @@ def test_columns_may_stand_in_another_order_and_format(tmp_path: Path):
     assert parquet.fingerprint == csv.fingerprint
 
 
+def test_a_column_of_words_may_not_turn_to_numbers_in_another_file(tmp_path: Path):
+    frame = pl.DataFrame({"size": [5], "colour": [7], "label": ["no"]})
+    frame.write_parquet(tmp_path / "other")
+    put(tmp_path, train=TRAIN)
+    line = refusal(files(), tmp_path)
+    assert "must hold no word that training lacks, got '7' in column 'colour'" in line
+    assert line.endswith("It is in row 0.")
+
+
 def test_numbers_of_a_regression_stay_numbers_in_another_file(tmp_path: Path):
     put(tmp_path, train="a,y\n" + "1,1.5\n2,2.5\n3,4.5\n" * 4, other="a,y\n1,0\n2,1\n")
     splits = load(files(standardize_target=False), tmp_path)

@@ -110,6 +110,14 @@ def test_every_mode_of_eight_bits_is_read(folder: Callable[..., Path], picture: 
     assert splits.train.x[0][:3].tolist() == first
 
 
+def test_a_palette_with_transparency_is_read_without_a_warning(folder: Callable[..., Path]):
+    file = io.BytesIO()
+    picture = Image.new("RGB", (SIZE, SIZE), (10, 200, 30)).convert("P")
+    picture.save(file, "PNG", transparency=bytes([0, 128] * 128))
+    splits = load(Images(path=str(folder(a_1=file.getvalue(), b_1=packed(noise(3, 3)))), **RAW))
+    assert splits.train.x[0][:3].tolist() == [0, 204, 51]
+
+
 def test_the_bytes_and_not_the_suffix_say_what_a_picture_is(folder: Callable[..., Path]):
     splits = load(Images(path=str(folder(a_1=packed(noise(9, 9), "JPEG"), b_1=packed(noise(9, 9)))), **RAW))
     assert len(splits.train) == 2
@@ -122,7 +130,7 @@ def test_hidden_files_count_for_nothing_and_files_beside_the_folders_are_told(fo
     (place / "README").write_text("x")
     splits = load(Images(path=str(place), **RAW))
     assert len(splits.train) == 8
-    assert splits.warnings[0] == ("1 files beside the folders of the classes are left out, the first being 'README'")
+    assert splits.warnings == ("files beside the folders of the classes are left out: README",)
 
 
 def test_describe_looks_again_once_a_picture_was_added(folder: Callable[..., Path]):
@@ -247,7 +255,7 @@ def test_what_is_no_picture_in_a_folder_is_refused_without_waiting(
     if said:
         assert said in refusal(Images(path=str(place), **RAW))
     else:
-        assert load(Images(path=str(place), **RAW)).warnings[0].endswith("'circle'")
+        assert load(Images(path=str(place), **RAW)).warnings[0].endswith(": circle")
 
 
 @pytest.mark.parametrize(

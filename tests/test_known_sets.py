@@ -136,7 +136,7 @@ def test_describe_looks_again_once_the_set_is_another(home: Path):
 )
 def test_a_set_that_is_not_there_is_told_with_the_places_and_how_to_get_it(home: Path, section: Any, said: str):
     line = refusal(section)
-    assert line.startswith("data.source must be on this machine, got none of them in ")
+    assert line.startswith("data.source must be on this machine, got none of its files in ")
     assert str(home / ".keras" / "datasets") in line
     assert f"data/{section.TORCHVISION}" in line
     assert said in line
@@ -144,7 +144,7 @@ def test_a_set_that_is_not_there_is_told_with_the_places_and_how_to_get_it(home:
 
 def test_a_named_folder_without_the_set_is_told(home: Path):
     line = refusal(Mnist(folder="absent"), home)
-    assert line.startswith(f"data.folder must hold the files of the set, got none of them in {home}/absent, ")
+    assert line.startswith(f"data.folder must hold the set, got none of its files in {home}/absent, ")
 
 
 def test_the_pickles_of_cifar_10_are_never_opened(home: Path):

@@ -80,7 +80,7 @@ def summary(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell layers, memory and learning rate of a preset, without training."""
+    """Tell layers, data, memory and learning rate of a preset, without training."""
     from tui.summary import print_summary
 
     print_summary(preset, settings or [], as_json)

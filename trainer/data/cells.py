@@ -119,9 +119,11 @@ def features_in(name: str, column: "pl.Series", words: tuple[str, ...]) -> list[
     Raises:
         BadCellError: a cell is none of the words, or no number.
     """
+    import polars as pl
+
     if not words:
         return [numbers_in(name, column)]
-    column = column.fill_null(MISSING)
+    column = column.cast(pl.String).fill_null(MISSING)
     strange = ~column.is_in(words)
     if strange.any():
         row = int(strange.arg_max() or 0)

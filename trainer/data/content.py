@@ -20,11 +20,11 @@ NAMES: dict[Format, str] = {
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _REASONS = {
-    errno.ENOENT: "must name a file, got a path where there is none. Check the spelling and the folder.",
-    errno.ENOTDIR: "must name a file, got a path through something that is no folder. Check the path.",
+    errno.ENOENT: "must name a file or folder, got a path where there is none. Check the spelling and the folder.",
+    errno.ENOTDIR: "must name a file or folder, got a path through something that is no folder. Check the path.",
     errno.EACCES: "must be readable, got a file or folder without that permission. Change it with chmod.",
-    errno.ELOOP: "must name a file, got symbolic links that lead in a circle. Name the file itself.",
-    errno.ENAMETOOLONG: "must name a file, got a path too long for this system. Shorten it.",
+    errno.ELOOP: "must name a file or folder, got symbolic links that lead in a circle. Name the file itself.",
+    errno.ENAMETOOLONG: "must name a file or folder, got a path too long for this system. Shorten it.",
 }
 _GZIP = b"\x1f\x8b"
 _FORMATS: tuple[tuple[bytes, Format], ...] = ((b"\x93NUMPY", "npy"), (b"PAR1", "parquet"), (b"PK", "npz"))

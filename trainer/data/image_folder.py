@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trainer.data.array_table import table_of_arrays
 from trainer.data.content import MOST_BYTES, read_content, stamp, unreadable
+from trainer.data.missing import listed
 from trainer.data.parts import Arrays, Parts
 from trainer.data.refusal import DataFile, refused
 from trainer.data.section import Table
@@ -82,8 +83,7 @@ def _classes(folder: DataFile) -> tuple[dict[str, list[DataFile]], tuple[str, ..
             beside.append(name)
     if not classes:
         raise folder.refused("must hold a folder of pictures for each class, got none. Sort the pictures into folders.")
-    warning = f"{len(beside)} files beside the folders of the classes are left out, the first being"
-    return classes, (f"{warning} {quoted(beside[0])}",) if beside else ()
+    return classes, (f"files beside the folders of the classes are left out: {listed(beside)}",) if beside else ()
 
 
 def _pictures(folder: DataFile) -> list[DataFile]:
@@ -108,6 +108,8 @@ def _decoded(files: list[DataFile], size: int, channels: int) -> NDArray[np.uint
     pillow = _pillow()
     pixels = np.empty((len(files), size, size, channels), np.uint8)
     with warnings.catch_warnings():
+        # All others are about what is left out here: transparency, animation.
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", pillow.DecompressionBombWarning)
         for place, file in enumerate(files):
             pixels[place] = _pixels(file, size, channels, pillow)

@@ -66,9 +66,9 @@ class _Known(DataSection):
             if found := self.find(place):
                 return found
         looked = ", ".join(clean(str(place.path)) for place in places)
-        rule, key = ("hold the files of the set", "folder") if self.folder else ("be on this machine", "source")
+        rule, key = ("hold the set", "data.folder") if self.folder else ("be on this machine", "data.source")
         advice = f"{self.ADVICE}, or name its folder in data.folder."
-        raise refused(f"must {rule}, got none of them in {looked}. {advice}", f"data.{key}")
+        raise refused(f"must {rule}, got none of its files in {looked}. {advice}", key)
 
     def _places(self, file_base: Path | None) -> list[DataFile]:
         """Return the folders to look in, the first that has the files counts."""

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def read_files(section: "Files", file_base: Path | None) -> Table:
     """Return the examples of the files that a section names. Raises ConfigError, in one line."""
     files = section.files(file_base)
-    main, targets = files.pop("path"), files.pop("target_path", None)
+    main = files.pop("path")
     if four := four_files(main):
         for file in files.values():
-            raise file.refused("must be empty beside MNIST's folder, which has a test part of its own. Empty it.")
+            raise file.refused("must be empty beside MNIST's folder, which has targets and a test part. Empty it.")
         return table_of_arrays(read_four(four), section.task, section.missing)
-    train = _part(section, main, targets)
+    train = _part(section, main, files.pop("target_path", None))
     others = {name: _part(section, file, None) for name, file in files.items()}
     parts = Parts(train, others.get("validation_path"), others.get("test_path"))
     if isinstance(train, Arrays):
