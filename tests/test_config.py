@@ -7,9 +7,12 @@ import pytest
 import presets
 from trainer import config as configs
 from trainer.config import SCHEMA, Config, Regularization
+from trainer.optimizers import Sgd
 from trainer.problems import ConfigError, Problem
 from trainer.validation import discriminator, members
 
+OPTIMIZERS = ", ".join(members(Config.model_fields["optimizer"]))
+MODELS = ", ".join(members(Config.model_fields["model"]))
 BUILT_IN = [preset for preset in presets.available() if preset.built_in]
 KINDS = [
     (f"{section}.{discriminator(field)}", kind)
@@ -102,7 +105,7 @@ TOLD = [
     (8, "model.hidden", "must be at least 1, got 0."),
     (9, "model.activation", "got 'rellu'. Did you mean relu?"),
     (10, "model.dropout", "must be less than 1.0, got 1.5."),
-    (12, "optimizer.kind", "must be one of sgd, adam, adamw, rmsprop, got 'adamm'. Did you mean adam?"),
+    (12, "optimizer.kind", f"must be one of {OPTIMIZERS}, got 'adamm'. Did you mean adam?"),
     (15, "schedule.warmup_epochs", "must be a number, got true."),
     (17, "training.epochs", "must be a whole number, got 30.5."),
     (18, "training.batch_size", "must be a whole number, got '64'."),
@@ -138,8 +141,8 @@ def test_all_problems_of_a_file_are_told_at_once_with_line_key_rule_value_and_wh
          "must be greater than 0.0, got -0.1. Try 0.001."),
         ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate", "must be greater than 0.0, got 0. Try 0.001."),
         ("[optimizer]\nlearning_rate = true", "optimizer.learning_rate", "must be a number, got true. Try 0.001."),
-        ("[optimizer]\nkind = [1]", "optimizer.kind", "must be one of sgd, adam, adamw, rmsprop, got '[1]'."),
-        ("[model]\nkind = 'cnn'", "model.kind", "must be one of mlp, got 'cnn'."),
+        ("[optimizer]\nkind = [1]", "optimizer.kind", f"must be one of {OPTIMIZERS}, got '[1]'."),
+        ("[model]\nkind = 'cnm'", "model.kind", f"must be one of {MODELS}, got 'cnm'. Did you mean cnn?"),
         ("[model]\nhidden = '32'", "model.hidden", "must be a list, got '32'."),
         ("[model]\nhidden = [32.0]", "model.hidden", "must be a whole number, got 32.0."),
         ("[model]\nhidden = [true]", "model.hidden", "must be a whole number, got true."),
@@ -213,8 +216,11 @@ def test_a_new_kind_keeps_what_both_have_and_comes_first_whatever_the_order(orde
     before = Config().changed({"optimizer.learning_rate": 0.25, "optimizer.b1": 0.5, "optimizer.global_clipnorm": 1.0})
     after = before.changed(dict(settings[::order]))
     assert after.optimizer.model_dump() == {
-        "kind": "sgd", "learning_rate": 0.25, "momentum": 0.9, "nesterov": False, "global_clipnorm": 2.0,
-    }  # fmt: skip
+        **Sgd().model_dump(),
+        "learning_rate": 0.25,
+        "momentum": 0.9,
+        "global_clipnorm": 2.0,
+    }
 
 
 def test_a_new_kind_brings_its_own_default_for_what_was_left_at_the_old_one() -> None:

@@ -15,7 +15,7 @@ from trainer import devices, diagnosis, runs, training
 from trainer.config import Config
 from trainer.events import Layers
 from trainer.log import Tail
-from trainer.models import MLP
+from trainer.models import MLP, Inputs
 from trainer.preparation import Prepared, prepare
 from trainer.runs import Run
 
@@ -108,14 +108,15 @@ def test_the_last_look_is_into_the_weights_that_the_run_ends_with(tmp_path: Path
     config, splits = run.config, prepare(Config().changed(SMALL)).splits
     assert config is not None
     model = config.model
-    layers = jax.eval_shape(lambda key: model.init(splits.n_features, splits.n_outputs, key), jax.random.key(0))
+    network = model.network(splits.summary.inputs, splits.n_outputs)
+    layers = jax.eval_shape(network.init, jax.random.key(0))
     leaves, structure = jax.tree.flatten(layers)
     names = [f"parameters.{index}.{name}" for index in range(3) for name in ("weight", "bias")]
     tree = jax.tree.unflatten(structure, [jnp.asarray(arrays[name]) for name in names])
     assert len(leaves) == len(names)
     (look,) = (look for look in looks(run) if look.epoch == 7)
     for about, layer, outputs in zip(
-        look.layers.values(), tree, model.activations(tree, jnp.asarray(splits.validation.x), None), strict=True
+        look.layers.values(), tree, network.activations(tree, jnp.asarray(splits.validation.x), None)[0], strict=True
     ):
         assert about.weight_norm == pytest.approx(float(optax.tree.norm(layer)), rel=1e-5)
         assert about.mean == pytest.approx(float(outputs.mean()), rel=1e-4, abs=1e-6)
@@ -144,11 +145,11 @@ def test_members_of_a_population_are_looked_into_one_by_one(tmp_path: Path) -> N
 
 
 def test_the_activations_end_with_the_outputs_and_have_a_name_each() -> None:
-    model = MLP(hidden=(4, 3))
-    layers = model.init(2, 5, jax.random.key(1))
+    network = MLP(hidden=(4, 3)).network(Inputs(2), 5)
+    layers = network.init(jax.random.key(1))
     x = jnp.ones((7, 2))
-    given = model.activations(layers, x, None)
+    given, _ = network.activations(layers, x, None)
     assert [part.shape for part in given] == [(7, 4), (7, 3), (7, 5)]
-    assert (given[-1] == model.apply(layers, x, None)).all()
-    assert model.layer_names == ("hidden_1", "hidden_2", "output")
-    assert len(layers) == len(model.layer_names)
+    assert (given[-1] == network.apply(layers, x, None)).all()
+    assert network.layer_names == ("hidden_1", "hidden_2", "output")
+    assert len(layers) == len(network.layer_names)

@@ -241,7 +241,7 @@ async def test_a_source_that_needs_a_path_asks_for_it():
 async def test_advanced_fields_open_and_tell_what_is_changed_behind_the_fold():
     app = FormApp(ADAM.changed({"optimizer.b1": 0.5}), ADAM)
     async with running(app) as pilot:
-        assert "▸ 4 advanced  ● 1 changed" in screen_text(app)
+        assert "▸ 12 advanced  ● 1 changed" in screen_text(app)
         assert "b1" not in screen_text(app)
         await go_to(pilot, "optimizer.advanced")
         await pilot.press("enter")

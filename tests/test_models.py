@@ -8,7 +8,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from trainer import devices
-from trainer.models import MLP, Activation, Dense, Initializer, Noise
+from trainer.models import MLP, Activation, Initializer, Inputs, Model, Network, Noise
+from trainer.models.dense import Dense
 
 devices.prepare_jax()
 
@@ -19,9 +20,13 @@ def noise(key: Any) -> Noise:
     return Noise(lambda: key, lambda it_is: it_is)
 
 
-def begun(model: MLP, n_in: int, n_out: int) -> Any:
+def network(model: Model, n_in: int, n_out: int) -> Network:
+    return model.network(Inputs(n_in), n_out)
+
+
+def begun(model: Model, n_in: int, n_out: int) -> Any:
     """The layers; compiled whole, which is faster than operation by operation."""
-    return jax.jit(lambda key: model.init(n_in, n_out, key))(KEY)
+    return jax.jit(network(model, n_in, n_out).init)(KEY)
 
 
 def acts_elementwise_and_is_finite(function: Any) -> bool:
@@ -91,7 +96,7 @@ def test_layers_have_their_shapes_zero_biases_and_weights_of_their_own(name: Ini
     layers = begun(model, 6, 6)
     assert [layer.weight.shape for layer in layers] == [(6, 6)] * 3
     assert all((layer.bias == 0).all() for layer in layers)
-    assert sum(leaf.size for leaf in jax.tree.leaves(layers)) == model.n_parameters(6, 6) == 126
+    assert sum(leaf.size for leaf in jax.tree.leaves(layers)) == network(model, 6, 6).n_parameters == 126
     if name not in ("zeros", "ones"):
         assert not (layers[0].weight == layers[1].weight).any()
 
@@ -99,7 +104,7 @@ def test_layers_have_their_shapes_zero_biases_and_weights_of_their_own(name: Ini
 @pytest.mark.parametrize(("hidden", "count"), [((), 5 * 3), ((7,), 5 * 7 + 8 * 3), ((2, 9), 5 * 2 + 3 * 9 + 10 * 3)])
 def test_the_parameters_are_counted(hidden: tuple[int, ...], count: int) -> None:
     model = MLP(hidden=hidden)
-    assert model.n_parameters(4, 3) == count
+    assert network(model, 4, 3).n_parameters == count
     assert sum(leaf.size for leaf in jax.tree.leaves(begun(model, 4, 3))) == count
 
 
@@ -112,7 +117,7 @@ def test_a_network_is_the_formula_in_numpy(hidden: tuple[int, ...]) -> None:
     for index, layer in enumerate(layers):
         expected = expected @ np.asarray(layer.weight).T + np.asarray(layer.bias)
         expected = np.tanh(expected) if index < len(layers) - 1 else expected
-    np.testing.assert_allclose(model.apply(layers, x, None), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(network(model, 4, 3).apply(layers, x, None), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "silu", "mish"])
@@ -124,7 +129,7 @@ def test_the_gradient_is_the_finite_difference(activation: Activation) -> None:
         flat, tree = ravel_pytree(layers)
 
         def loss(flat: Any) -> Any:
-            return ((model.apply(tree(flat), x, None) - y) ** 2).mean()
+            return ((network(model, 3, 2).apply(tree(flat), x, None) - y) ** 2).mean()
 
         gradient = np.asarray(jax.grad(loss)(flat))
         steps = np.eye(flat.size) * 1e-6
@@ -141,7 +146,8 @@ def dropped(rate: float, key: Any) -> np.ndarray[Any, Any]:
     first, _ = begun(WIDE, 1, 1)
     last = Dense(jnp.eye(2000), jnp.zeros(2000))
     model = MLP(hidden=(2000,), activation="identity", dropout=rate)
-    return np.asarray(model.apply((first, last), jnp.ones((1, 1)), None if key is None else noise(key)))[0]
+    given = network(model, 1, 2000).apply((first, last), jnp.ones((1, 1)), None if key is None else noise(key))
+    return np.asarray(given)[0]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -166,7 +172,7 @@ def test_dropout_differs_with_the_key_and_between_layers_and_examples() -> None:
     assert (dropped(0.5, jax.random.key(3)) != dropped(0.5, jax.random.key(4))).any()
     model = MLP(hidden=(50, 50), activation="identity", dropout=0.5)
     eye = jax.tree.map(lambda leaf: jnp.eye(50) if leaf.ndim == 2 else jnp.zeros(50), begun(model, 50, 50))
-    one, two = np.asarray(model.apply(eye, jnp.ones((2, 50)), noise(jax.random.key(5))))
+    one, two = np.asarray(network(model, 50, 50).apply(eye, jnp.ones((2, 50)), noise(jax.random.key(5))))
     assert (one != two).any()
     assert {0.0, 4.0} == set(one), "two layers with one mask would never let a factor of 4 and a 0 differ by layer"
     assert 0.05 < (one == 4).mean() < 0.45, "a quarter passes two independent masks"
@@ -177,7 +183,8 @@ def test_the_rate_of_dropout_may_be_traced() -> None:
     x = jnp.ones((3, 4))
 
     def out(rate: Any) -> Any:
-        return MLP(hidden=(40,)).model_copy(update={"dropout": rate}).apply((first, last), x, noise(KEY))
+        model = MLP(hidden=(40,)).model_copy(update={"dropout": rate})
+        return network(model, 4, 4).apply((first, last), x, noise(KEY))
 
     for rate in (0.0, 0.5):
         np.testing.assert_allclose(jax.jit(out)(jnp.float32(rate)), out(rate), rtol=1e-5, atol=1e-6)

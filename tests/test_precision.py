@@ -11,7 +11,7 @@ import pytest
 from trainer import checkpoints, devices, horizons, numbers, program
 from trainer.advance import make_advance
 from trainer.config import Config
-from trainer.models import MLP, Activation, Noise
+from trainer.models import MLP, Activation, Inputs, Noise
 from trainer.preparation import Prepared, prepare
 from trainer.runs import Run
 from trainer.shape import shape_of
@@ -81,11 +81,11 @@ def test_bfloat16_learns_the_digits_and_its_checkpoints_are_float32(trained: Cal
 
 @pytest.mark.parametrize("activation", get_args(Activation))
 def test_no_activation_and_no_dropout_leaves_the_precision(activation: Activation) -> None:
-    model = MLP(hidden=(3, 3), activation=activation, dropout=0.5)
-    layers = model.init(2, 2, jax.random.key(0))
+    network = MLP(hidden=(3, 3), activation=activation, dropout=0.5).network(Inputs(2), 2)
+    layers = network.init(jax.random.key(0))
     noise = Noise(lambda: jax.random.key(1), lambda is_wanted: jnp.asarray(is_wanted))
     half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), layers)
-    outputs = jax.eval_shape(lambda x: model.apply(half, x, noise), jnp.ones((4, 2), jnp.bfloat16))
+    outputs = jax.eval_shape(lambda x: network.apply(half, x, noise), jnp.ones((4, 2), jnp.bfloat16))
     assert outputs.dtype == jnp.bfloat16
 
 

@@ -63,6 +63,13 @@ def test_overfit_on_purpose_shows_the_curves_part_and_goes_back(trained: Trained
     assert [message for message in insights(run) if message.startswith("overfitting since epoch")]
 
 
+def test_digits_cnn_reads_more_than_985_of_1000_new_digits(trained: Trained) -> None:
+    run = trained(presets.load("digits-cnn"))
+    assert best(run, "val_accuracy") > 0.985
+    assert run.status.best is not None
+    assert run.status.best.metric == "val_accuracy"
+
+
 def test_plateau_is_cut_at_least_twice_and_goes_on(trained: Trained) -> None:
     run = trained(presets.load("plateau"))
     cuts = of_kind(run, "learning_rate_reduced")

@@ -13,6 +13,7 @@ from trainer.fields import Section
 from trainer.schema import HEADING, Hyperparameter, groups, hyperparameters, live_numbers, value_at
 from trainer.validation import discriminator, members
 
+OPTIMIZERS = tuple(members(Config.model_fields["optimizer"]))
 ALL = [
     Config().changed(
         {f"{section}.{tag}": kind, "data.path": "x.csv"} if kind in ("path", "images") else {f"{section}.{tag}": kind}
@@ -116,7 +117,7 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
         ("training.epochs", {"type": "integer", "unit": "epochs", "lowest": 1, "highest": 1_000_000, "role": "live"}),
         ("training.seed", {"role": "fixed", "lowest": 0, "highest": 1 << 32, "exclusive": frozenset({"high"})}),
         ("training.drop_remainder", {"type": "switch", "advanced": True}),
-        ("optimizer.kind", {"type": "choice", "choices": ("sgd", "adam", "adamw", "rmsprop"), "selects": True}),
+        ("optimizer.kind", {"type": "choice", "choices": OPTIMIZERS, "selects": True}),
         ("callbacks.early_stopping.baseline", {"type": "number", "optional": True, "default": None, "role": "fixed"}),
         ("optimizer.eps", {"source": "Kingma and Ba 2015", "advanced": True}),
     ],

@@ -12,7 +12,7 @@ from trainer import devices
 from trainer.config import Config
 from trainer.data.loading import describe
 from trainer.events import Compiled
-from trainer.models import MLP, Layer
+from trainer.models import MLP, Inputs, Layer
 from trainer.plan import Plan, compile_ahead, learning_rates, plan
 from trainer.preparation import misfits, prepare
 from trainer.shape import shape_of, shape_planned
@@ -43,7 +43,7 @@ def test_the_layers_of_the_digits_network_are_those_counted_by_hand() -> None:
 
 
 def test_dropout_is_told_where_there_is_some_and_never_of_the_last_layer() -> None:
-    layers = MLP(hidden=(4, 4), dropout=0.25).layers(3, 2)
+    layers = MLP(hidden=(4, 4), dropout=0.25).network(Inputs(3), 2).layers
     assert [layer.words for layer in layers] == ["dense relu dropout 0.25", "dense relu dropout 0.25", "dense"]
 
 
@@ -55,23 +55,22 @@ def test_an_example_that_is_no_picture_is_a_row_of_numbers() -> None:
 
 @pytest.mark.parametrize("hidden", SHAPES)
 def test_each_layer_has_the_parameters_and_the_width_of_the_real_one(hidden: tuple[int, ...]) -> None:
-    model = MLP(hidden=hidden)
-    layers = jax.eval_shape(lambda: model.init(9, 4, KEY))
-    told = model.layers(9, 4)
+    network = MLP(hidden=hidden).network(Inputs(9), 4)
+    layers, told = jax.eval_shape(network.init, KEY), network.layers
     assert [sum(leaf.size for leaf in jax.tree.leaves(layer)) for layer in layers] == [it.n_parameters for it in told]
     assert [layer.weight.shape[:1] for layer in layers] == [it.shape for it in told]
-    outputs = jax.eval_shape(lambda layers: model.apply(layers, jnp.zeros((1, 9)), None), layers)
+    outputs = jax.eval_shape(lambda layers: network.apply(layers, jnp.zeros((1, 9)), None), layers)
     assert outputs.shape[1:] == told[-1].shape
 
 
 @pytest.mark.parametrize("hidden", SHAPES)
 def test_the_flops_are_those_of_the_compiler_but_for_the_activations(hidden: tuple[int, ...]) -> None:
     """XLA also counts an operation for each relu: with these widths at most a tenth of the whole."""
-    model = MLP(hidden=hidden)
-    layers = jax.eval_shape(lambda: model.init(24, 10, KEY))
+    network = MLP(hidden=hidden).network(Inputs(24), 10)
+    layers = jax.eval_shape(network.init, KEY)
     x = jax.ShapeDtypeStruct((32, 24), np.float32)
-    compiled = jax.jit(lambda layers, x: model.apply(layers, x, None)).lower(layers, x).compile()
-    ours = sum(layer.flops for layer in model.layers(24, 10))
+    compiled = jax.jit(lambda layers, x: network.apply(layers, x, None)).lower(layers, x).compile()
+    ours = sum(layer.flops for layer in network.layers)
     assert ours <= compiled.cost_analysis()["flops"] / 32 <= 1.1 * ours
 
 

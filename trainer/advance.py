@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from trainer import diagnosis, horizons, numbers, step
 from trainer.horizons import Horizons
 from trainer.shape import Shape
-from trainer.state import AXES, Data, Slot, State, Trouble, with_axis, without_axis
+from trainer.state import AXES, Data, Parameters, Slot, State, Trouble, with_axis, without_axis
 
 
 class Spread(NamedTuple):
@@ -65,6 +65,7 @@ class _Maths(NamedTuple):
     update: Callable[[State, Spread], tuple[State, Spread]]
     end_epoch: Callable[[State, Bool[Array, " *members"]], tuple[Array, tuple[Slot, ...]]]
     look_inside: Callable[[State], Array]
+    to_evaluate: Callable[[State], Parameters]
     count_down: Callable[[Horizons, Array], Horizons]
     are_over: Callable[[State], Bool[Array, " *members"]]
 
@@ -99,6 +100,8 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
         told = _each(shape, horizons.unpack)(packed)
         call = lax.while_loop(goes_on, partial(_stretch, shape, maths, end), _begun(shape, state, told))
         state = call.state
+        if shape.config.optimizer.evaluates_others:
+            state = state._replace(evaluated=maths.to_evaluate(state))
         each_report = _each(shape, partial(_report, state.step, call.n_rows, call.n_insides), (0, 0, 1, 1))
         report = each_report(state.trouble, call.spread, call.rows, call.insides)
         return (with_axis(state), report[None]) if alone else (state, report)
@@ -119,14 +122,19 @@ def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
     def look_inside(state: State, vector: Array) -> Array:
         return step.looked_inside(shape, numbers.unpack(shape.config, vector), data, state)
 
+    def to_evaluate(state: State, vector: Array) -> Parameters:
+        return step.to_evaluate(numbers.unpack(shape.config, vector), state)
+
     each_update = _each(shape, update, (AXES, 0, 0), (AXES, 0))
     each_end = _each(shape, end_epoch, (AXES, 0, 0))
     each_look = _each(shape, look_inside, (AXES, 0))
+    each_to_evaluate = _each(shape, to_evaluate, (AXES, 0))
     return _Maths(
         begin_epoch=_each(shape, partial(step.at_epoch_begin, shape), (AXES,), AXES),
         update=lambda state, spread: each_update(state, spread, vectors),
         end_epoch=lambda state, are_over: each_end(state, are_over, vectors),
         look_inside=lambda state: each_look(state, vectors),
+        to_evaluate=lambda state: each_to_evaluate(state, vectors),
         count_down=_each(shape, horizons.after),
         are_over=lambda state: (orders[..., 0] == 0) | ((orders[..., 1] > 0) & (state.trouble.step >= 0)),
     )

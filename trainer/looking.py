@@ -88,7 +88,7 @@ class Looking:
             data: the examples on the device.
         """
         self._shape = shape
-        parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.parameters)
+        parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.weights)
         self._ready = self._pool.submit(self._make_ready, compiled, shape, parameters, vector, data)
         self._due = time.monotonic() + _LEAST_SECONDS
 
@@ -100,7 +100,7 @@ class Looking:
         if watched and watched[0].directory.step > self._looked_at:
             self._looked_at = watched[0].directory.step
             for member in watched:
-                self._look(member, state.parameters, self._looked_at)
+                self._look(member, state.weights, self._looked_at)
 
     def at_the_end(self, member: Member, ending: Ending) -> None:
         """Look at a member whose run is over, with the weights that it keeps."""

@@ -190,7 +190,7 @@ class Member:
         wanted = stopping or (self._shape.watches if self._keeps_best else ())
         found = None if self._keeps_best is False else best_weights(state, self._shape, self.index, wanted)
         if found is None:
-            return Ending(state.parameters, self.directory.step)
+            return Ending(state.weights, self.directory.step)
         parameters, watch, value, epoch = found
         step = (epoch + 1) * self._shape.steps_per_epoch
         self._happened.append(

@@ -103,9 +103,9 @@ def _memory(shape: Shape) -> Memory:
     return Memory(
         parameters=members * _bytes(state.parameters),
         gradients=members * _bytes(state.parameters),
-        optimizer=members * _bytes(state.optimizer),
+        optimizer=members * _bytes((state.optimizer, state.average, state.evaluated)),
         best_weights=members * _bytes([slot.parameters for slot in state.slots]),
-        examples=(shape.n_train + shape.n_validation) * (shape.n_features + targets) * _BYTES,
+        examples=(shape.n_train + shape.n_validation) * (shape.inputs.n_features + targets) * _BYTES,
     )
 
 

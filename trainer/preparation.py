@@ -29,7 +29,7 @@ class Prepared:
     @property
     def n_parameters(self) -> int:
         """Return how many numbers the model has."""
-        return self.config.model.n_parameters(self.splits.n_features, self.splits.n_outputs)
+        return self.config.model.network(self.splits.summary.inputs, self.splits.n_outputs).n_parameters
 
 
 def prepare(config: Config, base: Path | None = None) -> Prepared:
@@ -81,15 +81,17 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     size = config.training.batch_size
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
-    loss = losses.resolve(config.loss, data.task)
-    if data.task not in loss.tasks:
-        yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {_fitting(data.task)}.', "loss.kind")
-    elif loss.least_target is not None and _scales_target(config):
-        message = f'must be false for loss.kind = "{config.loss.kind}", whose targets keep their own units, got true.'
-        yield Problem(message, "data.standardize_target")
+    yield from _unfit_loss(config, data)
     yield from _unfit_metrics(config, data)
-    copies = copies or config.training.replicas
-    n_parameters = copies * config.model.n_parameters(data.n_features, data.n_outputs)
+    key, words = config.model.misfit(data.inputs)
+    if words:
+        yield Problem(words, key)
+    else:
+        yield from _too_large(config, data, copies or config.training.replicas)
+
+
+def _too_large(config: Config, data: Summary, copies: int) -> Iterator[Problem]:
+    n_parameters = copies * config.model.network(data.inputs, data.n_outputs).n_parameters
     needed, free = n_parameters * _BYTES * _COPIES, memory.installed()
     if free is not None and needed > free:
         of_all = f" of {copies} networks" if copies > 1 else ""
@@ -97,7 +99,16 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
             f"must fit into memory: {n_parameters:,} parameters{of_all} need about {needed / 2**30:,.1f} GiB to "
             f"train, this machine has {free / 2**30:,.1f} GiB. Use fewer neurons."
         )
-        yield Problem(message, "model.hidden")
+        yield Problem(message, "model.hidden" if "hidden" in type(config.model).model_fields else "model.kind")
+
+
+def _unfit_loss(config: Config, data: Summary) -> Iterator[Problem]:
+    loss = losses.resolve(config.loss, data.task)
+    if data.task not in loss.tasks:
+        yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {_fitting(data.task)}.', "loss.kind")
+    elif loss.least_target is not None and _scales_target(config):
+        message = f'must be false for loss.kind = "{config.loss.kind}", whose targets keep their own units, got true.'
+        yield Problem(message, "data.standardize_target")
 
 
 def _unfit_metrics(config: Config, data: Summary) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from trainer.config import Config
 from trainer.data.splits import Summary
 from trainer.judging import judge
 from trainer.losses import Task
+from trainer.models import Inputs, Network
 from trainer.preparation import Prepared
 
 
@@ -29,6 +30,11 @@ class Watch:
     first_epoch: int = 0
     threshold: float | None = None
 
+    @property
+    def is_of_average(self) -> bool:
+        """Return whether the metric tells of the running mean of the weights."""
+        return self.metric.startswith("ema_")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -41,7 +47,7 @@ class Shape:
 
     config: Config
     task: Task
-    n_features: int
+    inputs: Inputs
     n_outputs: int
     n_train: int
     n_validation: int
@@ -54,6 +60,10 @@ class Shape:
         """Return what tells one compiled program from another."""
         rest = (getattr(self, field.name) for field in fields(self) if field.name != "config")
         return (numbers.structure(self.config), *rest)
+
+    def network(self, config: Config) -> Network:
+        """Return the network of a config of this structure, whose numbers may be traced."""
+        return config.model.network(self.inputs, self.n_outputs)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -69,7 +79,7 @@ class Shape:
     @property
     def layer_names(self) -> tuple[str, ...]:
         """Return the names of the layers that are looked into; none without diagnostics."""
-        return self.config.model.layer_names if self.config.training.diagnostics else ()
+        return self.network(self.config).layer_names if self.config.training.diagnostics else ()
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -79,8 +89,9 @@ class Shape:
     @property
     def row_names(self) -> tuple[str, ...]:
         """Return the names of the metrics of an epoch, in the order of a row."""
-        validation = tuple(f"val_{name}" for name in self.metric_names) if self.n_validation else ()
-        return (*self.metric_names, *validation, "learning_rate", "grad_norm")
+        validation = [f"val_{name}" for name in self.metric_names] if self.n_validation else []
+        averaged = [f"ema_{name}" for name in validation] if self.config.optimizer.use_ema else []
+        return (*self.metric_names, *validation, *averaged, "learning_rate", "grad_norm")
 
     @property
     def step_names(self) -> tuple[str, ...]:
@@ -114,7 +125,7 @@ def shape_planned(config: Config, data: Summary) -> Shape:
 
 
 def _shape(configs: Sequence[Config], data: Summary) -> Shape:
-    plain = Shape(configs[0], data.task, data.n_features, data.n_outputs, data.n_train, data.n_validation)
+    plain = Shape(configs[0], data.task, data.inputs, data.n_outputs, data.n_train, data.n_validation)
     watches = [watch for config in configs for watch in _watches(config, plain.row_names)]
     members, used = placement.spread(len(configs), devices.count(configs[0].training.devices))
     return replace(plain, watches=tuple(dict.fromkeys(watches)), members=members, devices=used)

@@ -67,6 +67,8 @@ class State(NamedTuple):
         sums: what the metrics of the epoch in progress have summed up.
         grad_norms: sum of the gradient norms of the epoch in progress.
         slots: best weights, one for each watch.
+        average: running mean of the weights; () where none is kept.
+        evaluated: the weights to use, as of the end of a call; () where they are `parameters`.
     """
 
     parameters: Parameters
@@ -78,6 +80,13 @@ class State(NamedTuple):
     grad_norms: Float[Array, ""]
     slots: tuple[Slot, ...]
     trouble: Trouble
+    average: Parameters
+    evaluated: Parameters
+
+    @property
+    def weights(self) -> Parameters:
+        """Return the weights to use, as of the end of a call."""
+        return self.evaluated if jax.tree.leaves(self.evaluated) else self.parameters
 
 
 AXES: Final[Any] = State(*(None if field == "step" else 0 for field in State._fields))  # type: ignore[arg-type]

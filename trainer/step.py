@@ -19,6 +19,7 @@ from trainer import diagnosis, losses, numbers, placement
 from trainer.config import Config
 from trainer.metrics import Metrics
 from trainer.models import Noise
+from trainer.models.network import trained, with_statistics
 from trainer.shape import Shape, Watch
 from trainer.state import NEVER, Blocks, Data, Parameters, Slot, State, Trouble
 
@@ -35,12 +36,12 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
     def init(seed: UInt32[Array, ""], vector: Float[Array, " numbers"]) -> State:
         config = numbers.unpack(shape.config, vector)
         key = _key(seed, _WEIGHTS, jnp.int32(0))
-        parameters = config.model.init(shape.n_features, shape.n_outputs, key)
-        zero = jnp.zeros(())
+        parameters = shape.network(config).init(key)
+        optimizer, zero = config.optimizer, jnp.zeros(())
         per_output = jnp.zeros(shape.n_outputs)
         return State(
             parameters=parameters,
-            optimizer=config.optimizer.build(config.optimizer.learning_rate).init(parameters),
+            optimizer=optimizer.build(optimizer.learning_rate).init(trained(parameters)),
             seed=seed,
             step=jnp.int32(0),
             order=jnp.zeros(shape.steps_per_epoch * config.training.batch_size, jnp.int32),
@@ -48,6 +49,8 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
             grad_norms=zero,
             slots=tuple(_empty_slot(watch, parameters) for watch in shape.watches),
             trouble=Trouble(jnp.int32(NEVER), zero, zero),
+            average=parameters if optimizer.use_ema else (),
+            evaluated=parameters if optimizer.evaluates_others else (),
         )
 
     return init
@@ -114,14 +117,23 @@ def _inputs(
 ) -> tuple[Parameters, Float[Array, "batch inputs"]]:
     """Return what goes into the layers: at the config's precision, the batch split over the devices."""
     dtype = config.training.precision
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), (parameters, placement.split(shape, x)))
+    cast, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (trained(parameters), placement.split(shape, x)))
+    return with_statistics(cast, parameters), x
 
 
 def outputs_of(
     shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
 ) -> Float[Array, "batch outputs"]:
     """Return what the model makes of a batch, float32 at any precision."""
-    return config.model.apply(*_inputs(shape, config, parameters, x), noise).astype(jnp.float32)
+    return _seen(shape, config, parameters, x, noise)[0]
+
+
+def _seen(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
+) -> tuple[Float[Array, "batch outputs"], Parameters]:
+    """Return what the model makes of a batch, float32 at any precision, and its parameters after seeing it."""
+    given, seen = shape.network(config).activations(*_inputs(shape, config, parameters, x), noise)
+    return given[-1].astype(jnp.float32), seen
 
 
 class _Gradient(NamedTuple):
@@ -133,6 +145,7 @@ class _Gradient(NamedTuple):
     outputs: Float[Array, "batch outputs"]
     targets: Float[Array, "batch outputs"]
     weights: Float[Array, " batch"]
+    seen: Parameters
 
 
 def _gradient(shape: Shape, config: Config, data: Data, state: State, start: Int[Array, ""]) -> _Gradient:
@@ -144,14 +157,17 @@ def _gradient(shape: Shape, config: Config, data: Data, state: State, start: Int
     noise = Noise(partial(_key, state.seed, _DROPOUT, state.step), partial(_any_member, shape))
     loss_function = losses.resolve(config.loss, shape.task)
 
-    def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array]]:
-        outputs = outputs_of(shape, config, parameters, x, noise)
+    def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array, Parameters]]:
+        outputs, seen = _seen(shape, config, with_statistics(parameters, state.parameters), x, noise)
         per_example = loss_function.per_example(outputs, targets)
-        return (per_example * weights).sum() / weights.sum(), (per_example, outputs)
+        return (per_example * weights).sum() / weights.sum(), (per_example, outputs, seen)
 
-    (loss, (per_example, outputs)), gradient = jax.value_and_grad(objective, has_aux=True)(state.parameters)
-    gradient = _with_penalties(config, state.parameters, gradient)
-    return _Gradient(gradient, loss, per_example, outputs, targets, weights)
+    parameters = trained(state.parameters)
+    (loss, (per_example, outputs, seen)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
+    if config.optimizer.sam:
+        gradient = jax.grad(objective, has_aux=True)(_uphill(config, parameters, gradient))[0]
+    gradient = _with_penalties(config, parameters, gradient)
+    return _Gradient(gradient, loss, per_example, outputs, targets, weights, seen)
 
 
 def update(
@@ -162,13 +178,16 @@ def update(
     found = _gradient(shape, config, data, state, start)
     grad_norm = optax.tree.norm(found.gradient)
     rate = _learning_rate(shape, config, state.step)
+    before = trained(state.parameters)
     updates, optimizer = config.optimizer.build(rate).update(
-        _clipped(config, found.gradient, grad_norm), state.optimizer, state.parameters
+        _clipped(config, found.gradient, grad_norm), state.optimizer, before
     )
+    parameters = with_statistics(optax.apply_updates(before, updates), found.seen)
     sums = metrics.sums(found.per_example, found.outputs, found.targets, found.weights)
     measured = jnp.concatenate([metrics.values(sums)[:2], grad_norm[None]])
     state = state._replace(
-        parameters=optax.apply_updates(state.parameters, updates),
+        parameters=parameters,
+        average=_averaged(config, state.average, parameters),
         optimizer=optimizer,
         step=state.step + 1,
         sums=state.sums + sums,
@@ -187,11 +206,12 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     gradient = _gradient(shape, config, data, state, jnp.int32(0)).gradient
     clipped = _clipped(config, gradient, optax.tree.norm(gradient))
     rate = _learning_rate(shape, config, state.step - 1)
-    updates, _ = config.optimizer.build(rate).update(clipped, state.optimizer, state.parameters)
+    optimizer, parameters = config.optimizer, trained(state.parameters)
+    updates, _ = optimizer.step(rate).update(clipped, optimizer.step_state(state.optimizer), parameters)
     examples = data.validation.x[0] if shape.n_validation else data.x
     inputs = _inputs(shape, config, state.parameters, examples[: diagnosis.EXAMPLES])
-    outputs = tuple(given.astype(jnp.float32) for given in config.model.activations(*inputs, None))
-    return diagnosis.looked(state.parameters, gradient, updates, outputs)
+    given, _ = shape.network(config).activations(*inputs, None)
+    return diagnosis.looked(parameters, gradient, updates, tuple(each.astype(jnp.float32) for each in given))
 
 
 def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:
@@ -210,9 +230,31 @@ def _with_penalties(config: Config, parameters: Parameters, gradients: Parameter
 
 
 def _clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Parameters:
-    limit = config.optimizer.global_clipnorm
-    scale = jnp.where((limit > 0) & (grad_norm > limit), limit / grad_norm, 1.0)
-    return jax.tree.map(lambda gradient: gradient * scale, gradients)
+    """Limit the length of the gradient, and then each of its numbers."""
+    longest, largest = config.optimizer.global_clipnorm, config.optimizer.clipvalue
+    scale = jnp.where((longest > 0) & (grad_norm > longest), longest / grad_norm, 1.0)
+    bound = jnp.where(largest > 0, largest, jnp.inf)
+    return jax.tree.map(lambda gradient: jnp.clip(gradient * scale, -bound, bound), gradients)
+
+
+def _uphill(config: Config, parameters: Parameters, gradient: Parameters) -> Parameters:
+    """Return where the loss is worst nearby, to first order. Source: Foret et al. 2021, equation 2."""
+    distance = config.optimizer.sam_rho / jnp.maximum(optax.tree.norm(gradient), np.finfo(np.float32).tiny)
+    return jax.tree.map(lambda weight, slope: weight + distance * slope, parameters, gradient)
+
+
+def _averaged(config: Config, average: Parameters, parameters: Parameters) -> Parameters:
+    """Return the running mean of the weights, these included; as in Keras it begins at the first ones."""
+    kept = config.optimizer.ema_momentum
+    if not config.optimizer.use_ema:
+        return average
+    return jax.tree.map(lambda mean, weight: kept * mean + (1 - kept) * weight, average, parameters)
+
+
+def to_evaluate(config: Config, state: State) -> Parameters:
+    """Return the weights to use, which some optimizers keep beside those that they train."""
+    used = config.optimizer.to_evaluate(state.optimizer, trained(state.parameters))
+    return with_statistics(used, state.parameters)
 
 
 def _trouble(state: State, loss: Array, rate: Array, grad_norm: Array) -> Trouble:
@@ -244,14 +286,22 @@ def at_epoch_end(
     shape: Shape, config: Config, metrics: Metrics, data: Data, state: State, is_over: Bool[Array, ""]
 ) -> tuple[Float[Array, " row"], tuple[Slot, ...]]:
     """Validate; return the epoch's row and the slots, with its weights where they are the best of a run not over."""
-    parts = [metrics.values(state.sums)]
+    parts, weights = [metrics.values(state.sums)], to_evaluate(config, state)
     if shape.n_validation:
-        parts.append(metrics.values(_evaluated(shape, config, metrics, state.parameters, data.validation)))
+        validated = [weights, state.average] if config.optimizer.use_ema else [weights]
+        parts.extend(metrics.values(_evaluated(shape, config, metrics, it, data.validation)) for it in validated)
     rate = _learning_rate(shape, config, state.step - 1)
     row = jnp.concatenate([*parts, jnp.stack([rate, state.grad_norms / shape.steps_per_epoch])])
     epoch = (state.step - 1) // shape.steps_per_epoch
     slots = tuple(
-        _kept(watch, slot, row[shape.row_names.index(watch.metric)], epoch, state.parameters, is_over)
+        _kept(
+            watch,
+            slot,
+            row[shape.row_names.index(watch.metric)],
+            epoch,
+            state.average if watch.is_of_average else weights,
+            is_over,
+        )
         for watch, slot in zip(shape.watches, state.slots, strict=True)
     )
     return row, slots

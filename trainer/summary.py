@@ -32,4 +32,6 @@ class ModelSummary:
 
 def summarize(config: Config, data: Summary) -> ModelSummary:
     """Return the summary of the network that a config means for its data."""
-    return ModelSummary(data.image_shape or (data.n_features,), config.model.layers(data.n_features, data.n_outputs))
+    return ModelSummary(
+        data.image_shape or (data.n_features,), config.model.network(data.inputs, data.n_outputs).layers
+    )

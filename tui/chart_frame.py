@@ -29,7 +29,7 @@ NO_EPOCH = "no epoch was completed"
 
 _LINE_STYLES = ("solid", "dotted", *"●▲■◆○△□◇")
 _ASCII_LINE_STYLES = "*o+x#@%&"
-_PLACES = {"train": 0, "validation": 1, **{f"run-{place}": place for place in range(N_RUN_ROLES)}}
+_PLACES = {"train": 0, "validation": 1, "average": 2, **{f"run-{place}": place for place in range(N_RUN_ROLES)}}
 
 
 @dataclass(frozen=True, slots=True)

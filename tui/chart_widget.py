@@ -14,7 +14,7 @@ from tui.repaint import changed_regions
 _PREFIX = "chart--"
 _ROLES = (
     *("axis", "grid", "text", "muted", "mark"),
-    *("train", "validation", "rate", "metric"),
+    *("train", "validation", "average", "rate", "metric"),
     *(f"run-{index}" for index in range(N_RUN_ROLES)),
 )
 
@@ -41,6 +41,7 @@ class Chart(Widget):
         & > .chart--mark { color: $foreground 60%; }
         & > .chart--train { color: $text-primary; }
         & > .chart--validation { color: $text-warning; }
+        & > .chart--average { color: $text-success; }
         & > .chart--rate { color: $text-accent; }
         & > .chart--metric { color: $text-success; }
         & > .chart--run-0 { color: $text-primary; }

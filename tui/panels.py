@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from trainer.runs import Run
     from trainer.runs import Series as Curve
     from tui.followed import Followed, Told
+
+_VALIDATED = (("val_", "validation"), ("ema_val_", "average"))
+"""What is drawn beside a metric of the training: prefix of its name, and role of its curve."""
 
 _FAR_ENOUGH = 0.25
 """Share of the training from which on the axis shows all that is planned."""
@@ -186,11 +190,13 @@ def _metric(run: Run, view: View) -> str:
 
 
 def _pair(run: Run, view: View, name: str) -> list[Series]:
+    validated = [(f"{prefix}{name}", role) for prefix, role in _VALIDATED]
     if run.replicas:
-        return [*_banded(run, view, name, "train"), *_banded(run, view, f"val_{name}", "validation")]
+        return [band for metric, role in ((name, "train"), *validated) for band in _banded(run, view, metric, role)]
     by_step, by_epoch = run.steps.get(name), run.epochs.get(name)
     fine = by_step if by_step is not None and len(by_step) > len(by_epoch or ()) else by_epoch
-    return [*_one(fine, view, name, "train"), *_one(run.epochs.get(f"val_{name}"), view, f"val_{name}", "validation")]
+    further = (_one(run.epochs.get(metric), view, metric, role) for metric, role in validated)
+    return [*_one(fine, view, name, "train"), *itertools.chain.from_iterable(further)]
 
 
 def _one(curve: Curve | None, view: View, label: str, role: str) -> list[Series]:

@@ -29,8 +29,8 @@ _TINY = 2.0**-126
 
 
 def metric_direction(metric: str) -> Direction | None:
-    """Return which way a metric, with or without `val_`, improves; None where that is not known."""
-    return METRIC_DIRECTIONS.get(metric.removeprefix("val_"))
+    """Return which way a metric, of whichever examples and weights, improves; None where that is not known."""
+    return METRIC_DIRECTIONS.get(metric.removeprefix("ema_").removeprefix("val_"))
 
 
 def is_better(value: float, reference: float | None, direction: Direction) -> bool:

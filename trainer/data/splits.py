@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.section import ImageShape, Task
+from trainer.models import Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +102,8 @@ class Summary:
     n_outputs: int
     task: Task
     image_shape: ImageShape | None
+
+    @property
+    def inputs(self) -> Inputs:
+        """Return what an example is made of, as a model sees it."""
+        return Inputs(self.n_features, self.image_shape)

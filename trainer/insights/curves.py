@@ -25,7 +25,7 @@ _POOR_ACCURACY, _POOR_R2 = 0.8, 0.5
 def constant_start(story: Story) -> Seen | None:
     """Weights that start equal stay equal within a layer, and with zeros no gradient passes at all."""
     model = story.config.model
-    if model.initializer not in ("zeros", "ones") or not model.hidden or not _still(story, 3, 0.05):
+    if model.initializer not in ("zeros", "ones") or model.is_linear or not _still(story, 3, 0.05):
         return None
     initializer, first, last = model.initializer, story.first["loss"], story.last["loss"]
     return Seen(

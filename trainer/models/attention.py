@@ -1,0 +1,177 @@
+"""Networks in which every part of an example looks at every other: attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from trainer.fields import structural
+from trainer.models import section
+from trainer.models.dense import Dense, DenseBlock, Scale, dense, dense_parameters, dropped, normalized, scale
+from trainer.models.network import Block, Inputs, Layer, Noise
+from trainer.models.section import Activation, Initializer, Model, weights
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class Embedding(NamedTuple):
+    """The parameters that turn each part into a vector; weights of its own for each where the parts are features."""
+
+    weight: Float[Array, "parts_or_one inputs width"]
+    position: Float[Array, "parts width"]
+
+
+class Encoder(NamedTuple):
+    """The parameters of attention and of two dense layers, with a norm before each and perhaps one last."""
+
+    attention_norm: Scale
+    into: Dense
+    out_of: Dense
+    dense_norm: Scale
+    up: Dense
+    down: Dense
+    last_norm: Scale | None
+
+
+@dataclass(frozen=True)
+class EmbeddingBlock(Block):
+    """Each part of an example as a vector, with where it stands.
+
+    Source: Vaswani et al. 2017; weights for each feature of a table: Gorishniy et al. 2021.
+    """
+
+    parts: int
+    n_inputs: int
+    width: int
+    is_table: bool
+    initializer: Initializer
+    dropout: Any
+
+    @property
+    def layer(self) -> Layer:  # noqa: D102
+        numbers = (self.parts if self.is_table else 1) * self.n_inputs * self.width
+        flops = self.parts * (2 * self.n_inputs + 1) * self.width
+        words = "embedding" + (f" dropout {self.dropout:g}" if self.dropout else "")
+        return Layer(self.name, words, (self.parts, self.width), numbers + self.parts * self.width, flops)
+
+    def init(self, key: PRNGKeyArray) -> Embedding:
+        """Return the weights; positions are drawn with a deviation of 0.02, as in BERT."""
+        import jax
+
+        first, second = jax.random.split(key)
+        shape = (self.parts if self.is_table else 1, self.n_inputs, self.width)
+        weight = jax.vmap(lambda one: weights(self.initializer, one, shape[1:], 0, 1))(
+            jax.random.split(first, shape[0])
+        )
+        return Embedding(weight, 0.02 * jax.random.normal(second, (self.parts, self.width)))
+
+    def apply(  # noqa: D102
+        self, parameters: Embedding, x: Array, noise: Noise | None
+    ) -> tuple[Float[Array, "batch parts width"], Embedding]:
+        import jax.numpy as jnp
+
+        x = x.reshape(len(x), self.parts, self.n_inputs)
+        if self.is_table:
+            y = jnp.einsum("bpi,piw->bpw", x, parameters.weight)
+        else:
+            y = jnp.einsum("bpi,iw->bpw", x, parameters.weight[0])
+        return dropped(y + parameters.position, self.place, self.dropout, noise), parameters
+
+
+@dataclass(frozen=True)
+class EncoderBlock(Block):
+    """Attention among all parts, then two dense layers on each; both add to what comes in, with a norm before."""
+
+    parts: int
+    width: int
+    heads: int
+    wide: int
+    activation: Activation
+    initializer: Initializer
+    dropout: Any
+    is_last: bool
+
+    @property
+    def layer(self) -> Layer:  # noqa: D102
+        dropout = f" dropout {self.dropout:g}" if self.dropout else ""
+        words = f"attention of {self.heads}, dense {self.wide} {self.activation}{dropout} residual"
+        width, wide = self.width, self.wide
+        sums = [(width, 3 * width), (width, width), (width, wide), (wide, width)]
+        n_parameters = sum((n_in + 1) * n_out for n_in, n_out in sums) + (6 if self.is_last else 4) * width
+        flops = self.parts * (sum((2 * n_in + 1) * n_out for n_in, n_out in sums) + 4 * self.parts * width)
+        return Layer(self.name, words, (self.parts, width), n_parameters, flops)
+
+    def init(self, key: PRNGKeyArray) -> Encoder:  # noqa: D102
+        import jax
+
+        def made(key: PRNGKeyArray, n_in: int, n_out: int) -> Dense:
+            return dense_parameters(self.initializer, key, n_in, n_out)
+
+        into, out_of, up, down = jax.random.split(key, 4)
+        width, wide = self.width, self.wide
+        norms = [_norm(width) for _ in range(3)]
+        return Encoder(
+            norms[0], made(into, width, 3 * width), made(out_of, width, width),
+            norms[1], made(up, width, wide), made(down, wide, width), norms[2] if self.is_last else None,
+        )  # fmt: skip
+
+    def apply(  # noqa: D102
+        self, parameters: Encoder, x: Array, noise: Noise | None
+    ) -> tuple[Float[Array, "batch parts width"], Encoder]:
+        import jax
+
+        its, drop = parameters, 2 * self.place
+        x = x + dropped(self._attention(its, _normed(its.attention_norm, x)), drop, self.dropout, noise)
+        wide = getattr(jax.nn, self.activation)(dense(its.up, _normed(its.dense_norm, x)))
+        x = x + dropped(dense(its.down, wide), drop + 1, self.dropout, noise)
+        return (x if its.last_norm is None else _normed(its.last_norm, x)), parameters
+
+    def _attention(self, its: Encoder, x: Array) -> Float[Array, "batch parts width"]:
+        import jax
+        import jax.numpy as jnp
+
+        of_heads = (*x.shape[:2], self.heads, self.width // self.heads)
+        query, key, value = (part.reshape(of_heads) for part in jnp.split(dense(its.into, x), 3, axis=-1))
+        return dense(its.out_of, jax.nn.dot_product_attention(query, key, value).reshape(x.shape))
+
+
+class Transformer(Model):
+    """Transformer encoder: the features of a table, or the rows of a picture, look at one another."""
+
+    kind: Literal["transformer"] = "transformer"
+    heads: int = structural(4, "Ways of looking at once.", ge=1, le=256, source="Vaswani et al. 2017")
+    key_dim: int = structural(
+        16, "Numbers of each head; as many as heads times this stand for each part of an example.", ge=1, le=1024
+    )
+    depth: int = structural(2, "Blocks of attention one after the other.", unit="blocks", ge=1, le=128)
+    mlp_ratio: int = structural(
+        4, "Neurons between two blocks, as a multiple of the width.", ge=1, le=64, advanced=True
+    )
+    activation: Activation = section.activation("gelu")
+    initializer: Initializer = section.initializer()
+    dropout: float = section.dropout()
+
+    def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102
+        (parts, n_in), width = inputs.steps, self.heads * self.key_dim
+        is_table = inputs.image_shape is None
+        first = EmbeddingBlock("embedding", 0, parts, n_in, width, is_table, self.initializer, self.dropout)
+        encoders = (
+            EncoderBlock(
+                f"encoder_{place}", place, parts, width, self.heads, self.mlp_ratio * width,
+                self.activation, self.initializer, self.dropout, place == self.depth,
+            )
+            for place in range(1, self.depth + 1)
+        )  # fmt: skip
+        last = DenseBlock("output", self.depth + 1, width, outputs, self.initializer, is_mean=True)
+        return first, *encoders, last
+
+
+def _norm(width: int) -> Scale:
+    norm = scale("layer", width)
+    assert norm is not None
+    return norm
+
+
+def _normed(norm: Scale, x: Array) -> Array:
+    return normalized(norm, x, is_training=False)[0]

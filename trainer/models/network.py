@@ -1,0 +1,186 @@
+"""Networks: blocks one after the other, each with parameters of its own. Nothing here needs JAX before it computes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+
+class Inputs(NamedTuple):
+    """What an example is made of.
+
+    Attributes:
+        n_features: numbers of one example; it reaches the network as a row of them.
+        image_shape: rows, columns and channels of the picture that it is, or None.
+    """
+
+    n_features: int
+    image_shape: tuple[int, int, int] | None = None
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Return an example as a sequence: how many steps of how many numbers.
+
+        A picture is its rows from top to bottom; any other example is its features, one number a step.
+        """
+        if self.image_shape is None:
+            return self.n_features, 1
+        rows, columns, channels = self.image_shape
+        return rows, columns * channels
+
+
+class Noise(NamedTuple):
+    """The randomness of an update.
+
+    Attributes:
+        key: gives its key, where one is needed.
+        is_wanted: from whether this member of a population needs it to whether any does.
+    """
+
+    key: Callable[[], PRNGKeyArray]
+    is_wanted: Callable[[Bool[Array, ""]], Bool[Array, ""]]
+
+    def kept(self, place: int, rate: Any, shape: tuple[int, ...]) -> Bool[Array, ...]:
+        """Return which numbers dropout leaves on at a place of the network, each with probability 1 - `rate`.
+
+        Deriving the key and drawing cost more than a small layer, so that a rate of 0 does neither.
+        """
+        import jax
+        import jax.numpy as jnp
+
+        def drawn() -> Array:
+            return jax.random.bernoulli(jax.random.fold_in(self.key(), place), 1 - rate, shape)
+
+        kept: Array = jax.lax.cond(self.is_wanted(rate > 0), drawn, lambda: jnp.ones(shape, bool))
+        return kept
+
+
+class Statistics(NamedTuple):
+    """What batch normalization remembers of the batches it saw; part of the parameters, but not trained."""
+
+    mean: Float[Array, " units"]
+    variance: Float[Array, " units"]
+
+
+class Layer(NamedTuple):
+    """One block of a network, as a summary tells it.
+
+    Attributes:
+        name: such as "hidden_1".
+        words: what it does, in order, such as "dense relu".
+        shape: of its output for one example.
+        n_parameters: numbers that it learns.
+        flops: of the forward pass for one example. A multiply-add is two; only the products with weights and, in
+            attention, of the steps with one another are counted.
+    """
+
+    name: str
+    words: str
+    shape: tuple[int, ...]
+    n_parameters: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a network.
+
+    Attributes:
+        name: such as "hidden_1".
+        place: in the network, from 0; its dropout is drawn for it.
+    """
+
+    name: str
+    place: int
+
+    @property
+    @abstractmethod
+    def layer(self) -> Layer:
+        """Return what a summary tells of it; not while traced."""
+
+    @abstractmethod
+    def init(self, key: PRNGKeyArray) -> Any:
+        """Return its parameters: a tree of float arrays, of which at least one has two axes or more."""
+
+    @abstractmethod
+    def apply(self, parameters: Any, x: Array, noise: Noise | None) -> tuple[Array, Any]:
+        """Return what it makes of a batch, and its parameters after it saw that batch.
+
+        Args:
+            parameters: as `init` returns them.
+            x: what the block before it gives; shape [batch, ...].
+            noise: of the update; None to evaluate, and then no statistics change.
+        """
+
+
+@dataclass(frozen=True)
+class Network:
+    """Blocks one after the other; the parameters are a tuple with a tree for each."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Return what a summary tells, first to last."""
+        return tuple(block.layer for block in self.blocks)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Return the name of each block."""
+        return tuple(block.name for block in self.blocks)
+
+    @property
+    def n_parameters(self) -> int:
+        """Return how many numbers are learned."""
+        return sum(layer.n_parameters for layer in self.layers)
+
+    def init(self, key: PRNGKeyArray) -> tuple[Any, ...]:
+        """Return the parameters to begin with."""
+        import jax
+
+        keys = jax.random.split(key, len(self.blocks))
+        return tuple(block.init(key) for block, key in zip(self.blocks, keys, strict=True))
+
+    def apply(
+        self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+    ) -> Float[Array, "batch outputs"]:
+        """Return the outputs; `noise` is the update's randomness, None means evaluation."""
+        return self.activations(parameters, x, noise)[0][-1]
+
+    def activations(
+        self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+    ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+        """Return what each block gives to the next, the outputs last, and the parameters after seeing the batch."""
+        given, seen = [], []
+        for block, its in zip(self.blocks, parameters, strict=True):
+            x, after = block.apply(its, x, noise)
+            given.append(x)
+            seen.append(after)
+        return tuple(given), tuple(seen)
+
+
+def trained(parameters: Any) -> Any:
+    """Return the parameters without statistics: None in their place, which is no leaf."""
+    import jax
+
+    return jax.tree.map(lambda part: None if _is_seen(part) else part, parameters, is_leaf=_is_seen)
+
+
+def with_statistics(parameters: Any, seen: Any) -> Any:
+    """Return parameters, as `trained` gives them, with the statistics of others of the same network."""
+    import jax
+
+    return jax.tree.map(
+        lambda part, other: other if part is None else part, parameters, seen,
+        is_leaf=lambda part: part is None or _is_seen(part),
+    )  # fmt: skip
+
+
+def _is_seen(part: Any) -> bool:
+    return isinstance(part, Statistics)

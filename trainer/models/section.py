@@ -1,0 +1,101 @@
+"""What the models have in common: their settings, and the words for activations, initializers and norms."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.fields import Section, live, structural
+from trainer.models.network import Inputs, Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, PRNGKeyArray
+
+    from trainer.models.network import Block
+
+Activation = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus",
+    "soft_sign", "squareplus", "sparse_plus", "sparse_sigmoid", "log_sigmoid", "hard_sigmoid", "hard_silu",
+    "hard_tanh", "identity",
+]  # fmt: skip
+"""Every function of `jax.nn` that acts on each number by itself and is finite on all of them."""
+
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal",
+    "zeros", "ones",
+]  # fmt: skip
+"""Those of `jax.nn.initializers`. The last two cannot break the symmetry between units; they are here to be seen."""
+
+Norm = Literal["none", "layer", "batch"]
+"""What brings the units to zero mean and unit variance: of each example by itself, or over the batch."""
+
+
+def activation(default: Activation = "relu") -> Any:
+    """Declare what hidden neurons do with their sums."""
+    return structural(default, f"What each hidden neuron does with its sum; {default} is the usual start.")
+
+
+def initializer() -> Any:
+    """Declare how the weights start."""
+    return structural(
+        "glorot_uniform", "How the weights start; he fits relu, glorot fits tanh, zeros and ones do not learn.",
+        source="Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998; Saxe et al. 2014",
+    )  # fmt: skip
+
+
+def dropout() -> Any:
+    """Declare the rate of dropout."""
+    return live(
+        0.0, "Share of the hidden neurons switched off at random in each update; raise it against overfitting.",
+        ge=0, lt=1, source="Srivastava et al. 2014",
+    )  # fmt: skip
+
+
+def norm(default: Norm = "none") -> Any:
+    """Declare the norm before each activation."""
+    return structural(
+        default, "Bring the units to one scale: of each example (layer) or over the batch; helps deep networks train.",
+        advanced=True, source="Ba, Kiros and Hinton 2016; Ioffe and Szegedy 2015",
+    )  # fmt: skip
+
+
+class Model(Section):
+    """What every model offers."""
+
+    @abstractmethod
+    def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:
+        """Return the parts of the network, first to last."""
+
+    def network(self, inputs: Inputs, outputs: int) -> Network:
+        """Return the network for such examples and so many outputs."""
+        return Network(self.blocks(inputs, outputs))
+
+    @property
+    def is_linear(self) -> bool:
+        """Return whether there is nothing between inputs and outputs."""
+        return False
+
+    def misfit(self, inputs: Inputs) -> tuple[str, str]:  # noqa: ARG002
+        """Return the key and the words that say why such examples do not fit; two empty strings if they do."""
+        return "", ""
+
+
+def weights(initializer: Initializer, key: PRNGKeyArray, shape: tuple[int, ...], inputs: int, outputs: int) -> Array:
+    """Return weights to begin with.
+
+    Args:
+        initializer: one of `jax.nn.initializers`.
+        key: for this array alone.
+        shape: of the array; axes that are neither inputs nor outputs are a kernel's rows and columns.
+        inputs: axis of the inputs.
+        outputs: axis of the outputs.
+    """
+    import jax
+
+    made: Any = getattr(jax.nn.initializers, initializer)
+    if initializer == "orthogonal":
+        made = made(column_axis=outputs)
+    elif initializer not in ("zeros", "ones"):
+        made = made(in_axis=inputs, out_axis=outputs)
+    found: Array = made(key, shape)
+    return found

@@ -1,0 +1,97 @@
+"""Adam and those made from it: steps scaled by running means of the gradient and of its size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.fields import live
+from trainer.optimizers.section import Decaying, Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Moments(Optimizer):
+    """What all of them have: two running means."""
+
+    b1: float = live(0.9, "Decay of the running mean of the gradient.", ge=0, lt=1, advanced=True)
+    b2: float = live(0.999, "Decay of the running mean of its square.", ge=0, lt=1, advanced=True)
+    eps: float = live(
+        1e-8, "Added to the root of the square; raise it when steps explode late in training.",
+        gt=0, advanced=True, source="Kingma and Ba 2015",
+    )  # fmt: skip
+
+
+class Adam(Moments):
+    """Steps scaled by running means of the gradient and of its square."""
+
+    kind: Literal["adam"] = "adam"
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+        import optax
+
+        return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+
+
+class AdamW(Decaying, Adam):
+    """Adam with weight decay apart from the gradient."""
+
+    kind: Literal["adamw"] = "adamw"  # type: ignore[assignment]
+
+
+class Nadam(Moments):
+    """Adam that looks ahead along the momentum, as Nesterov did."""
+
+    kind: Literal["nadam"] = "nadam"
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+        import optax
+
+        return optax.nadam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+
+
+class NadamW(Decaying, Nadam):
+    """Nadam with weight decay apart from the gradient."""
+
+    kind: Literal["nadamw"] = "nadamw"  # type: ignore[assignment]
+
+
+class Adamax(Moments):
+    """Adam scaled by the largest recent gradient instead of the mean square: calm with rare, large gradients."""
+
+    kind: Literal["adamax"] = "adamax"
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+        import optax
+
+        return optax.adamax(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+
+
+class AdaBelief(Moments):
+    """Adam scaled by how far gradients stray from their mean: long steps where they agree."""
+
+    kind: Literal["adabelief"] = "adabelief"
+    eps: float = live(
+        1e-16, "Added to the root of the mean stray, and to the stray itself.",
+        gt=0, advanced=True, source="Zhuang et al. 2020",
+    )  # fmt: skip
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+        import optax
+
+        return optax.adabelief(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps, eps_root=self.eps)
+
+
+class RAdam(Moments):
+    """Adam that warms itself up: plain momentum until the mean square can be trusted."""
+
+    kind: Literal["radam"] = "radam"
+    threshold: float = live(
+        5.0, "Length of the memory of squares from which it is trusted.",
+        ge=4, advanced=True, source="Liu et al. 2020",
+    )  # fmt: skip
+
+    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+        import optax
+
+        return optax.radam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps, threshold=self.threshold)
