@@ -12,7 +12,7 @@ from trainer import devices
 from trainer.config import Config
 from trainer.models import CNN, GRU, LSTM, MLP, Inputs, Model, Network, Noise, ResNet, Transformer
 from trainer.models.attention import EncoderBlock
-from trainer.models.convolution import ConvBlock
+from trainer.models.convolution import ConvBlock, _patches
 from trainer.models.dense import Finish, normalized, scale
 from trainer.models.network import Block, trained, with_statistics
 from trainer.models.recurrent import GRUBlock, LSTMBlock
@@ -75,6 +75,17 @@ def test_a_convolution_is_that_of_keras(keras: Any, kernel: int, pooling: Any) -
     expected = np.asarray(model(x.reshape(3, 7, 6, 2)))
     close(given(block, parameters, x), expected)
     assert expected.shape[1:] == block.layer.shape
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("size", [(7, 6), (1, 4), (5, 8)])
+def test_a_convolution_as_a_product_is_the_one_of_jax(size: tuple[int, int], kernel: int, stride: int) -> None:
+    x, weight = jnp.asarray(normal(2, *size, 3)), jnp.asarray(normal(kernel, kernel, 3, 4))
+    theirs = jax.lax.conv_general_dilated(
+        x, weight, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    close(_patches(x, kernel, stride) @ weight.reshape(-1, 4), theirs)
 
 
 @pytest.mark.xdist_group("keras")
