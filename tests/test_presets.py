@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import presets
+from trainer import replicas
 from trainer.config import Config
+from trainer.preparation import prepare
 from trainer.problems import ConfigError
 from trainer.runs import Run
+from trainer.training import start_replicas, train_together
 
 Trained = Callable[..., Run]
 
@@ -68,6 +72,46 @@ def test_digits_cnn_reads_more_than_985_of_1000_new_digits(trained: Trained) -> 
     assert best(run, "val_accuracy") > 0.985
     assert run.status.best is not None
     assert run.status.best.metric == "val_accuracy"
+
+
+def test_breast_cancer_is_told_with_further_metrics(trained: Trained) -> None:
+    run = trained(presets.load("breast-cancer"))
+    assert run.status.state == "finished"
+    assert best(run, "val_accuracy") > 0.95
+    assert best(run, "val_auroc") > 0.98
+    assert best(run, "val_f1") > 0.94
+
+
+def test_wine_replicas_are_a_group_with_a_mean_and_a_spread(tmp_path: Path) -> None:
+    prepared = prepare(presets.load("wine-replicas"))
+    run, *run.replicas = train_together(start_replicas(prepared, tmp_path))
+    assert [one.status.state for one in replicas.members(run)] == ["finished"] * 8
+    accuracies = replicas.spread(best(one, "val_accuracy") for one in replicas.members(run))
+    assert accuracies is not None
+    assert accuracies.mean > 0.9
+    found = replicas.best(run)
+    assert found is not None
+    metric, losses = found
+    assert (metric, losses.n) == ("val_loss", 8)
+    assert 0 < losses.std < losses.mean
+
+
+def test_spirals_resnet_learns_at_a_depth_that_fails_without_ways_around(trained: Trained) -> None:
+    config = presets.load("spirals-resnet")
+    assert best(trained(config), "val_accuracy") > 0.95
+    assert best(trained(config.changed({"model.residual": False})), "val_accuracy") < 0.75
+
+
+def test_csv_template_trains_on_a_mixed_table_with_gaps(trained: Trained, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    pairs = zip(random.normal(size=200), random.integers(0, 2, 200), strict=True)
+    rows = [f"{x:.3f},{'red' if red else 'blue'},{x + 2 * red:.3f}" for x, red in pairs]
+    rows[3] = ",red,1.0"
+    rows[7] = "0.5,,0.5"
+    (tmp_path / "data.csv").write_text("\n".join(["x,colour,y", *rows]) + "\n")
+    run = trained(presets.load("csv-template").changed({"data.path": str(tmp_path / "data.csv")}))
+    assert run.status.state == "finished"
+    assert best(run, "val_r2") > 0.9
 
 
 def test_plateau_is_cut_at_least_twice_and_goes_on(trained: Trained) -> None:
