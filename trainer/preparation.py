@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer import callbacks, losses, memory
 from trainer.config import Config
 from trainer.data.loading import load
-from trainer.data.section import NumericTargetSection, Task
+from trainer.data.section import Task
 from trainer.data.splits import Splits, Summary
 from trainer.further_metrics import asked
 from trainer.problems import ConfigError, Problem
@@ -83,9 +83,8 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
     yield from _unfit_loss(config, data)
     yield from _unfit_metrics(config, data)
-    key, words = config.model.misfit(data.inputs)
-    if words:
-        yield Problem(words, key)
+    if problem := config.model.misfit(data.inputs):
+        yield problem
     else:
         yield from _too_large(config, data, copies or config.training.replicas)
 
@@ -106,7 +105,7 @@ def _unfit_loss(config: Config, data: Summary) -> Iterator[Problem]:
     loss = losses.resolve(config.loss, data.task)
     if data.task not in loss.tasks:
         yield Problem(f'must fit {data.task}, got "{config.loss.kind}". Use {_fitting(data.task)}.', "loss.kind")
-    elif loss.least_target is not None and _scales_target(config):
+    elif loss.least_target is not None and config.data.scales_target:
         message = f'must be false for loss.kind = "{config.loss.kind}", whose targets keep their own units, got true.'
         yield Problem(message, "data.standardize_target")
 
@@ -141,7 +140,3 @@ def _fitting(task: Task, lowest_target: float = math.inf) -> str:
         and (loss.least_target is None or loss.least_target <= lowest_target)
     ]
     return f"{', '.join(fitting[:-1])} or {fitting[-1]}"
-
-
-def _scales_target(config: Config) -> bool:
-    return isinstance(config.data, NumericTargetSection) and config.data.standardize_target

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from trainer import callbacks, devices, metrics, numbers, placement
@@ -76,7 +77,7 @@ class Shape:
         """Return whether the last batch of an epoch is smaller than the others."""
         return self.steps_per_epoch * self.config.training.batch_size > self.n_train
 
-    @property
+    @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """Return the names of the layers that are looked into; none without diagnostics."""
         return self.network(self.config).layer_names if self.config.training.diagnostics else ()

@@ -294,15 +294,9 @@ def at_epoch_end(
     row = jnp.concatenate([*parts, jnp.stack([rate, state.grad_norms / shape.steps_per_epoch])])
     epoch = (state.step - 1) // shape.steps_per_epoch
     slots = tuple(
-        _kept(
-            watch,
-            slot,
-            row[shape.row_names.index(watch.metric)],
-            epoch,
-            state.average if watch.is_of_average else weights,
-            is_over,
-        )
+        _kept(watch, slot, row[shape.row_names.index(watch.metric)], epoch, its, is_over)
         for watch, slot in zip(shape.watches, state.slots, strict=True)
+        for its in [state.average if watch.is_of_average else weights]
     )
     return row, slots
 

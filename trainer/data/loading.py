@@ -13,7 +13,7 @@ from trainer.data.missing import imputed, listed
 from trainer.data.overview import Overview, overview_of
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
-from trainer.data.section import DataSection, NumericTargetSection, Table
+from trainer.data.section import DataSection, Table
 from trainer.data.split import Rows, split, split_warnings
 from trainer.data.splits import Part, Splits, Summary
 from trainer.text import quoted
@@ -99,7 +99,7 @@ def _fit_target(section: DataSection, table: Table, train: Rows) -> Scaling:
 
 
 def _scales_target(section: DataSection, table: Table) -> bool:
-    return table.task == "regression" and isinstance(section, NumericTargetSection) and section.standardize_target
+    return table.task == "regression" and section.scales_target
 
 
 def _scaled_target(table: Table, scaling: Scaling) -> NDArray[np.int32] | NDArray[np.float32]:

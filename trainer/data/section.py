@@ -93,6 +93,11 @@ class DataSection(Section):
         """Return what is another whenever the source's files are others. Raises `ConfigError`, as `read`."""
         return None
 
+    @property
+    def scales_target(self) -> bool:
+        """Return whether a target that is a number is trained on scaled."""
+        return False
+
     @abstractmethod
     def read(self, file_base: Path | None) -> Table:
         """Return all examples of the source, in an order that depends on nothing but the section and its file.
@@ -111,3 +116,7 @@ class NumericTargetSection(DataSection):
     standardize_target: bool = fixed(
         True, "Train on the target scaled to zero mean and unit variance; metrics are told in its own units."
     )
+
+    @property
+    def scales_target(self) -> bool:  # noqa: D102
+        return self.standardize_target

@@ -12,6 +12,7 @@ from trainer.models import section
 from trainer.models.dense import DenseBlock, Finish, Scale
 from trainer.models.network import Block, Inputs, Layer, Noise
 from trainer.models.section import Activation, Initializer, Model, Norm, weights
+from trainer.problems import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -20,7 +21,7 @@ Pooling = Literal["max", "average", "none"]
 Picture = tuple[int, int, int]
 
 _LAYOUT: Final = ("NHWC", "HWIO", "NHWC")
-_NO_PICTURES: Final = ("model.kind", 'needs pictures, which these data are not. Use "mlp" or "transformer".')
+_NO_PICTURES: Final = Problem('needs pictures, which these data are not. Use "mlp" or "transformer".', "model.kind")
 
 
 class Conv(NamedTuple):
@@ -142,8 +143,8 @@ class ResidualBlock(Block):
 class ForPictures(Model):
     """A model that needs pictures."""
 
-    def misfit(self, inputs: Inputs) -> tuple[str, str]:  # noqa: D102
-        return _NO_PICTURES if inputs.image_shape is None else ("", "")
+    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: D102
+        return _NO_PICTURES if inputs.image_shape is None else None
 
 
 class CNN(ForPictures):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.fields import Section, live, structural
 from trainer.models.network import Inputs, Network
+from trainer.problems import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PRNGKeyArray
@@ -75,9 +76,9 @@ class Model(Section):
         """Return whether there is nothing between inputs and outputs."""
         return False
 
-    def misfit(self, inputs: Inputs) -> tuple[str, str]:  # noqa: ARG002
-        """Return the key and the words that say why such examples do not fit; two empty strings if they do."""
-        return "", ""
+    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: ARG002
+        """Return why such examples do not fit, if they do not."""
+        return None
 
 
 def weights(initializer: Initializer, key: PRNGKeyArray, shape: tuple[int, ...], inputs: int, outputs: int) -> Array:
