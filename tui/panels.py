@@ -181,7 +181,7 @@ def _place(event: Event, run: Run, axis: str) -> float:
 def _metrics(run: Run) -> list[str]:
     """Return the metrics of a run beside the loss, without those of validation, whose names can be shown."""
     names = (name for name in {**run.epochs, **run.steps} if name not in ("loss", *QUIET) and name == clean(name))
-    return [name for name in names if not name.startswith("val_")]
+    return [name for name in names if not name.startswith(tuple(prefix for prefix, _ in _VALIDATED))]
 
 
 def _metric(run: Run, view: View) -> str:
