@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from trainer import checkpoints, numbers, program, step, training
+from trainer import checkpoints, forward, numbers, program, step, training
 from trainer.config import Config
 from trainer.preparation import Prepared, prepare
 from trainer.runs import Run
@@ -36,7 +36,7 @@ class Bench:
         self.config = self.prepared.config
         self.shape: Shape = shape_of([self.prepared])
         self.data = program.place(self.prepared.splits)
-        self.metrics = step.metrics_of(
+        self.metrics = forward.metrics_of(
             self.shape, self.data.target_scale, self.data.target_offset, self.data.target_mean
         )
         self.vector = numbers.pack(self.config)

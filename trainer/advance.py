@@ -16,10 +16,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from trainer import diagnosis, horizons, numbers, step
+from trainer import diagnosis, forward, horizons, numbers, step
 from trainer.horizons import Horizons
 from trainer.shape import Shape
-from trainer.state import AXES, Data, Parameters, Slot, State, Trouble, with_axis, without_axis
+from trainer.state import AXES, MEMBERS, Data, Parameters, Slot, State, Trouble, with_axis, without_axis
 
 
 class Spread(NamedTuple):
@@ -110,7 +110,7 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
-    metrics = step.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
+    metrics = forward.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
 
     def update(state: State, spread: Spread, vector: Array) -> tuple[State, Spread]:
         state, measured = step.update(shape, numbers.unpack(shape.config, vector), metrics, data, state)
@@ -142,7 +142,7 @@ def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
 
 def _each(shape: Shape, function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """Return the function mapped over the members; a single one has no axis."""
-    return jax.vmap(function, in_axes, out_axes, axis_name=step.MEMBERS) if shape.members > 1 else function
+    return jax.vmap(function, in_axes, out_axes, axis_name=MEMBERS) if shape.members > 1 else function
 
 
 def _begun(shape: Shape, state: State, told: Horizons) -> _Call:

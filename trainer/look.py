@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from trainer import losses, numbers, placement, step
+from trainer import forward, losses, numbers, placement
 from trainer.picture_file import MOST_OUTPUTS
 from trainer.pictures import Seen
 from trainer.shape import Shape
@@ -29,8 +29,8 @@ def make_look(shape: Shape) -> Callable[..., Float[Array, "blocks size columns"]
         loss = losses.resolve(config.loss, shape.task)
 
         def columns(block: Blocks) -> Float[Array, "size columns"]:
-            outputs = step.outputs_of(shape, config, its, block.x, None)
-            per_example = loss.per_example(outputs, step.as_targets(shape, block.y))
+            outputs = forward.outputs_of(shape, config, its, block.x, None)
+            per_example = loss.per_example(outputs, forward.as_targets(shape, block.y))
             if shape.task == "regression":
                 return jnp.concatenate([per_example[:, None], loss.predictions(outputs)[:, :MOST_OUTPUTS]], axis=1)
             shares = loss.probabilities(outputs)

@@ -20,6 +20,9 @@ Parameters = Any
 NEVER: Final = np.int32(-1)
 """In the place of an epoch or an update: none yet."""
 
+MEMBERS: Final = "members"
+"""Name of the axis over which the members of a population are mapped."""
+
 _EVALUATED_AT_ONCE: Final = 2048
 
 

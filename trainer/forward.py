@@ -1,0 +1,48 @@
+"""What the model makes of examples, and what that is measured by."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from trainer import losses, placement
+from trainer.config import Config
+from trainer.metrics import Metrics
+from trainer.models import Noise
+from trainer.models.network import trained, with_statistics
+from trainer.shape import Shape
+from trainer.state import Parameters
+
+
+def metrics_of(shape: Shape, scale: Array, offset: Array, mean: Array) -> Metrics:
+    """Return what to measure; scale, offset and mean are those of the targets."""
+    loss = losses.resolve(shape.config.loss, shape.task)
+    return Metrics(shape.task, shape.config.metrics, loss, shape.n_outputs, scale, offset, mean)
+
+
+def as_targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
+    """Return what the outputs are compared with: classes one-hot, numbers as they are."""
+    return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
+
+
+def inputs_of(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"]
+) -> tuple[Parameters, Float[Array, "batch inputs"]]:
+    """Return what goes into the layers: at the config's precision, the batch split over the devices."""
+    dtype = config.training.precision
+    cast, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (trained(parameters), placement.split(shape, x)))
+    return with_statistics(cast, parameters), x
+
+
+def outputs_of(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
+) -> Float[Array, "batch outputs"]:
+    """Return what the model makes of a batch, float32 at any precision."""
+    return seen(shape, config, parameters, x, noise)[0]
+
+
+def seen(
+    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
+) -> tuple[Float[Array, "batch outputs"], Parameters]:
+    """Return what the model makes of a batch, float32 at any precision, and its parameters after seeing it."""
+    given, seen = shape.network(config).activations(*inputs_of(shape, config, parameters, x), noise)
+    return given[-1].astype(jnp.float32), seen

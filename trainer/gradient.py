@@ -1,0 +1,86 @@
+"""The gradient of a batch, penalties included, and how it is limited."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from trainer import batches, forward, keys, losses
+from trainer.batches import Batch
+from trainer.config import Config
+from trainer.models import Noise
+from trainer.models.network import trained, with_statistics
+from trainer.shape import Shape
+from trainer.state import MEMBERS, Data, Parameters, State
+
+
+class Gradient(NamedTuple):
+    """The gradient of a batch, penalties included, and what the batch's metrics are made of.
+
+    Attributes:
+        gradient: of what is trained.
+        loss: mean over the batch, without penalties.
+        per_example: losses.
+        outputs: of the network.
+        batch: the examples.
+        seen: the parameters after the network has seen the batch, statistics included.
+    """
+
+    gradient: Parameters
+    loss: Float[Array, ""]
+    per_example: Float[Array, " batch"]
+    outputs: Float[Array, "batch outputs"]
+    batch: Batch
+    seen: Parameters
+
+
+def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: Int[Array, ""]) -> Gradient:
+    """Return the gradient of the batch that starts at this place of the epoch's order."""
+    batch = batches.batch_at(shape, data, state, start)
+    noise = Noise(partial(keys.key, state.seed, keys.DROPOUT, state.step), partial(_any_member, shape))
+    loss_function = losses.resolve(config.loss, shape.task)
+
+    def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array, Parameters]]:
+        whole = with_statistics(parameters, state.parameters)
+        outputs, seen = forward.seen(shape, config, whole, batch.x, noise)
+        per_example = loss_function.per_example(outputs, batch.targets)
+        return (per_example * batch.weights).sum() / batch.weights.sum(), (per_example, outputs, seen)
+
+    parameters = trained(state.parameters)
+    (loss, (per_example, outputs, seen)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
+    if config.optimizer.sam:
+        gradient = jax.grad(objective, has_aux=True)(_uphill(config, parameters, gradient))[0]
+    return Gradient(_with_penalties(config, parameters, gradient), loss, per_example, outputs, batch, seen)
+
+
+def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Parameters:
+    """Limit the length of the gradient, and then each of its numbers."""
+    longest, largest = config.optimizer.global_clipnorm, config.optimizer.clipvalue
+    scale = jnp.where((longest > 0) & (grad_norm > longest), longest / grad_norm, 1.0)
+    bound = jnp.where(largest > 0, largest, jnp.inf)
+    return jax.tree.map(lambda gradient: jnp.clip(gradient * scale, -bound, bound), gradients)
+
+
+def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:
+    """Add the gradients of l1 * sum |w| and l2 * sum w^2 over the weights; biases are left alone, as in Keras."""
+    l1, l2 = config.regularization.l1, config.regularization.l2
+
+    def add(weight: Array, gradient: Array) -> Array:
+        return gradient + l1 * jnp.sign(weight) + 2 * l2 * weight if weight.ndim > 1 else gradient
+
+    return jax.tree.map(add, parameters, gradients)
+
+
+def _uphill(config: Config, parameters: Parameters, gradient: Parameters) -> Parameters:
+    """Return where the loss is worst nearby, to first order. Source: Foret et al. 2021, equation 2."""
+    distance = config.optimizer.sam_rho / jnp.maximum(optax.tree.norm(gradient), np.finfo(np.float32).tiny)
+    return jax.tree.map(lambda weight, slope: weight + distance * slope, parameters, gradient)
+
+
+def _any_member(shape: Shape, it_is: Bool[Array, ""]) -> Bool[Array, ""]:
+    return lax.pmax(it_is.astype(jnp.int32), MEMBERS) > 0 if shape.members > 1 else it_is
