@@ -63,7 +63,12 @@ def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Paramete
     longest, largest = config.optimizer.global_clipnorm, config.optimizer.clipvalue
     scale = jnp.where((longest > 0) & (grad_norm > longest), longest / grad_norm, 1.0)
     bound = jnp.where(largest > 0, largest, jnp.inf)
-    return jax.tree.map(lambda gradient: jnp.clip(gradient * scale, -bound, bound), gradients)
+    def limited(gradient: Array) -> Array:
+        # Not `jnp.clip`, whose rules for what is no number cost an update of a large network a hundredth.
+        gradient = gradient * scale
+        return jnp.where(gradient > bound, bound, jnp.where(gradient < -bound, -bound, gradient))
+
+    return jax.tree.map(limited, gradients)
 
 
 def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:
