@@ -28,6 +28,7 @@ from tui.comparison_cells import comparison_cells, heads
 from tui.followed import Followed
 from tui.key_bar import KeyBar
 from tui.run_table import MARKS, RunTable
+from tui.sparing import Sparing
 
 _TICK = 0.5
 _LISTING_INTERVAL = 2.0
@@ -35,7 +36,7 @@ _BYTES_A_TICK = 1 << 16
 _BYTES_AT_ONCE = 1 << 20
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(Sparing, Screen[None]):
     """The runs of a store, and those that are marked over each other; live ones move."""
 
     CSS_PATH = "compare_screen.tcss"

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 import presets
 from trainer.problems import ConfigError
+from tui.sparing import Sparing
 from tui.wording import STATE_GLYPHS, number
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 
-class Question(ModalScreen[bool | None]):
+class Question(Sparing, ModalScreen[bool | None]):
     """Yes or no. Escape and n mean no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,7 +58,7 @@ _HINT = (
 )
 
 
-class SaveAs(ModalScreen[str | None]):
+class SaveAs(Sparing, ModalScreen[str | None]):
     """Asks for the name of a preset."""
 
     BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
@@ -91,7 +92,7 @@ class SaveAs(ModalScreen[str | None]):
         self.dismiss(event.value)
 
 
-class RunList(ModalScreen[int | None]):
+class RunList(Sparing, ModalScreen[int | None]):
     """The runs of this session; the one chosen comes back onto the panels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
@@ -115,7 +116,7 @@ class RunList(ModalScreen[int | None]):
         self.dismiss(int(event.option_id or 0))
 
 
-class Keys(ModalScreen[None]):
+class Keys(Sparing, ModalScreen[None]):
     """Every key there is, from the bindings themselves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

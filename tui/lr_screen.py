@@ -21,6 +21,7 @@ from trainer.problems import Problem, ProblemsError
 from trainer.text import clean
 from tui.chart_frame import Mark, Series
 from tui.chart_widget import Chart
+from tui.sparing import Sparing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ _CEILING = 10.0
 _MARK = "◆"
 
 
-class LearningRateFinder(ModalScreen[float | None]):
+class LearningRateFinder(Sparing, ModalScreen[float | None]):
     """Tries a range of rates and gives back the one to take, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -20,6 +20,7 @@ from trainer.problems import ConfigError
 from trainer.schema import HEADING
 from trainer.text import clean
 from tui.form_fields import show
+from tui.sparing import Sparing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Picked:
     base: Path | None
 
 
-class PresetPicker(ModalScreen[Picked | None]):
+class PresetPicker(Sparing, ModalScreen[Picked | None]):
     """Choose a preset from the list, or type the path of a file."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -27,6 +27,7 @@ from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.run_view import RunView
+from tui.sparing import Sparing
 from tui.training_host import Outcome, TrainingHost, load
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _BY = "the app"
 
 
-class TrainScreen(Screen[None]):
+class TrainScreen(Sparing, Screen[None]):
     """Edit, train, watch. The run on the panels is followed through its directory, whoever trains it."""
 
     AUTO_FOCUS = ""
