@@ -63,6 +63,7 @@ def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Paramete
     longest, largest = config.optimizer.global_clipnorm, config.optimizer.clipvalue
     scale = jnp.where((longest > 0) & (grad_norm > longest), longest / grad_norm, 1.0)
     bound = jnp.where(largest > 0, largest, jnp.inf)
+
     def limited(gradient: Array) -> Array:
         # Not `jnp.clip`, whose rules for what is no number cost an update of a large network a hundredth.
         gradient = gradient * scale
