@@ -33,7 +33,12 @@ class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
 
 
 class Form(Vertical):
-    """Edits a config field by field, each checked as it is typed."""
+    """Edits a config field by field, each checked as it is typed.
+
+    Attributes:
+        draft: what the fields hold, and what is wrong with it.
+        visited: the widget in it that had the focus last.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Field above", show=False, id="form.up", tooltip="Go to the field above"),
@@ -76,18 +81,6 @@ class Form(Vertical):
             """Return the form, for `on` with a selector."""
             return self.form
 
-    @dataclass
-    class FieldFocused(Message):
-        """The focus came to a field."""
-
-        form: "Form"
-        field: Hyperparameter
-
-        @property
-        def control(self) -> "Form":
-            """Return the form, for `on` with a selector."""
-            return self.form
-
     def __init__(
         self,
         config: Config,
@@ -110,6 +103,7 @@ class Form(Vertical):
         self.draft = Draft(config, preset or config)
         self._file_base = file_base
         self._is_loading = False
+        self.visited: Widget | None = None
 
     @property
     def config(self) -> Config | None:
@@ -230,10 +224,8 @@ class Form(Vertical):
 
     @on(events.DescendantFocus)
     def _explain(self, event: events.DescendantFocus) -> None:
+        self.visited = event.widget
         self._show_help()
-        row = self._row_of(event.widget)
-        if row is not None:
-            self.post_message(self.FieldFocused(self, row.field))
 
     @on(events.DescendantBlur)
     def _explain_no_longer(self) -> None:

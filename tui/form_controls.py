@@ -15,8 +15,10 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import OptionList, Switch
+from textual.widgets import Input, OptionList, Switch
 from textual.widgets.option_list import Option
+
+from tui.key_order import obeyed
 
 
 class Options(OptionList):
@@ -104,8 +106,10 @@ class Choice(Widget, can_focus=True):
         if 0 <= index < len(self.choices):
             self.value = self.choices[index]
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Go to the next word that begins with the letter: in a field, letters are not keys."""
+        if await obeyed(self, event):
+            return
         if not event.is_printable or event.character is None or event.key == "space" or self.children:
             return
         event.stop()
@@ -128,6 +132,19 @@ class Choice(Widget, can_focus=True):
             self.value = event.chosen
 
 
+class Line(Input):
+    """A line of text, for numbers, words and lists of them."""
+
+    def __init__(self, value: str, *, id: str | None = None) -> None:  # noqa: A002
+        """Make a line that blinks not and judges nothing: an idle screen sends nothing over the wire."""
+        super().__init__(value, compact=True, validate_on=(), id=id)
+        self.cursor_blink = False
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keep the keys in order."""
+        await obeyed(self, event)
+
+
 class Toggle(Switch):
     """A switch that says on or off, so that it needs no colour."""
 
@@ -138,6 +155,10 @@ class Toggle(Switch):
     def __init__(self, value: bool, *, id: str | None = None) -> None:  # noqa: A002
         """Make a switch that does not slide."""
         super().__init__(value, animate=False, id=id)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keep the keys in order."""
+        await obeyed(self, event)
 
     def render(self) -> Content:
         """Return the state in words."""
@@ -179,6 +200,10 @@ class Fold(Widget, can_focus=True):
         pointer = "›" if self.has_focus else " "
         line = Content(f"{pointer} {'▾' if is_open else '▸'} {n_fields} advanced")
         return line + Content.styled(f"  ● {n_changed} changed", "$text-warning") if n_changed else line
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keep the keys in order."""
+        await obeyed(self, event)
 
     def action_fold(self) -> None:
         """Ask for the other state."""

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Switch
 
 from trainer.schema import Hyperparameter
-from tui.form_controls import Choice, Toggle
+from tui.form_controls import Choice, Line, Toggle
 from tui.form_fields import parse, show, widget_id
 
 LABEL_WIDTH = 24
@@ -23,7 +23,7 @@ _VALUE_WIDTH = 34
 
 _PROBLEM_INDENT = 4
 
-Control = Input | Choice | Toggle
+Control = Line | Choice | Toggle
 
 
 class FieldRow(Widget):
@@ -139,10 +139,7 @@ class FieldRow(Widget):
         if self.field.type == "switch":
             return Toggle(bool(self._raw), id=identity)
         with self.prevent(Input.Changed):
-            line = Input(str(self._raw), compact=True, validate_on=(), id=identity)
-        # An idle screen sends nothing over the wire, not even a blink.
-        line.cursor_blink = False
-        return line
+            return Line(str(self._raw), id=identity)
 
     def _raw_of(self, value: Any) -> Any:
         return bool(value) if self.field.type == "switch" else show(value)

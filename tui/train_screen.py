@@ -392,9 +392,9 @@ class TrainScreen(Sparing, Screen[None]):
             self.set_focus(None)
 
     def _focus_form(self) -> None:
-        mine = (widget for widget in self.focus_chain if self.form in widget.ancestors)
-        if field := next(mine, None):
-            field.focus()
+        mine = [widget for widget in self.focus_chain if self.form in widget.ancestors]
+        if mine:
+            (self.form.visited if self.form.visited in mine else mine[0]).focus()
 
     def _follow_form(self) -> None:
         """Mark the name of a preset that was changed, and plan what the form says by now."""
