@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from trainer import forward, keys
 from trainer.shape import Shape
@@ -15,8 +15,8 @@ from trainer.state import Data, State
 class Batch(NamedTuple):
     """The examples of an update; those of weight 0 only fill it up."""
 
-    x: Float[Array, "batch features"]
-    targets: Float[Array, "batch outputs"]
+    x: Num[Array, "batch features"]
+    targets: Float[Array, "batch *context outputs"]
     weights: Float[Array, " batch"]
 
 
@@ -36,5 +36,7 @@ def batch_at(shape: Shape, data: Data, state: State, start: Int[Array, ""]) -> B
     size = shape.config.training.batch_size
     rows = lax.dynamic_slice_in_dim(state.order, start, size)
     x, targets = data.x[rows], forward.as_targets(shape, data.y[rows])
-    weights = (start + jnp.arange(size) < shape.n_train).astype(x.dtype) if shape.has_partial_batch else jnp.ones(size)
+    weights = (
+        (start + jnp.arange(size) < shape.n_train).astype(jnp.float32) if shape.has_partial_batch else jnp.ones(size)
+    )
     return Batch(x, targets, weights)

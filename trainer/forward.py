@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from trainer import losses, placement
 from trainer.config import Config
+from trainer.losses import Loss
+from trainer.measures import by_example
 from trainer.metrics import Metrics
 from trainer.models import Noise
 from trainer.models.network import trained, with_statistics
@@ -19,30 +21,41 @@ def metrics_of(shape: Shape, scale: Array, offset: Array, mean: Array) -> Metric
     return Metrics(shape.task, shape.config.metrics, loss, shape.n_outputs, scale, offset, mean)
 
 
-def as_targets(shape: Shape, y: Array) -> Float[Array, "batch outputs"]:
-    """Return what the outputs are compared with: classes one-hot, numbers as they are."""
-    return jax.nn.one_hot(y, shape.n_outputs) if shape.task == "classification" else y
+def as_targets(shape: Shape, y: Array) -> Float[Array, "batch *context outputs"]:
+    """Return what the outputs are compared with: classes and tokens one-hot, numbers as they are."""
+    return y if shape.task == "regression" else jax.nn.one_hot(y, shape.n_outputs)
+
+
+def losses_of(
+    loss: Loss, outputs: Float[Array, "batch *context outputs"], targets: Float[Array, "batch *context outputs"]
+) -> Float[Array, " batch"]:
+    """Return the loss of each example: of a text the mean over its tokens."""
+    return by_example(loss.per_example(outputs, targets))
 
 
 def inputs_of(
-    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"]
-) -> tuple[Parameters, Float[Array, "batch inputs"]]:
-    """Return what goes into the layers: at the config's precision, the batch split over the devices."""
+    shape: Shape, config: Config, parameters: Parameters, x: Num[Array, "batch inputs"]
+) -> tuple[Parameters, Num[Array, "batch inputs"]]:
+    """Return what goes into the layers: numbers at the config's precision, the batch split over the devices."""
     dtype = config.training.precision
-    cast, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (trained(parameters), placement.split(shape, x)))
+
+    def cast_if_float(leaf: Array) -> Array:
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    cast, x = jax.tree.map(cast_if_float, (trained(parameters), placement.split(shape, x)))
     return with_statistics(cast, parameters), x
 
 
 def outputs_of(
-    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
-) -> Float[Array, "batch outputs"]:
+    shape: Shape, config: Config, parameters: Parameters, x: Num[Array, "batch inputs"], noise: Noise | None
+) -> Float[Array, "batch *context outputs"]:
     """Return what the model makes of a batch, float32 at any precision."""
     return seen(shape, config, parameters, x, noise)[0]
 
 
 def seen(
-    shape: Shape, config: Config, parameters: Parameters, x: Float[Array, "batch inputs"], noise: Noise | None
-) -> tuple[Float[Array, "batch outputs"], Parameters]:
+    shape: Shape, config: Config, parameters: Parameters, x: Num[Array, "batch inputs"], noise: Noise | None
+) -> tuple[Float[Array, "batch *context outputs"], Parameters]:
     """Return what the model makes of a batch, float32 at any precision, and its parameters after seeing it."""
     given, seen = shape.network(config).activations(*inputs_of(shape, config, parameters, x), noise)
     return given[-1].astype(jnp.float32), seen

@@ -15,7 +15,7 @@ class MetricsSection(Section):
     """`metrics`: what is measured beside the loss and the usual metrics of the task; what is off costs nothing."""
 
     top_k: Annotated[bool, measures.TOP_K] = structural(
-        False, "Share of the examples whose class is among the `k` likeliest; for many or similar classes.",
+        False, "Share of the examples, or tokens, whose class is among the `k` likeliest; for many or similar classes.",
         advanced=True, source="Krizhevsky et al. 2012",
     )  # fmt: skip
     k: int = structural(
@@ -37,8 +37,12 @@ class MetricsSection(Section):
         advanced=True, source="Hanley and McNeil 1982",
     )  # fmt: skip
     perplexity: Annotated[bool, measures.PERPLEXITY] = structural(
-        False, "Among how many equally likely classes the network seems to choose.", advanced=True,
+        False, "Among how many equally likely classes, or tokens, the network seems to choose.", advanced=True,
         source="Jelinek et al. 1977",
+    )  # fmt: skip
+    bits_per_character: Annotated[bool, measures.BITS_PER_CHARACTER] = structural(
+        False, 'Bits that each character of a text takes, so predicted; of each byte where data.tokens = "bytes".',
+        advanced=True, source="Shannon 1951",
     )  # fmt: skip
     rmse: Annotated[bool, measures.RMSE] = structural(
         False, "Root of the mean squared error, in the target's own units; large errors weigh more than in mae.",

@@ -34,7 +34,7 @@ class Gradient(NamedTuple):
     gradient: Parameters
     loss: Float[Array, ""]
     per_example: Float[Array, " batch"]
-    outputs: Float[Array, "batch outputs"]
+    outputs: Float[Array, "batch *context outputs"]
     batch: Batch
     seen: Parameters
 
@@ -48,7 +48,7 @@ def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: I
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array, Parameters]]:
         whole = with_statistics(parameters, state.parameters)
         outputs, seen = forward.seen(shape, config, whole, batch.x, noise)
-        per_example = loss_function.per_example(outputs, batch.targets)
+        per_example = forward.losses_of(loss_function, outputs, batch.targets)
         return (per_example * batch.weights).sum() / batch.weights.sum(), (per_example, outputs, seen)
 
     parameters = trained(state.parameters)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, UInt32
 WEIGHTS: Final = 0
 ORDER: Final = 1
 DROPOUT: Final = 2
+SAMPLES: Final = 3
 """Purposes; the numbers are part of the meaning of a seed."""
 
 

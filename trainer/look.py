@@ -6,23 +6,31 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from trainer import forward, losses, numbers, placement
 from trainer.picture_file import MOST_OUTPUTS
 from trainer.pictures import Seen
+from trainer.sampling import make_sample
 from trainer.shape import Shape
 from trainer.state import Blocks, Parameters
 
 
-def make_look(shape: Shape) -> Callable[..., Float[Array, "blocks size columns"]]:
+def make_look(shape: Shape) -> Callable[..., Array]:
     """Return the function that says what a member makes of each example; `read_look` reads it.
 
-    It takes the parameters of all members and which one is meant, its numbers, and the blocks of examples.
+    It takes the parameters of all members and which one is meant, its numbers, the blocks of examples, and what random
+    numbers are a function of: the run's seed and its updates so far. Of a text it says what the network writes.
     """
+    if shape.task == "language_modeling":
+        return make_sample(shape)
 
     def look(
-        parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], examples: Blocks
+        parameters: Parameters,
+        member: Int[Array, ""],
+        vector: Float[Array, " numbers"],
+        examples: Blocks,
+        moment: UInt32[Array, "2"],  # noqa: ARG001
     ) -> Float[Array, "blocks size columns"]:
         config = numbers.unpack(shape.config, vector)
         its = placement.member(shape, parameters, member)

@@ -25,6 +25,7 @@ from trainer.shape import Shape
 from trainer.state import Blocks, Data, Parameters, State
 
 if TYPE_CHECKING:
+    from trainer.picture_file import Pictures
     from trainer.subject import Subject
 
 _LEAST_SECONDS: Final = 0.5
@@ -130,7 +131,8 @@ class Looking:
         began = time.perf_counter()
         try:
             function, asked = self._ready.result()
-            told = function(parameters, np.int32(member.index), member.live.vector, asked.examples)
+            moment = np.array([member.live.config.training.seed, step], np.uint32)
+            told = function(parameters, np.int32(member.index), member.live.vector, asked.examples, moment)
             self._sights.append(_Sight(member, asked, np.asarray(told), step))
         except jax.errors.JaxRuntimeError as error:  # out of memory, say
             self._ready = None
@@ -154,13 +156,21 @@ class Looking:
 
 def _write(shape: Shape, sight: _Sight) -> None:
     from trainer import picture_file
-    from trainer.look import read_look
-    from trainer.pictures import pictures_of
 
-    seen = read_look(shape, sight.told, sight.asked.n_examples)
     epoch = max(0, sight.step - 1) // shape.steps_per_epoch
     try:
-        pictures = pictures_of(sight.asked.subject, seen, epoch, sight.step)
+        pictures = _pictures(shape, sight, epoch)
         picture_file.write(sight.member.directory.path, pictures)
     except (OSError, ValueError) as error:  # a picture is not worth a training
         sight.member.warn(f"{picture_file.NAME} was not written: {error}")
+
+
+def _pictures(shape: Shape, sight: _Sight, epoch: int) -> Pictures:
+    from trainer.look import read_look
+    from trainer.passages import passages_of
+    from trainer.pictures import pictures_of
+
+    subject, n = sight.asked.subject, sight.asked.n_examples
+    if shape.task == "language_modeling":
+        return passages_of(subject, sight.told[:n], epoch, sight.step)
+    return pictures_of(subject, read_look(shape, sight.told, n), epoch, sight.step)

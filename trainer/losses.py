@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainer.fields import Section, live
+from trainer.task import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-Task = Literal["classification", "regression"]
+LEAST = 1e-7
+"""Keras' epsilon: what probabilities and divisors are at least."""
 
 _SMOOTHING = "Share of each target spread over all classes; 0.1 curbs overconfidence, 0 is off."
 
@@ -24,7 +26,7 @@ class Loss(Section):
     """What every loss offers.
 
     Attributes:
-        tasks: what it can train.
+        tasks: what it can train. Of a text each token is a class, with an axis more: [batch, context, tokens].
         least_target: the smallest target that it is defined for, in the target's own units, which must then not be
             scaled; None for any.
     """
@@ -33,14 +35,21 @@ class Loss(Section):
     least_target: ClassVar[float | None] = None
 
     def per_example(
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
-        """Return the loss of each example."""
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
+        """Return the loss of each example, or of each of its tokens."""
         raise NotImplementedError
 
-    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
+    def probabilities(self, outputs: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
         """Return the probability of each class; a loss that measures distances trains the outputs towards 0 and 1."""
         return outputs.clip(0, 1)
+
+    def log_probabilities(self, outputs: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
+        """Return the logarithms of the probabilities, made to add up to 1 and at least `LEAST`."""
+        import jax.numpy as jnp
+
+        shares = self.probabilities(outputs)
+        return jnp.log(jnp.maximum(shares / jnp.maximum(shares.sum(axis=-1, keepdims=True), LEAST), LEAST))
 
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch outputs"]:
         """Return what the outputs say of the targets, in the targets' units; of classes whatever has the same order."""
@@ -50,16 +59,21 @@ class Loss(Section):
 class Exclusive(Loss):
     """A loss of classes of which exactly one is right: the outputs are the logits of a softmax."""
 
-    tasks = frozenset({"classification"})
+    tasks = frozenset({"classification", "language_modeling"})
 
-    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
+    def probabilities(self, outputs: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:  # noqa: D102
         import jax
 
         return jax.nn.softmax(outputs)
 
+    def log_probabilities(self, outputs: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:  # noqa: D102
+        import jax
+
+        return jax.nn.log_softmax(outputs)
+
 
 class Auto(Loss):
-    """Softmax cross-entropy for classes, mean squared error for numbers."""
+    """Softmax cross-entropy for classes and tokens, mean squared error for numbers."""
 
     kind: Literal["auto"] = "auto"
 
@@ -71,8 +85,8 @@ class SoftmaxCrossEntropy(Exclusive):
     label_smoothing: float = live(0.0, _SMOOTHING, ge=0, lt=1, source="Szegedy et al. 2016")
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import optax
 
         return optax.softmax_cross_entropy(outputs, optax.smooth_labels(targets, self.label_smoothing))
@@ -88,8 +102,8 @@ class Focal(Exclusive):
     )  # fmt: skip
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import jax
         import jax.numpy as jnp
 
@@ -106,8 +120,8 @@ class KLDivergence(Exclusive):
     label_smoothing: float = live(0.1, _SMOOTHING, ge=0, lt=1, source="Kullback and Leibler 1951; Szegedy et al. 2016")
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import jax
         import optax
 
@@ -120,11 +134,12 @@ class Hinge(Exclusive):
     Source: Keras' categorical hinge. Its scores are no logits: their softmax has the right order and no more.
     """
 
+    tasks = frozenset({"classification"})
     kind: Literal["hinge"] = "hinge"
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import jax.numpy as jnp
 
         right, wrong = (targets * outputs).sum(axis=-1), ((1 - targets) * outputs).max(axis=-1)
@@ -141,14 +156,14 @@ class SigmoidCrossEntropy(Loss):
     )
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import optax
 
         smoothed = targets * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         return optax.sigmoid_binary_cross_entropy(outputs, smoothed).mean(axis=-1)
 
-    def probabilities(self, outputs: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:  # noqa: D102
+    def probabilities(self, outputs: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:  # noqa: D102
         import jax
 
         return jax.nn.sigmoid(outputs)
@@ -160,8 +175,8 @@ class MeanSquaredError(Loss):
     kind: Literal["mse"] = "mse"
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import optax
 
         return optax.squared_error(outputs, targets).mean(axis=-1)
@@ -173,8 +188,8 @@ class MeanAbsoluteError(Loss):
     kind: Literal["mae"] = "mae"
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import jax.numpy as jnp
 
         return jnp.abs(outputs - targets).mean(axis=-1)
@@ -190,8 +205,8 @@ class Huber(Loss):
     )  # fmt: skip
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import optax
 
         return optax.huber_loss(outputs, targets, delta=self.delta).mean(axis=-1)
@@ -203,8 +218,8 @@ class LogCosh(Loss):
     kind: Literal["log_cosh"] = "log_cosh"
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import optax
 
         return optax.log_cosh(outputs, targets).mean(axis=-1)
@@ -221,8 +236,8 @@ class Poisson(Loss):
     kind: Literal["poisson"] = "poisson"
 
     def per_example(  # noqa: D102
-        self, outputs: Float[Array, "batch outputs"], targets: Float[Array, "batch outputs"]
-    ) -> Float[Array, " batch"]:
+        self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+    ) -> Float[Array, "*batch"]:
         import jax.numpy as jnp
 
         return (jnp.exp(outputs) - targets * outputs).mean(axis=-1)
@@ -237,7 +252,7 @@ def resolve(loss: Loss, task: Task) -> Loss:
     """Return the loss that `auto` stands for with this task; any other as it is."""
     if not isinstance(loss, Auto):
         return loss
-    return SoftmaxCrossEntropy() if task == "classification" else MeanSquaredError()
+    return MeanSquaredError() if task == "regression" else SoftmaxCrossEntropy()
 
 
 AnyLoss = Annotated[

@@ -6,20 +6,19 @@ fields that ask for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from trainer.losses import Loss, Task
+from trainer.losses import LEAST, Loss
+from trainer.task import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 BINS: Final = 199
 """Between the 200 thresholds that Keras' AUC has."""
-
-_LEAST: Final = 1e-7
-"""Keras' epsilon: what probabilities and divisors are at least."""
 
 
 class Batch(NamedTuple):
@@ -28,8 +27,8 @@ class Batch(NamedTuple):
     Attributes:
         loss: says what the outputs mean.
         k: how many of the likeliest classes count.
-        outputs: shape [batch, outputs].
-        targets: classes one-hot, numbers as trained on; shape [batch, outputs].
+        outputs: shape [batch, outputs]; of a text [batch, context, outputs].
+        targets: classes and tokens one-hot, numbers as trained on; likewise.
         weights: 0 for padding, which may hold anything, else 1; shape [batch].
         scale, offset: of each target, from as trained on to its own units; shape [outputs].
     """
@@ -60,14 +59,14 @@ class Metric:
     """One metric.
 
     Attributes:
-        task: that it fits.
+        tasks: that it fits.
         direction: which way it improves.
         sums: what it is told from.
         tell: from the sums, and how many examples they are of, to the metric.
         name: what it is called, with the config's `k` in it; empty where the config's field says it.
     """
 
-    task: Task
+    tasks: frozenset[Task]
     direction: Literal["min", "max"]
     sums: Sums
     tell: Callable[[Any, Any], Any]
@@ -81,9 +80,14 @@ def total(rows: Float[Array, "*rows batch"], weights: Float[Array, " batch"]) ->
     return jnp.where(weights > 0, rows, 0.0).sum(axis=-1)
 
 
+def by_example(found: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
+    """Return a number for each example: of a text the mean over its tokens."""
+    return found.mean(axis=tuple(range(1, found.ndim))) if found.ndim > 1 else found
+
+
 def _mean(of: Callable[[Batch], Any]) -> Sums:
-    """Return the one sum of a number an example."""
-    return Sums(lambda _: 1, lambda batch: total(of(batch)[None], batch.weights))
+    """Return the one sum of a number an example, which may be that of its tokens."""
+    return Sums(lambda _: 1, lambda batch: total(by_example(of(batch))[None], batch.weights))
 
 
 def _is_near(batch: Batch) -> Any:
@@ -95,11 +99,7 @@ def _is_near(batch: Batch) -> Any:
 
 def _surprise(batch: Batch) -> Any:
     """Return the negative logarithm of the probability of each example's class."""
-    import jax.numpy as jnp
-
-    shares = batch.loss.probabilities(batch.outputs)
-    own = (shares * batch.targets).sum(axis=-1) / jnp.maximum(shares.sum(axis=-1), _LEAST)
-    return -jnp.log(jnp.maximum(own, _LEAST))
+    return -(batch.loss.log_probabilities(batch.outputs) * batch.targets).sum(axis=-1)
 
 
 def _by_class(batch: Batch) -> Any:
@@ -134,7 +134,7 @@ def _relative(batch: Batch) -> Any:
     import jax.numpy as jnp
 
     size = jnp.abs(batch.targets * batch.scale + batch.offset)
-    return (jnp.abs(_difference(batch) * batch.scale) / jnp.maximum(size, _LEAST)).mean(axis=-1)
+    return (jnp.abs(_difference(batch) * batch.scale) / jnp.maximum(size, LEAST)).mean(axis=-1)
 
 
 def _difference(batch: Batch) -> Any:
@@ -156,6 +156,11 @@ def _exponential(sums: Any, n: Any) -> Any:
     import jax.numpy as jnp
 
     return jnp.exp(sums[0] / n)
+
+
+def _bits(sums: Any, n: Any) -> Any:
+    """Return the mean in bits."""
+    return sums[0] / n / math.log(2)
 
 
 def _precision(sums: Any, n: Any) -> Any:  # noqa: ARG001
@@ -196,12 +201,18 @@ def _area(sums: Any, n: Any) -> Any:  # noqa: ARG001
 
 _BY_CLASS: Final = Sums(lambda n_outputs: 3 * n_outputs, _by_class)
 _BY_SCORE: Final = Sums(lambda n_outputs: 2 * n_outputs * BINS, _by_score)
+_SURPRISE: Final = _mean(_surprise)
 
-TOP_K: Final = Metric("classification", "max", _mean(_is_near), _of_all, "top_{k}_accuracy")
-F1: Final = Metric("classification", "max", _BY_CLASS, _f1)
-PRECISION: Final = Metric("classification", "max", _BY_CLASS, _precision)
-RECALL: Final = Metric("classification", "max", _BY_CLASS, _recall)
-AUROC: Final = Metric("classification", "max", _BY_SCORE, _area)
-PERPLEXITY: Final = Metric("classification", "min", _mean(_surprise), _exponential)
-RMSE: Final = Metric("regression", "min", _mean(_squares), _root)
-MAPE: Final = Metric("regression", "min", _mean(_relative), _of_all)
+_CLASSES: Final[frozenset[Task]] = frozenset({"classification"})
+_NUMBERS: Final[frozenset[Task]] = frozenset({"regression"})
+_TOKENS: Final[frozenset[Task]] = frozenset({"language_modeling"})
+
+TOP_K: Final = Metric(_CLASSES | _TOKENS, "max", _mean(_is_near), _of_all, "top_{k}_accuracy")
+F1: Final = Metric(_CLASSES, "max", _BY_CLASS, _f1)
+PRECISION: Final = Metric(_CLASSES, "max", _BY_CLASS, _precision)
+RECALL: Final = Metric(_CLASSES, "max", _BY_CLASS, _recall)
+AUROC: Final = Metric(_CLASSES, "max", _BY_SCORE, _area)
+PERPLEXITY: Final = Metric(_CLASSES | _TOKENS, "min", _SURPRISE, _exponential)
+BITS_PER_CHARACTER: Final = Metric(_TOKENS, "min", _SURPRISE, _bits)
+RMSE: Final = Metric(_NUMBERS, "min", _mean(_squares), _root)
+MAPE: Final = Metric(_NUMBERS, "min", _mean(_relative), _of_all)

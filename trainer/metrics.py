@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 
 from trainer.further_metrics import MetricsSection, asked
-from trainer.losses import Loss, Task
-from trainer.measures import Batch, Sums, total
+from trainer.losses import Loss
+from trainer.measures import Batch, Sums, by_example, total
+from trainer.task import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-_USUAL: dict[Task, tuple[str, ...]] = {"classification": ("loss", "accuracy"), "regression": ("loss", "mae", "r2")}
+_USUAL: dict[Task, tuple[str, ...]] = {
+    "classification": ("loss", "accuracy"), "regression": ("loss", "mae", "r2"),
+    "language_modeling": ("loss", "accuracy"),
+}  # fmt: skip
 
 
 def names(task: Task, section: MetricsSection) -> tuple[str, ...]:
@@ -50,14 +54,14 @@ class Metrics:
     def sums(
         self,
         losses: Float[Array, " batch"],
-        outputs: Float[Array, "batch outputs"],
-        targets: Float[Array, "batch outputs"],
+        outputs: Float[Array, "batch *context outputs"],
+        targets: Float[Array, "batch *context outputs"],
         weights: Float[Array, " batch"],
     ) -> Float[Array, " sums"]:
         """Return the sums over a batch; examples of weight 0 are padding."""
         rows = [jnp.ones_like(losses), losses]
-        if self.task == "classification":
-            rows.append((outputs.argmax(axis=-1) == targets.argmax(axis=-1)).astype(losses.dtype))
+        if self.task != "regression":
+            rows.append(by_example((outputs.argmax(axis=-1) == targets.argmax(axis=-1)).astype(losses.dtype)))
         else:
             difference, centred = self.loss.predictions(outputs) - targets, targets - self.target_mean
             rows.append((jnp.abs(difference) * self.target_scale).mean(axis=-1))
@@ -72,7 +76,7 @@ class Metrics:
     def values(self, sums: Float[Array, " sums"]) -> Float[Array, " metrics"]:
         """Return the metrics of all examples summed so far, in the order of `names`."""
         n = jnp.maximum(sums[0], 1.0)
-        usual = sums[1:3] / n if self.task == "classification" else self._of_numbers(sums, n)
+        usual = self._of_numbers(sums, n) if self.task == "regression" else sums[1:3] / n
         further = [it.metric.tell(sums[self._places[it.metric.sums]], n) for it in asked(self.section)]
         return jnp.concatenate([usual, jnp.stack(further)]) if further else usual
 
@@ -90,7 +94,7 @@ class Metrics:
 
     @property
     def _n_usual(self) -> int:
-        return 3 if self.task == "classification" else 5 + self.n_outputs
+        return 5 + self.n_outputs if self.task == "regression" else 3
 
     @property
     def _places(self) -> dict[Sums, slice]:

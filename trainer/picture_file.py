@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from trainer import files
 from trainer.problems import RunError
+from trainer.task import Task
 from trainer.text import clean, clipped
 
 NAME: Final = "pictures.json"
@@ -37,9 +38,24 @@ COLUMNS: Final = 96
 ROWS: Final = 64
 """Points of the plane at which a network of two features is asked."""
 
+MOST_PASSAGES: Final = 4
+WRITTEN: Final = 200
+"""Tokens that a network for text writes."""
+
+TEMPERATURE: Final = 0.8
+"""What outputs are divided by before a token is drawn: below 1, the likelier ones become likelier still."""
+
 NAME_LENGTH: Final = 40
+PASSAGE_LENGTH: Final = 1000
+
+
+def _cleaned(text: str) -> str:
+    """Return a text of several lines, safe to show and cut."""
+    return "\n".join(map(clean, text[:PASSAGE_LENGTH].split("\n")))[:PASSAGE_LENGTH]
+
 
 Name = Annotated[str, AfterValidator(lambda text: clipped(text, NAME_LENGTH))]
+Lines = Annotated[str, AfterValidator(_cleaned)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -142,6 +158,13 @@ class Boundary(_Part):
         return self
 
 
+class Passage(_Part):
+    """A piece of the text, and what the network wrote after it."""
+
+    prompt: Lines
+    written: Lines
+
+
 class Pictures(_Part):
     """The whole file.
 
@@ -161,6 +184,7 @@ class Pictures(_Part):
         image_shape: rows, columns and channels (1 grey, 3 colour) of each picture, if the examples are pictures.
         scatter: one for each output.
         boundary: for two features.
+        passages: for a text.
     """
 
     time: FiniteFloat
@@ -169,7 +193,7 @@ class Pictures(_Part):
     split: Literal["validation", "train"]
     examples: Count
     of: Count
-    task: Literal["classification", "regression"]
+    task: Task
     target_names: list[Name] = Field([], max_length=MOST_NAMES)
     right: Count = 0
     confusion: list[Annotated[list[Count], Field(max_length=MOST_CLASSES)]] = Field([], max_length=MOST_CLASSES)
@@ -178,6 +202,7 @@ class Pictures(_Part):
     image_shape: tuple[Side, Side, Literal[1, 3]] | None
     scatter: list[Scatter] = Field([], max_length=MOST_OUTPUTS)
     boundary: Boundary | None = None
+    passages: list[Passage] = Field([], max_length=MOST_PASSAGES)
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Pictures":

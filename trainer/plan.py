@@ -99,14 +99,24 @@ def _memory(shape: Shape) -> Memory:
     vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
     state: State = jax.eval_shape(step.make_init(shape), seed, vector)
     members = shape.members
-    targets = 1 if shape.task == "classification" else shape.n_outputs
     return Memory(
         parameters=members * _bytes(state.parameters),
         gradients=members * _bytes(state.parameters),
         optimizer=members * _bytes((state.optimizer, state.average, state.evaluated)),
         best_weights=members * _bytes([slot.parameters for slot in state.slots]),
-        examples=(shape.n_train + shape.n_validation) * (shape.inputs.n_features + targets) * _BYTES,
+        examples=(shape.n_train + shape.n_validation) * _bytes_of_example(shape),
     )
+
+
+def _bytes_of_example(shape: Shape) -> int:
+    n_inputs = shape.inputs.n_features
+    match shape.task:
+        case "classification":
+            return (n_inputs + 1) * _BYTES
+        case "regression":
+            return (n_inputs + shape.n_outputs) * _BYTES
+        case "language_modeling":
+            return 2 * n_inputs * np.min_scalar_type(shape.n_outputs - 1).itemsize
 
 
 def _bytes(tree: Any) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 from trainer import callbacks, losses, memory
 from trainer.config import Config
 from trainer.data.loading import load
-from trainer.data.section import Task
 from trainer.data.splits import Splits, Summary
 from trainer.further_metrics import asked
 from trainer.problems import ConfigError, Problem
+from trainer.task import Task
 from trainer.validation import members
 
 _BYTES = 4
@@ -112,10 +112,10 @@ def _unfit_loss(config: Config, data: Summary) -> Iterator[Problem]:
 
 def _unfit_metrics(config: Config, data: Summary) -> Iterator[Problem]:
     for field, _, metric in asked(config.metrics):
-        if metric.task != data.task:
+        if data.task not in metric.tasks:
             yield Problem(f"must be false for {data.task}, got true.", f"metrics.{field}")
     k = config.metrics.k
-    if config.metrics.top_k and data.task == "classification" and k >= data.n_outputs:
+    if config.metrics.top_k and data.task != "regression" and k >= data.n_outputs:
         yield Problem(f"must be less than the {data.n_outputs} classes for metrics.top_k, got {k}.", "metrics.k")
 
 

@@ -102,10 +102,10 @@ def look(program: Program, shape: Shape, parameters: Parameters, vector: Any, ex
 
     key = _shapes(examples)
     if key not in program.looks:
-        member = jax.ShapeDtypeStruct((), np.int32)
+        member, moment = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((2,), np.uint32)
         whole, each = placement.whole(shape), placement.by_member(shape)
-        function = _placed(shape, make_look(shape), (each, whole, whole, whole), whole)
-        program.looks[key] = _compiled_for(function, parameters, member, vector, examples)
+        function = _placed(shape, make_look(shape), (each, whole, whole, whole, whole), whole)
+        program.looks[key] = _compiled_for(function, parameters, member, vector, examples, moment)
     return program.looks[key]
 
 

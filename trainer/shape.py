@@ -10,9 +10,9 @@ from trainer.callbacks import Callback, Direction, EarlyStopping, ModelCheckpoin
 from trainer.config import Config
 from trainer.data.splits import Summary
 from trainer.judging import judge
-from trainer.losses import Task
 from trainer.models import Inputs, Network
 from trainer.preparation import Prepared
+from trainer.task import Task
 
 
 @dataclass(frozen=True)

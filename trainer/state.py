@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Float, Int, Num, UInt32
 
 Parameters = Any
 """A tree of float arrays, as the model's `init` returns it."""
@@ -24,13 +24,17 @@ MEMBERS: Final = "members"
 """Name of the axis over which the members of a population are mapped."""
 
 _EVALUATED_AT_ONCE: Final = 2048
+_TOKENS_AT_ONCE: Final = 8192
 
 
 class Data(NamedTuple):
-    """The examples on the device. Classes are indices; validation is padded to whole blocks by examples of weight 0."""
+    """The examples on the device. Classes are indices; validation is padded to whole blocks by examples of weight 0.
 
-    x: Float[Array, "train features"]
-    y: Int[Array, " train"] | Float[Array, "train outputs"]
+    Tokens are of the smallest unsigned type that holds them.
+    """
+
+    x: Num[Array, "train features"]
+    y: Num[Array, " train"] | Num[Array, "train outputs"]
     validation: "Blocks"
     target_scale: Float[Array, " outputs"]
     target_offset: Float[Array, " outputs"]
@@ -40,8 +44,8 @@ class Data(NamedTuple):
 class Blocks(NamedTuple):
     """Examples to evaluate on, in blocks of one size."""
 
-    x: Float[Array, "blocks size features"]
-    y: Int[Array, "blocks size"] | Float[Array, "blocks size outputs"]
+    x: Num[Array, "blocks size features"]
+    y: Num[Array, "blocks size"] | Num[Array, "blocks size outputs"]
     weights: Float[Array, "blocks size"]
 
 
@@ -140,7 +144,8 @@ def _taken(leaves: list[Array], member: Any) -> list[Array]:
 
 def blocks(x: np.ndarray[Any, np.dtype[Any]], y: np.ndarray[Any, np.dtype[Any]]) -> Blocks:
     """Return examples cut into blocks of one size; the last one is filled up with examples of weight 0."""
-    size = max(1, min(len(x), _EVALUATED_AT_ONCE))
+    most = _TOKENS_AT_ONCE // x.shape[1] if x.dtype.kind == "u" else _EVALUATED_AT_ONCE
+    size = max(1, min(len(x), most))
     n_blocks = -(-len(x) // size)
     pad = n_blocks * size - len(x)
 

@@ -110,8 +110,10 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     updates, _ = optimizer.step(rate).update(limited, optimizer.step_state(state.optimizer), parameters)
     examples = data.validation.x[0] if shape.n_validation else data.x
     inputs = forward.inputs_of(shape, config, state.parameters, examples[: diagnosis.EXAMPLES])
-    given, _ = shape.network(config).activations(*inputs, None)
-    return diagnosis.looked(parameters, gradient, updates, tuple(each.astype(jnp.float32) for each in given))
+    network = shape.network(config)
+    given, _ = network.activations(*inputs, None)
+    weights, gradients, steps = map(network.by_block, (parameters, gradient, updates))
+    return diagnosis.looked(weights, gradients, steps, tuple(each.astype(jnp.float32) for each in given))
 
 
 def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:
@@ -152,7 +154,7 @@ def _evaluated(
     def block(sums: Array, examples: Blocks) -> tuple[Array, None]:
         outputs = forward.outputs_of(shape, config, parameters, examples.x, None)
         targets = forward.as_targets(shape, examples.y)
-        per_example = loss_function.per_example(outputs, targets)
+        per_example = forward.losses_of(loss_function, outputs, targets)
         return sums + metrics.sums(per_example, outputs, targets, examples.weights), None
 
     return lax.scan(block, jnp.zeros(metrics.n_sums), examples)[0]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.splits import Part, Splits
-from trainer.picture_file import COLUMNS, ROWS
+from trainer.picture_file import COLUMNS, MOST_PASSAGES, ROWS
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +19,9 @@ _MOST_TRAINING: Final = 16_384
 
 _MOST_MEASURED: Final = 4096
 """Training examples whose mean and deviation count as usual."""
+
+_PROMPT: Final = 48
+"""Most tokens of an example after which a network for text goes on."""
 
 _MARGIN: Final = 0.06
 """Share of the data's range that the plane reaches over it at each side."""
@@ -47,7 +50,7 @@ class Subject:
         split: the part that they are from.
         rows: place of each within that part.
         plane: for data of two features, else None.
-        mean, deviation: of each feature in the training part, as trained on; shape [features].
+        mean, deviation: of each feature in the training part, as trained on; shape [features], of tokens [0].
         darkest, brightest: of the pixels in the training part, in raw units.
     """
 
@@ -73,7 +76,8 @@ class Subject:
         """
         part = self.part
         if self.plane is None:
-            return None if self.split == "validation" else Part(part.x[self.rows], part.y[self.rows])
+            is_there = self.split == "validation" and len(self.rows) == len(part)
+            return None if is_there else Part(part.x[self.rows], part.y[self.rows])
         x = np.concatenate([part.x[self.rows], self.plane.points])
         return Part(
             x, np.concatenate([part.y[self.rows], np.zeros((len(self.plane.points), *part.y.shape[1:]), part.y.dtype)])
@@ -82,6 +86,8 @@ class Subject:
 
 def subject_of(splits: Splits) -> Subject:
     """Return what to look at."""
+    if splits.vocabulary is not None:
+        return _subject_of_text(splits)
     validates = len(splits.validation) > 0
     rows = np.arange(len(splits.validation)) if validates else some(len(splits.train), _MOST_TRAINING)
     x = splits.train.x
@@ -98,6 +104,18 @@ def subject_of(splits: Splits) -> Subject:
         darkest=float(raw_ends[0].min()),
         brightest=float(raw_ends[1].max()),
     )
+
+
+def prompt_length(context: int) -> int:
+    """Return how many tokens of an example a network for text is given to go on from."""
+    return max(1, min(_PROMPT, context // 2))
+
+
+def _subject_of_text(splits: Splits) -> Subject:
+    validates = len(splits.validation) > 0
+    rows = some(len(splits.validation if validates else splits.train), MOST_PASSAGES)
+    nothing = np.zeros(0)
+    return Subject(splits, "validation" if validates else "train", rows, None, nothing, nothing, 0.0, 0.0)
 
 
 def some(count: int, most: int) -> NDArray[np.int64]:

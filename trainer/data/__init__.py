@@ -11,8 +11,9 @@ from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
 from trainer.data.images import Images
 from trainer.data.known import Cifar10, FashionMnist, Mnist
-from trainer.data.section import DataSection, Standardize, Task
+from trainer.data.section import DataSection, Standardize
 from trainer.data.synthetic import Circles, Moons, Spirals, Xor
+from trainer.data.text import Text
 
 __all__ = [
     "BreastCancer",
@@ -30,7 +31,7 @@ __all__ = [
     "Moons",
     "Spirals",
     "Standardize",
-    "Task",
+    "Text",
     "Wine",
     "Xor",
 ]
@@ -49,6 +50,7 @@ Data = Annotated[
     | FashionMnist
     | Cifar10
     | Files
-    | Images,
+    | Images
+    | Text,
     Field(discriminator="source"),
 ]

@@ -10,8 +10,9 @@ from trainer.data.missing import Gaps
 from trainer.data.parts import Arrays, Parts, joined
 from trainer.data.refusal import DataFile
 from trainer.data.scaling import LARGEST
-from trainer.data.section import AskedTask, ImageShape, Missing, Table, Task
+from trainer.data.section import AskedTask, ImageShape, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
+from trainer.task import Task
 
 MOST_FEATURES = 100_000
 """Numbers of one example."""

@@ -4,11 +4,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from trainer.data.section import DataSection, ImageShape, NumericTargetSection, Table, Task
+from trainer.data.section import ImageShape, NumericTargetSection, Table, TableSection
 from trainer.lazy import np
+from trainer.task import Task
 
 
-class Digits(DataSection):
+class Digits(TableSection):
     """1,797 handwritten digits, 8 by 8 pixels of 0 to 16 in the source, read as 0 to 1; ten classes."""
 
     source: Literal["digits"] = "digits"
@@ -18,7 +19,7 @@ class Digits(DataSection):
         return _embedded("digits", "classification", image_shape=(8, 8, 1), divisor=16)
 
 
-class Iris(DataSection):
+class Iris(TableSection):
     """150 iris flowers, four lengths in cm, three species."""
 
     source: Literal["iris"] = "iris"
@@ -28,7 +29,7 @@ class Iris(DataSection):
         return _embedded("iris", "classification")
 
 
-class Wine(DataSection):
+class Wine(TableSection):
     """178 wines, 13 chemical measurements, three cultivars."""
 
     source: Literal["wine"] = "wine"
@@ -38,7 +39,7 @@ class Wine(DataSection):
         return _embedded("wine", "classification")
 
 
-class BreastCancer(DataSection):
+class BreastCancer(TableSection):
     """569 tumours, 30 measurements of cell nuclei, malignant or benign."""
 
     source: Literal["breast_cancer"] = "breast_cancer"

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from trainer.data.content import resolved, stamp
 from trainer.data.mnist_folder import all_of, four_files
 from trainer.data.refusal import DataFile, refused
-from trainer.data.section import DataSection, ImageShape, Standardize, Table, standardize_field
+from trainer.data.section import ImageShape, Standardize, Table, TableSection, standardize_field
 from trainer.fields import structural
 from trainer.text import clean
 
@@ -23,7 +23,7 @@ _ROOTS = ("data", "~/data")
 """Folders into which people let torchvision download."""
 
 
-class _Known(DataSection):
+class _Known(TableSection):
     """A set that others downloaded.
 
     Attributes:

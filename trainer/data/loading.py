@@ -5,6 +5,7 @@ import json
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,10 @@ from trainer.data.missing import imputed, listed
 from trainer.data.overview import Overview, overview_of
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling, fit
-from trainer.data.section import DataSection, Table
+from trainer.data.section import LEAST_EXAMPLES, DataSection, Standardize, Table, TableSection
 from trainer.data.split import Rows, split, split_warnings
 from trainer.data.splits import Part, Splits, Summary
 from trainer.text import quoted
-
-_LEAST_EXAMPLES = 2
 
 
 def load(section: DataSection, file_base: Path | None = None) -> Splits:
@@ -32,6 +31,11 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
         ConfigError: they cannot be read or cannot be trained on.
     """
     table = section.read(file_base)
+    return _drawn(section, table) if isinstance(section, TableSection) else _in_order(table)
+
+
+def _drawn(section: TableSection, table: Table) -> Splits:
+    """Return the examples, split and scaled as the section says."""
     parts = _split(section, table)
     table = imputed(table, parts[0])
     x_scaling = fit(table.x[parts[0]], section.standardize)
@@ -51,8 +55,31 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
         x_scale=x_scaling.scale.astype(np.float32),
         y_offset=y_scaling.offset.astype(np.float32),
         y_scale=y_scaling.scale.astype(np.float32),
-        fingerprint=_fingerprint(section, table, parts),
+        fingerprint=_fingerprint(section.standardize, _scales_target(section, table), table, parts),
         warnings=(*table.warnings, *_warnings(section, table, parts, x_scaling, y_scaling)),
+    )
+
+
+def _in_order(table: Table) -> Splits:
+    """Return tokens as they are, in their order: what the source does not set aside trains."""
+    pairs = zip(_cut(table, table.x), _cut(table, table.y), strict=True)
+    train, validation, test = (Part(x, y) for x, y in pairs)
+    none, zero, one = np.zeros(0, np.float32), np.zeros(1, np.float32), np.ones(1, np.float32)
+    return Splits(
+        train=train,
+        validation=validation,
+        test=test,
+        task=table.task,
+        feature_names=table.feature_names,
+        target_names=table.target_names,
+        image_shape=table.image_shape,
+        x_offset=none,
+        x_scale=none,
+        y_offset=zero,
+        y_scale=one,
+        fingerprint=_fingerprint("none", False, table, _rows_in_order(table)),
+        warnings=table.warnings,
+        vocabulary=table.vocabulary,
     )
 
 
@@ -69,18 +96,29 @@ def overview(section: DataSection, file_base: Path | None = None) -> Overview:
 @lru_cache(maxsize=64)
 def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tuple[Summary, Overview]:  # noqa: ARG001
     table = section.read(file_base)
-    parts = _split(section, table)
+    parts = _split(section, table) if isinstance(section, TableSection) else _rows_in_order(table)
     n_train, n_validation, n_test = map(len, parts)
     shapes = table.x.shape[1], table.n_outputs, table.task, table.image_shape
     summary = Summary(n_train, n_validation, n_test, *shapes)
     return summary, overview_of(imputed(table, parts[0]), parts[0])
 
 
-def _split(section: DataSection, table: Table) -> tuple[Rows, Rows, Rows]:
+def _rows_in_order(table: Table) -> tuple[Rows, Rows, Rows]:
+    train, validation, test = _cut(table, np.arange(len(table.x)))
+    return train, validation, test
+
+
+def _cut(table: Table, rows: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the rows that train, validate and test: those that the source sets aside are at the end."""
+    n = len(table.x) - table.n_test
+    return np.split(rows, [n - table.n_validation, n])
+
+
+def _split(section: TableSection, table: Table) -> tuple[Rows, Rows, Rows]:
     """Return the rows of each part: drawn, but for what the source itself sets aside."""
     n_drawn = len(table.x) - table.n_validation - table.n_test
-    if n_drawn < _LEAST_EXAMPLES:
-        raise refused(f"must hold at least {_LEAST_EXAMPLES} examples, got {n_drawn}. Add examples.")
+    if n_drawn < LEAST_EXAMPLES:
+        raise refused(f"must hold at least {LEAST_EXAMPLES} examples, got {n_drawn}. Add examples.")
     groups = table.y[:n_drawn] if table.task == "classification" else np.zeros(n_drawn, np.int32)
     shares = 0.0 if table.n_validation else section.validation_split, 0.0 if table.n_test else section.test_split
     train, validation, test = split(groups, *shares, section.seed)
@@ -121,7 +159,7 @@ def _scaled(table: Table, rows: Rows, scaling: Scaling) -> NDArray[np.float32]:
 
 
 def _warnings(
-    section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows], x: Scaling, y: Scaling
+    section: TableSection, table: Table, parts: tuple[Rows, Rows, Rows], x: Scaling, y: Scaling
 ) -> tuple[str, ...]:
     found = [*_constant(table.target_names, y, "targets")]
     # The rim of a picture is the same in all of them; left as it is, it harms nothing.
@@ -143,9 +181,9 @@ def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[s
     return (f"{subject} that never change in the training part: {listed([names[column] for column in columns])}",)
 
 
-def _fingerprint(section: DataSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:
+def _fingerprint(standardize: Standardize, scales_target: bool, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:
     # What the settings lead to, not the settings: a new one with a default must not make an old run another's.
-    told = (section.standardize, _scales_target(section, table), table.task, table.feature_names, table.target_names)
+    told = (standardize, scales_target, table.task, table.feature_names, table.target_names)
     digest = hashlib.sha256(json.dumps(told).encode())
     for array in (table.x, table.y, *parts):
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from trainer.data.section import Table
 from trainer.data.split import Rows
+from trainer.data.vocabulary import Vocabulary
 
 MOST_COLUMNS = 8
 """Features or outputs that are told of."""
 
 _SAMPLES = 3
+_PASSAGE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,11 @@ class Overview:
         number_type: NumPy's name of the type that the features are held in.
         features: the first few, or all pixels together.
         outputs: the first few; none for classes.
-        classes: training examples by the name of their class, in its order; none for numbers.
-        samples: one each of the first classes, or the first few.
+        classes: training examples by the name of their class, in its order; or how often each token is to be predicted,
+            the most frequent first; none for numbers.
+        samples: one each of the first classes, or the first few; none of a text.
         warnings: what was found odd while reading, one line each.
+        text: how the training part begins; "" where it is no text.
     """
 
     number_type: str
@@ -57,10 +61,13 @@ class Overview:
     classes: tuple[tuple[str, int], ...]
     samples: tuple[Sample, ...]
     warnings: tuple[str, ...]
+    text: str = ""
 
 
 def overview_of(table: Table, train: Rows) -> Overview:
     """Return the overview of a table without missing values, of which these rows train."""
+    if table.vocabulary is not None:
+        return _overview_of_text(table, table.vocabulary, train)
     y = table.y[train]
     classifies = table.task == "classification"
     counts = np.bincount(y, minlength=table.n_outputs).tolist() if classifies else []
@@ -74,6 +81,13 @@ def overview_of(table: Table, train: Rows) -> Overview:
         samples=tuple(_samples(table, train)),
         warnings=table.warnings,
     )
+
+
+def _overview_of_text(table: Table, vocabulary: Vocabulary, train: Rows) -> Overview:
+    counts = np.bincount(table.y[train].ravel(), minlength=table.n_outputs)
+    classes = ((table.target_names[token], int(counts[token])) for token in np.argsort(-counts, kind="stable"))
+    beginning = vocabulary.spelled(table.x[train[:_PASSAGE]].ravel()[:_PASSAGE])
+    return Overview(table.x.dtype.name, (), (), tuple(classes), (), table.warnings, beginning)
 
 
 def _ranges(names: tuple[str, ...], columns: NDArray[Any]) -> tuple[Range, ...]:

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from trainer.data.content import resolved
 from trainer.data.refusal import DataFile
-from trainer.data.section import DataSection
+from trainer.data.section import TableSection
 from trainer.fields import structural
 
 
-class PathSection(DataSection):
+class PathSection(TableSection):
     """A source with a `path`, which says itself what may lie there."""
 
     PATHS: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")

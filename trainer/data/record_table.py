@@ -22,8 +22,9 @@ from trainer.data.csv_lines import MOST_COLUMNS
 from trainer.data.missing import Gaps, listed
 from trainer.data.parts import Parts, joined
 from trainer.data.records import Records
-from trainer.data.section import AskedTask, Missing, Table, Task
+from trainer.data.section import AskedTask, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
+from trainer.task import Task
 from trainer.text import clean
 
 if TYPE_CHECKING:

@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import ValidationInfo, field_validator
 
 from trainer.fields import Section, fixed, structural
+from trainer.task import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Task = Literal["classification", "regression"]
+    from trainer.data.vocabulary import Vocabulary
+
 AskedTask = Literal["auto", "classification", "regression"]
 Missing = Literal["error", "drop", "impute"]
 Standardize = Literal["none", "standard", "minmax", "minmax_all"]
 ImageShape = tuple[int, int, int]
 """Rows, columns and channels: 1 for grey, 3 for red, green and blue."""
+
+LEAST_EXAMPLES = 2
+"""That are left to train."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +33,18 @@ class Table:
     """Examples as a source holds them, before split and scaling.
 
     Attributes:
-        x: features, real numbers, shape [examples, features]; finite, or NaN where a value is to be filled in.
-        y: class indices (integers, shape [examples]) or outputs (floats, shape [examples, outputs]).
-        task: classification where `y` holds class indices.
-        feature_names: one a column of `x`.
-        target_names: one a class, or one an output.
+        x: features, real numbers, shape [examples, features]; finite, or NaN where a value is to be filled in. Of a
+            text tokens, unsigned integers, shape [examples, context].
+        y: class indices (integers, shape [examples]), outputs (floats, shape [examples, outputs]), or of a text the
+            token that follows each of `x`.
+        task: classification where `y` holds class indices, language modeling where it holds tokens.
+        feature_names: one a column of `x`; none for tokens.
+        target_names: one a class, one an output, or one a token.
         image_shape: of the picture that each example is, or None.
         warnings: what was found odd while reading, one line each.
         n_validation, n_test: examples at the end that the source itself sets aside, those that validate first; 0 where
             the part is to be drawn.
+        vocabulary: what the tokens of a text stand for, else None.
     """
 
     x: NDArray[Any]
@@ -48,10 +56,11 @@ class Table:
     warnings: tuple[str, ...] = ()
     n_validation: int = 0
     n_test: int = 0
+    vocabulary: Vocabulary | None = None
 
     @property
     def n_outputs(self) -> int:
-        """Return the number of classes, or of outputs."""
+        """Return the number of classes, of outputs, or of different tokens."""
         return len(self.target_names)
 
 
@@ -64,7 +73,10 @@ def standardize_field(default: Standardize) -> Any:
 
 
 class DataSection(Section):
-    """`data`: the settings of every source. A source adds `source` and its own fields, and reads its examples."""
+    """`data`: the settings of every source. A source adds `source` and its own fields, and reads its examples.
+
+    The examples have an order, and the source says itself which of them validate and test.
+    """
 
     PATHS: ClassVar[tuple[str, ...]] = ()
     """Fields that name files or folders."""
@@ -75,8 +87,6 @@ class DataSection(Section):
     test_split: float = structural(
         0.0, "Share of the examples set aside for one look at the very end.", advanced=True, ge=0, lt=0.9
     )
-    seed: int = fixed(0, "Seed of the split and of generated points.", advanced=True, ge=0, lt=2**63)
-    standardize: Standardize = standardize_field("standard")
 
     @field_validator("test_split")
     @classmethod
@@ -110,7 +120,14 @@ class DataSection(Section):
         """
 
 
-class NumericTargetSection(DataSection):
+class TableSection(DataSection):
+    """A source of examples without an order: those that validate and test are drawn, features are scaled."""
+
+    seed: int = fixed(0, "Seed of the split and of generated points.", advanced=True, ge=0, lt=2**63)
+    standardize: Standardize = standardize_field("standard")
+
+
+class NumericTargetSection(TableSection):
     """A source whose target may be a number."""
 
     standardize_target: bool = fixed(

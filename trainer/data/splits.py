@@ -1,12 +1,15 @@
 """What a source becomes: arrays that train, validate and test, or the mere counts of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.section import ImageShape, Task
+from trainer.data.section import ImageShape
+from trainer.data.vocabulary import Vocabulary
 from trainer.models import Inputs
+from trainer.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +17,13 @@ class Part:
     """Some of the examples.
 
     Attributes:
-        x: features, shape [examples, features].
-        y: class indices (int32, shape [examples]) or outputs (float32, shape [examples, outputs]).
+        x: features, shape [examples, features]; or tokens, of the smallest type that holds them, [examples, context].
+        y: class indices (int32, shape [examples]), outputs (float32, shape [examples, outputs]), or the token that
+            follows each of `x`.
     """
 
-    x: NDArray[np.float32]
-    y: NDArray[np.int32] | NDArray[np.float32]
+    x: NDArray[np.float32] | NDArray[np.unsignedinteger[Any]]
+    y: NDArray[np.int32] | NDArray[np.float32] | NDArray[np.unsignedinteger[Any]]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -34,15 +38,16 @@ class Splits:
         validation: may have no examples.
         test: may have no examples.
         task: what the target asks for.
-        feature_names: one a column of `x`, safe to show.
-        target_names: one a class, or one an output, safe to show.
+        feature_names: one a column of `x`, safe to show; none for tokens.
+        target_names: one a class, one an output, or one a token, safe to show.
         image_shape: of the picture that each example is, or None.
-        x_offset: shape [features]; `x` holds (raw - offset) / scale, computed in double precision.
-        x_scale: shape [features], greater than 0.
-        y_offset: shape [outputs]; 0 for classes, shape [1].
-        y_scale: shape [outputs]; 1 for classes, shape [1].
+        x_offset: shape [features], of tokens [0]; `x` holds (raw - offset) / scale, computed in double precision.
+        x_scale: likewise, greater than 0.
+        y_offset: shape [outputs]; 0 for classes and tokens, shape [1].
+        y_scale: shape [outputs]; 1 for classes and tokens, shape [1].
         fingerprint: SHA-256 of the examples as read, their split and their scaling; not of where the file lies.
         warnings: what was found odd, one line each.
+        vocabulary: what tokens stand for, else None.
     """
 
     train: Part
@@ -58,10 +63,11 @@ class Splits:
     y_scale: NDArray[np.float32]
     fingerprint: str
     warnings: tuple[str, ...]
+    vocabulary: Vocabulary | None = None
 
     @property
     def train_labels(self) -> dict[str, int]:
-        """Return how many training examples each class has, by its name; empty for regression."""
+        """Return how many training examples each class has, by its name; empty where there are no classes."""
         if self.task != "classification":
             return {}
         counts = np.bincount(self.train.y.astype(np.int64), minlength=len(self.target_names))
@@ -70,11 +76,11 @@ class Splits:
     @property
     def n_features(self) -> int:
         """Return the number of inputs of a network."""
-        return len(self.feature_names)
+        return int(self.train.x.shape[1])
 
     @property
     def n_outputs(self) -> int:
-        """Return the number of classes, or of outputs."""
+        """Return the number of classes, of outputs, or of different tokens."""
         return len(self.target_names)
 
     @property
@@ -93,7 +99,7 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a form can tell of a source: counts of examples, features and outputs (classes, for classification)."""
+    """What a form can tell of a source: counts of examples, features and outputs (classes or different tokens)."""
 
     n_train: int
     n_validation: int
@@ -106,4 +112,4 @@ class Summary:
     @property
     def inputs(self) -> Inputs:
         """Return what an example is made of, as a model sees it."""
-        return Inputs(self.n_features, self.image_shape)
+        return Inputs(self.n_features, self.image_shape, self.n_outputs if self.task == "language_modeling" else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from trainer.data.section import DataSection, Table
+from trainer.data.section import Table, TableSection
 from trainer.fields import fixed, structural
 from trainer.lazy import np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class _Plane(DataSection):
+class _Plane(TableSection):
     size: int = structural(1000, "Number of points, all parts together.", unit="examples", ge=40, le=10_000_000)
     noise: float = fixed(0.1, "Standard deviation of the noise added to both coordinates.", ge=0, le=100)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trainer.data.parts import joined
 from trainer.data.refusal import DataFile, refused
-from trainer.data.section import Task
+from trainer.task import Task
 from trainer.text import clean, quoted
 
 _FEW = 20

@@ -32,7 +32,7 @@ class Story:
 
     Attributes:
         config: what it was started with.
-        labels: training examples of each class, by its name; empty for regression.
+        labels: training examples of each class, by its name; empty where there are no classes.
         epochs: the metrics of each epoch.
         insides: the layers by name, at each epoch that was looked into.
         best: epoch with the best validation loss, 0-based, or None.

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from trainer.models.attention import Transformer
 from trainer.models.convolution import CNN, ResNet
+from trainer.models.language import TransformerLM
 from trainer.models.mlp import MLP
 from trainer.models.network import Inputs, Layer, Network, Noise
 from trainer.models.recurrent import GRU, LSTM
@@ -33,6 +34,7 @@ __all__ = [
     "Norm",
     "ResNet",
     "Transformer",
+    "TransformerLM",
 ]
 
-AnyModel = Annotated[MLP | CNN | ResNet | GRU | LSTM | Transformer, Field(discriminator="kind")]
+AnyModel = Annotated[MLP | CNN | ResNet | GRU | LSTM | Transformer | TransformerLM, Field(discriminator="kind")]

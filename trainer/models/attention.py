@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -81,7 +82,10 @@ class EmbeddingBlock(Block):
 
 @dataclass(frozen=True)
 class EncoderBlock(Block):
-    """Attention among all parts, then two dense layers on each; both add to what comes in, with a norm before."""
+    """Attention among all parts, then two dense layers on each; both add to what comes in, with a norm before.
+
+    Where it is causal, a part looks only at itself and at those before it.
+    """
 
     parts: int
     width: int
@@ -91,11 +95,13 @@ class EncoderBlock(Block):
     initializer: Initializer
     dropout: Any
     is_last: bool
+    is_causal: bool = False
 
     @property
     def layer(self) -> Layer:  # noqa: D102
         dropout = f" dropout {self.dropout:g}" if self.dropout else ""
-        words = f"attention of {self.heads}, dense {self.wide} {self.activation}{dropout} residual"
+        causal = "causal " if self.is_causal else ""
+        words = f"{causal}attention of {self.heads}, dense {self.wide} {self.activation}{dropout} residual"
         width, wide = self.width, self.wide
         sums = [(width, 3 * width), (width, width), (width, wide), (wide, width)]
         n_parameters = sum((n_in + 1) * n_out for n_in, n_out in sums) + (6 if self.is_last else 4) * width
@@ -133,13 +139,13 @@ class EncoderBlock(Block):
 
         of_heads = (*x.shape[:2], self.heads, self.width // self.heads)
         query, key, value = (part.reshape(of_heads) for part in jnp.split(dense(its.into, x), 3, axis=-1))
-        return dense(its.out_of, jax.nn.dot_product_attention(query, key, value).reshape(x.shape))
+        seen = jax.nn.dot_product_attention(query, key, value, is_causal=self.is_causal)
+        return dense(its.out_of, seen.reshape(x.shape))
 
 
-class Transformer(Model):
-    """Transformer encoder: the features of a table, or the rows of a picture, look at one another."""
+class Attending(Model):
+    """What networks of attention have in common."""
 
-    kind: Literal["transformer"] = "transformer"
     heads: int = structural(4, "Ways of looking at once.", ge=1, le=256, source="Vaswani et al. 2017")
     key_dim: int = structural(
         16, "Numbers of each head; as many as heads times this stand for each part of an example.", ge=1, le=1024
@@ -152,19 +158,31 @@ class Transformer(Model):
     initializer: Initializer = section.initializer()
     dropout: float = section.dropout()
 
+    @property
+    def width(self) -> int:
+        """Return how many numbers stand for each part of an example."""
+        return self.heads * self.key_dim
+
+    def encoders(self, name: str, parts: int, *, is_causal: bool = False) -> Iterator[EncoderBlock]:
+        """Yield the blocks of attention, which come after one other block."""
+        for place in range(1, self.depth + 1):
+            yield EncoderBlock(
+                f"{name}_{place}", place, parts, self.width, self.heads, self.mlp_ratio * self.width, self.activation,
+                self.initializer, self.dropout, place == self.depth, is_causal,
+            )  # fmt: skip
+
+
+class Transformer(Attending):
+    """Transformer encoder: the features of a table, or the rows of a picture, look at one another."""
+
+    kind: Literal["transformer"] = "transformer"
+
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102
-        (parts, n_in), width = inputs.steps, self.heads * self.key_dim
+        (parts, n_in), width = inputs.steps, self.width
         is_table = inputs.image_shape is None
         first = EmbeddingBlock("embedding", 0, parts, n_in, width, is_table, self.initializer, self.dropout)
-        encoders = (
-            EncoderBlock(
-                f"encoder_{place}", place, parts, width, self.heads, self.mlp_ratio * width,
-                self.activation, self.initializer, self.dropout, place == self.depth,
-            )
-            for place in range(1, self.depth + 1)
-        )  # fmt: skip
         last = DenseBlock("output", self.depth + 1, width, outputs, self.initializer, is_mean=True)
-        return first, *encoders, last
+        return first, *self.encoders("encoder", parts), last
 
 
 def _norm(width: int) -> Scale:

@@ -144,7 +144,7 @@ class ForPictures(Model):
     """A model that needs pictures."""
 
     def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: D102
-        return _NO_PICTURES if inputs.image_shape is None else None
+        return super().misfit(inputs) or (_NO_PICTURES if inputs.image_shape is None else None)
 
 
 class CNN(ForPictures):

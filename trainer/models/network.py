@@ -16,12 +16,14 @@ class Inputs(NamedTuple):
     """What an example is made of.
 
     Attributes:
-        n_features: numbers of one example; it reaches the network as a row of them.
+        n_features: numbers of one example, or tokens; it reaches the network as a row of them.
         image_shape: rows, columns and channels of the picture that it is, or None.
+        vocabulary: how many different tokens there are; 0 where the numbers are no tokens.
     """
 
     n_features: int
     image_shape: tuple[int, int, int] | None = None
+    vocabulary: int = 0
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -100,6 +102,11 @@ class Block:
     place: int
 
     @property
+    def shares(self) -> int | None:
+        """Return the place of the block whose parameters it uses; its own are then (). None where it has some."""
+        return None
+
+    @property
     @abstractmethod
     def layer(self) -> Layer:
         """Return what a summary tells of it; not while traced."""
@@ -145,7 +152,16 @@ class Network:
         import jax
 
         keys = jax.random.split(key, len(self.blocks))
-        return tuple(block.init(key) for block, key in zip(self.blocks, keys, strict=True))
+        return tuple(
+            block.init(key) if block.shares is None else () for block, key in zip(self.blocks, keys, strict=True)
+        )
+
+    def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what each block computes with: its own parameters, or those that it shares."""
+        return tuple(
+            its if block.shares is None else parameters[block.shares]
+            for block, its in zip(self.blocks, parameters, strict=True)
+        )
 
     def apply(
         self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
@@ -158,10 +174,10 @@ class Network:
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         """Return what each block gives to the next, the outputs last, and the parameters after seeing the batch."""
         given, seen = [], []
-        for block, its in zip(self.blocks, parameters, strict=True):
+        for block, its in zip(self.blocks, self.by_block(parameters), strict=True):
             x, after = block.apply(its, x, noise)
             given.append(x)
-            seen.append(after)
+            seen.append(after if block.shares is None else ())
         return tuple(given), tuple(seen)
 
 

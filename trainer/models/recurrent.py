@@ -11,6 +11,8 @@ from trainer.models import section
 from trainer.models.dense import DenseBlock, dropped
 from trainer.models.network import Block, Inputs, Layer, Noise
 from trainer.models.section import Initializer, Model, weights
+from trainer.models.tokens import LogitsBlock, TokenBlock
+from trainer.problems import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -146,7 +148,7 @@ class LSTMBlock(RecurrentBlock):
 
 
 class RecurrentModel(Model):
-    """What both have; the last state of the last layer is what the outputs are made of.
+    """What both have; the outputs are made of the last state of the last layer, of a text of all its states.
 
     Attributes:
         block: the class of its layers.
@@ -156,20 +158,33 @@ class RecurrentModel(Model):
 
     units: Sizes = structural(
         (64,),
-        "Units of each layer; a picture goes in row by row, a table feature by feature.",
+        "Units of each layer; a picture goes in row by row, a table feature by feature, a text token by token.",
         min_length=1,
         max_length=64,
     )
     initializer: Initializer = section.initializer()
     dropout: float = section.dropout()
 
+    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: ARG002, D102
+        return None
+
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102
-        steps, width = inputs.steps
-        made, block = [], self.block
+        (steps, width), last = inputs.steps, self.units[-1]
+        if not inputs.vocabulary:
+            made = self._layers(0, steps, width, gives_all=False)
+            return *made, DenseBlock("output", len(made), last, outputs, self.initializer)
+        first = TokenBlock("embedding", 0, inputs.vocabulary, steps, self.units[0], False, self.dropout)
+        made = self._layers(1, steps, self.units[0], gives_all=True)
+        return first, *made, LogitsBlock("output", len(made) + 1, outputs, steps, last, self.initializer, False)
+
+    def _layers(self, before: int, steps: int, width: int, *, gives_all: bool) -> list[Block]:
+        """Return the recurrent layers, which come after so many other blocks; the last one may give all its states."""
+        made: list[Block] = []
         for place, (n_in, units) in enumerate(zip((width, *self.units), self.units, strict=False)):
-            name, is_last = f"{block.word}_{place + 1}", place + 1 == len(self.units)
-            made.append(block(name, place, steps, n_in, units, self.initializer, self.dropout, is_last))
-        return *made, DenseBlock("output", len(made), self.units[-1], outputs, self.initializer)
+            is_last = not gives_all and place + 1 == len(self.units)
+            settings = steps, n_in, units, self.initializer, self.dropout, is_last
+            made.append(self.block(f"{self.block.word}_{place + 1}", before + place, *settings))
+        return made
 
 
 class GRU(RecurrentModel):

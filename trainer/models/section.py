@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from trainer.fields import Section, live, structural
 from trainer.models.network import Inputs, Network
@@ -29,6 +29,10 @@ Initializer = Literal[
 
 Norm = Literal["none", "layer", "batch"]
 """What brings the units to zero mean and unit variance: of each example by itself, or over the batch."""
+
+_NO_NUMBERS: Final = Problem(
+    'needs numbers, of which a text has none. Use "transformer_lm", "gru" or "lstm".', "model.kind"
+)
 
 
 def activation(default: Activation = "relu") -> Any:
@@ -76,9 +80,9 @@ class Model(Section):
         """Return whether there is nothing between inputs and outputs."""
         return False
 
-    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: ARG002
+    def misfit(self, inputs: Inputs) -> Problem | None:
         """Return why such examples do not fit, if they do not."""
-        return None
+        return _NO_NUMBERS if inputs.vocabulary else None
 
 
 def weights(initializer: Initializer, key: PRNGKeyArray, shape: tuple[int, ...], inputs: int, outputs: int) -> Array:
