@@ -1,5 +1,6 @@
 """`nn-tui examples`: what a run's network makes of the examples, without a screen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -7,21 +8,26 @@ from rich.cells import cell_len
 from trainer.picture_file import Pictures, read
 from trainer.store import find, store
 from tui.cell_grid import fitted
-from tui.picture_words import facts, feature_words, headline, verdict
+from tui.picture_words import BEGINS, facts, feature_words, headline, verdict
 
 _LONGEST_NAME = 16
 
 
 def print_examples(word: str, folder: Path | None, as_json: bool) -> None:
-    """Print confusion, worst examples and how many were right. Raises RunError."""
+    """Print confusion, worst examples and how many were right; of a text what the network writes. Raises RunError."""
     pictures = read(find(word, store(folder)))
     if as_json:
         print(pictures.model_dump_json())
         return
     print(headline(pictures))
-    for lines in (_matrix(pictures), _pairs(pictures), _worst(pictures)):
+    for lines in (_matrix(pictures), _pairs(pictures), _worst(pictures), *_passages(pictures)):
         if lines:
             print("", *lines, sep="\n")
+
+
+def _passages(pictures: Pictures) -> Iterator[list[str]]:
+    for passage in pictures.passages:
+        yield f"{passage.prompt}{BEGINS}{passage.written}".split("\n")
 
 
 def _matrix(pictures: Pictures) -> list[str]:

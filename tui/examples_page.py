@@ -14,6 +14,7 @@ from tui.confusion_panel import ConfusionPanel
 from tui.lines import Lines
 from tui.page import Page
 from tui.panels import LivePanel
+from tui.passages_panel import PassagesPanel
 from tui.picture import Picture
 from tui.picture_words import headline
 from tui.scatter_panel import ScatterPanel
@@ -32,10 +33,10 @@ _NONE = "no look at the model was taken of this run"
 
 
 class ExamplesPage(Page):
-    """Confusion, worst examples, predicted against true, decision boundary: those that the run's data have."""
+    """Confusion, worst examples, predicted against true, decision boundary, passages: those that the data have."""
 
     TITLE = "examples"
-    HELP = "Confusion matrix, worst examples, predicted against true, decision boundary"
+    HELP = "Confusion matrix, worst examples, predicted against true, decision boundary, what it writes"
 
     head = getters.query_one("#examples-head", Lines)
     body = getters.query_one("#examples-body", Horizontal)
@@ -46,12 +47,13 @@ class ExamplesPage(Page):
         self._applying: tuple[Picture, ...] | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out what lies in a plane beside the classes and the worst examples."""
+        """Lay out what lies in a plane, or is written, beside the classes and the worst examples."""
         yield Lines(id="examples-head")
         with Horizontal(id="examples-body"):
             with Vertical(id="examples-planes"):
                 yield BoundaryPanel(classes="panel picture")
                 yield ScatterPanel(classes="panel picture")
+                yield PassagesPanel(classes="panel picture")
             with Vertical(id="examples-lists"):
                 yield ConfusionPanel(classes="panel picture")
                 yield WorstPanel(classes="panel picture")

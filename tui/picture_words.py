@@ -9,12 +9,19 @@ from tui.wording import number
 if TYPE_CHECKING:
     from trainer.picture_file import Example, Pictures
 
+BEGINS = "▸"
+"""Where the network begins to write: a mark, since no colour may say it alone."""
+
 
 def headline(pictures: Pictures) -> str:
     """Return whose weights these are, on what they were tried, and how many they got right."""
     part = "validation" if pictures.split == "validation" else "training"
     of = f"{pictures.examples}" if pictures.examples == pictures.of else f"{pictures.examples} of {pictures.of}"
     words = [f"weights of epoch {pictures.epoch + 1}", f"{of} {part} examples"]
+    if pictures.passages:
+        from trainer.picture_file import TEMPERATURE
+
+        words.append(f"drawn at temperature {TEMPERATURE:g}")
     if pictures.task == "classification" and pictures.examples:
         wrong = pictures.examples - pictures.right
         words.append(f"{wrong} wrong ({wrong / pictures.examples:.1%})")
