@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from trainer import devices
 from trainer.config import Config
-from trainer.models import CNN, GRU, LSTM, MLP, Inputs, Model, Network, Noise, ResNet, Transformer
+from trainer.models import CNN, GRU, LSTM, MLP, Inputs, Model, Network, Noise, ResNet, Transformer, TransformerLM
 from trainer.models.attention import EncoderBlock
 from trainer.models.convolution import ConvBlock, _patches
 from trainer.models.dense import Finish, normalized, scale
@@ -21,7 +21,7 @@ from trainer.validation import members
 devices.prepare_jax()
 
 KEY = jax.random.key(3)
-PICTURE, TABLE = Inputs(7 * 6 * 2, (7, 6, 2)), Inputs(5)
+PICTURE, TABLE, TEXT = Inputs(7 * 6 * 2, (7, 6, 2)), Inputs(5), Inputs(6, vocabulary=3)
 MODELS: list[tuple[Model, Inputs]] = [
     (MLP(hidden=(8, 8), norm="layer", residual=True), TABLE),
     (MLP(hidden=(8, 8), norm="batch", residual=True, dropout=0.3), TABLE),
@@ -36,11 +36,22 @@ MODELS: list[tuple[Model, Inputs]] = [
     (LSTM(units=(4,)), TABLE),
     (Transformer(key_dim=4, heads=2, depth=2, dropout=0.1), TABLE),
     (Transformer(key_dim=4, heads=3, depth=1), PICTURE),
+    (TransformerLM(key_dim=4, heads=2, depth=2, dropout=0.1), TEXT),
+    (TransformerLM(key_dim=4, heads=1, depth=1, tied=False), TEXT),
+    (GRU(units=(4, 5)), TEXT),
+    (LSTM(units=(4,)), TEXT),
 ]
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def examples(inputs: Inputs, count: int) -> Any:
+    """Some examples such as a model sees them."""
+    if inputs.vocabulary:
+        return np.random.default_rng(0).integers(0, inputs.vocabulary, (count, inputs.n_features), np.uint8)
+    return normal(count, inputs.n_features)
 
 
 def perturbed(tree: Any) -> Any:
@@ -188,13 +199,12 @@ def test_a_summary_tells_the_layers_as_they_are(model: Model, inputs: Inputs) ->
     parameters = every(network)
     learned = [sum(leaf.size for leaf in jax.tree.leaves(layer)) for layer in trained(parameters)]
     assert [layer.n_parameters for layer in network.layers] == learned
-    outputs, _ = jax.eval_shape(
-        lambda it, x: network.activations(it, x, None), parameters, normal(4, inputs.n_features)
-    )
+    outputs, _ = jax.eval_shape(lambda it, x: network.activations(it, x, None), parameters, examples(inputs, 4))
     assert [layer.shape for layer in network.layers] == [each.shape[1:] for each in outputs]
     assert network.layer_names == tuple(layer.name for layer in network.layers)
     assert len(set(network.layer_names)) == len(network.blocks)
-    assert all(any(leaf.ndim > 1 for leaf in jax.tree.leaves(layer)) for layer in trained(parameters))
+    used = network.by_block(trained(parameters))
+    assert all(any(leaf.ndim > 1 for leaf in jax.tree.leaves(layer)) for layer in used)
 
 
 @pytest.mark.parametrize(("model", "inputs"), MODELS, ids=str)
@@ -204,7 +214,7 @@ def test_no_more_flops_are_told_than_the_compiler_counts(model: Model, inputs: I
     parameters = every(network)
     ours = sum(layer.flops for layer in network.layers)
     apply = jax.jit(lambda it, x: network.apply(it, x, None))
-    theirs = apply.lower(parameters, normal(16, inputs.n_features)).compile().cost_analysis()["flops"] / 16
+    theirs = apply.lower(parameters, examples(inputs, 16)).compile().cost_analysis()["flops"] / 16
     if isinstance(model, (GRU, LSTM)):
         assert ours > theirs
     else:
@@ -217,9 +227,11 @@ def test_the_gradient_is_the_finite_difference(model: Model, inputs: Inputs) -> 
     with jax.enable_x64(True):
         smooth = {"activation": "tanh"} if "activation" in type(model).model_fields else {}
         pooled = {"pooling": "average"} if isinstance(model, CNN) and model.pooling == "max" else {}
-        network = model.model_copy(update={**smooth, **pooled}).network(inputs, 2)
+        network = model.model_copy(update={**smooth, **pooled}).network(inputs, inputs.vocabulary or 2)
         parameters = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), every(network))
-        x, y = (jnp.asarray(normal(6, n).astype(np.float64)) for n in (inputs.n_features, 2))
+        x = jnp.asarray(examples(inputs, 6))
+        x = x if inputs.vocabulary else x.astype(jnp.float64)
+        y = jnp.asarray(normal(6, *network.layers[-1].shape).astype(np.float64))
         flat, tree = ravel_pytree(trained(parameters))
 
         def loss(flat: Any) -> Any:
@@ -230,14 +242,14 @@ def test_the_gradient_is_the_finite_difference(model: Model, inputs: Inputs) -> 
         slope = jax.jit(jax.grad(loss))(flat) @ direction
         ahead, behind = (jax.jit(loss)(flat + step * direction) for step in (1e-5, -1e-5))
         # JAX takes the softmax of attention in single precision.
-        tolerance = 1e-3 if isinstance(model, Transformer) else 1e-5
+        tolerance = 1e-3 if isinstance(model, (Transformer, TransformerLM)) else 1e-5
         assert float(slope) == pytest.approx(float((ahead - behind) / 2e-5), rel=tolerance)
 
 
 @pytest.mark.parametrize(("model", "inputs"), MODELS, ids=str)
 def test_dropout_is_on_in_training_alone_and_differs_with_the_key(model: Model, inputs: Inputs) -> None:
     network = model.model_copy(update={"dropout": 0.5}).network(inputs, 3)
-    parameters, x = every(network), normal(4, inputs.n_features)
+    parameters, x = every(network), examples(inputs, 4)
     one, same, other = (np.asarray(network.apply(parameters, x, noise(seed))) for seed in (0, 0, 1))
     assert (one == same).all()
     assert (one != other).any()
@@ -252,11 +264,15 @@ SOURCES = ["digits", "iris", "diabetes", "moons"]
 def test_every_kind_of_model_trains_on_every_kind_of_data_or_is_refused(trained: Any, kind: str, source: str) -> None:
     small = {"mlp": {"hidden": [8], "norm": "batch"}, "cnn": {"filters": [4], "hidden": []},
              "resnet": {"filters": [4, 4]}, "gru": {"units": [8]}, "lstm": {"units": [8]},
-             "transformer": {"key_dim": 4, "heads": 2, "depth": 1}}[kind]  # fmt: skip
+             "transformer": {"key_dim": 4, "heads": 2, "depth": 1}, "transformer_lm": {}}[kind]  # fmt: skip
     settings = {"data.source": source, "model.kind": kind, "training.epochs": 2, "optimizer.learning_rate": 0.01,
                 "data.test_split": 0.1, **{f"model.{key}": value for key, value in small.items()}}  # fmt: skip
     if kind in ("cnn", "resnet") and source != "digits":
         with pytest.raises(Exception, match=r"model\.kind needs pictures, which these data are not"):
+            trained(settings)
+        return
+    if kind == "transformer_lm":
+        with pytest.raises(Exception, match=r"model\.kind needs a text, which these data are not"):
             trained(settings)
         return
     run = trained(settings)

@@ -14,6 +14,7 @@ from trainer.validation import members
 
 CLASSES = {"data.source": "iris"}
 NUMBERS = {"data.source": "diabetes"}
+TOKENS = {"data.source": "text", "model.kind": "transformer_lm"}
 COUNTS = {**NUMBERS, "data.standardize_target": False, "loss.kind": "poisson"}
 
 
@@ -25,7 +26,7 @@ def refused(settings: dict[str, Any]) -> Problem:
 
 
 @pytest.mark.parametrize(
-    "settings", [CLASSES, {**NUMBERS, "data.standardize_target": False}], ids=["classes", "numbers"]
+    "settings", [CLASSES, {**NUMBERS, "data.standardize_target": False}, TOKENS], ids=["classes", "numbers", "tokens"]
 )
 @pytest.mark.parametrize("kind", members(Config.model_fields["loss"]))
 def test_a_loss_that_does_not_fit_names_those_that_do(settings: dict[str, Any], kind: str) -> None:
@@ -63,10 +64,22 @@ def test_a_loss_of_counts_wants_no_target_below_0(tmp_path: Path) -> None:
     assert "poisson" not in problem.message.partition("Use")[2]
 
 
-@pytest.mark.parametrize(("field", "task"), [("f1", "regression"), ("auroc", "regression"), ("rmse", "classification")])
+@pytest.mark.parametrize(
+    ("field", "task"),
+    [("f1", "regression"), ("auroc", "regression"), ("rmse", "classification"),
+     ("bits_per_character", "classification"), ("f1", "language_modeling"), ("rmse", "language_modeling")],
+)  # fmt: skip
 def test_a_metric_that_does_not_fit_the_task_is_refused(field: str, task: str) -> None:
-    problem = refused({**(NUMBERS if task == "regression" else CLASSES), f"metrics.{field}": True})
+    data = {"regression": NUMBERS, "classification": CLASSES, "language_modeling": TOKENS}[task]
+    problem = refused({**data, f"metrics.{field}": True})
     assert (problem.key, problem.message) == (f"metrics.{field}", f"must be false for {task}, got true.")
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "resnet", "transformer"])
+def test_a_model_that_reads_no_text_is_refused_with_those_that_do(kind: str) -> None:
+    problem = refused({"data.source": "text", "model.kind": kind})
+    assert problem.key == "model.kind"
+    assert problem.message == 'needs numbers, of which a text has none. Use "transformer_lm", "gru" or "lstm".'
 
 
 def test_more_likeliest_classes_than_there_are_others_are_refused() -> None:

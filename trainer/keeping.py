@@ -162,6 +162,7 @@ def _about_data(prepared: Prepared) -> dict[str, Any]:
             "task": splits.task,
             "feature_names": list(splits.feature_names),
             "target_names": list(splits.target_names),
+            **({} if splits.vocabulary is None else {"characters": splits.vocabulary.characters}),
             "x_offset": splits.x_offset.tolist(),
             "x_scale": splits.x_scale.tolist(),
             "y_offset": splits.y_offset.tolist(),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from trainer.text import clipped
+from trainer.text import clean, clipped
 from tui.plan_words import aligned
 from tui.wording import number
 
@@ -21,15 +21,19 @@ _LONGEST = 24
 def headline(data: Summary, overview: Overview) -> str:
     """Return shape, type and balance in one line."""
     count = data.n_train + data.n_validation + data.n_test
-    what = (
-        f"pictures of {' x '.join(map(str, data.image_shape))}"
-        if data.image_shape
-        else f"examples of {data.n_features:,} features"
-    )
-    return f"{count:,} {what} ({overview.number_type}), {_targets(overview, data.n_outputs)}."
+    return f"{count:,} {_what(data)} ({overview.number_type}), {_targets(data, overview)}."
 
 
-def _targets(overview: Overview, n_outputs: int) -> str:
+def _what(data: Summary) -> str:
+    if data.image_shape:
+        return f"pictures of {' x '.join(map(str, data.image_shape))}"
+    return f"examples of {data.n_features:,} {'tokens' if data.task == 'language_modeling' else 'features'}"
+
+
+def _targets(data: Summary, overview: Overview) -> str:
+    n_outputs = data.n_outputs
+    if data.task == "language_modeling":
+        return f"{n_outputs:,} different tokens"
     if not overview.classes:
         return f"{n_outputs:,} output{'s' if n_outputs > 1 else ''}"
     least, most = (end(count for _, count in overview.classes) for end in (min, max))
@@ -40,10 +44,11 @@ def data_lines(data: Summary, overview: Overview) -> list[str]:
     """Return the headline, then the balance of the classes, ranges, a few examples, and what is odd."""
     n_features = len(overview.features) if data.image_shape else data.n_features
     parts = (
-        _balance(overview.classes),
+        _balance("token" if data.task == "language_modeling" else "class", overview.classes),
         _ranges("output", overview.outputs, data.n_outputs),
         _ranges("feature", overview.features, n_features),
         _samples(overview),
+        [clean(line) for line in overview.text.split("\n")] if overview.text else [],
         [f"! {warning}" for warning in overview.warnings],
     )
     return [headline(data, overview), *(line for part in parts if part for line in ("", *part))]
@@ -55,12 +60,12 @@ def data_table(data: Summary, overview: Overview) -> dict[str, Any]:
     return {"task": data.task, "examples": counts, **asdict(overview), "classes": dict(overview.classes)}
 
 
-def _balance(classes: Sequence[tuple[str, int]]) -> list[str]:
+def _balance(heading: str, classes: Sequence[tuple[str, int]]) -> list[str]:
     if not classes:
         return []
     total = sum(count for _, count in classes)
     rows = [(clipped(name, _LONGEST), f"{count:,}", f"{count / total:.1%}") for name, count in classes[:_MOST_CLASSES]]
-    return [*aligned([("class", "train", "share"), *rows]), *_more(len(classes) - len(rows))]
+    return [*aligned([(heading, "train", "share"), *rows]), *_more(len(classes) - len(rows))]
 
 
 def _ranges(heading: str, ranges: Sequence[Range], count: int) -> list[str]:

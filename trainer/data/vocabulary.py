@@ -25,11 +25,15 @@ class Vocabulary:
     def names(self) -> tuple[str, ...]:
         """Return a name for each token, safe to show."""
         if self.characters:
-            return tuple(map(clean, self.characters))
-        return tuple(clean(chr(byte)) if byte < 128 else f"\\x{byte:02x}" for byte in range(256))
+            return tuple(map(_name, self.characters))
+        return tuple(_name(chr(byte)) if byte < 128 else f"\\x{byte:02x}" for byte in range(256))
 
     def spelled(self, tokens: NDArray[Any]) -> str:
         """Return the text that tokens are; bytes that are no UTF-8 become the replacement character."""
         if self.characters:
             return "".join(self.characters[token] for token in tokens)
         return bytes(tokens.tolist()).decode("utf-8", "replace")
+
+
+def _name(character: str) -> str:
+    return "space" if character == " " else clean(character)
