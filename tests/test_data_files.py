@@ -132,6 +132,18 @@ def test_a_column_of_few_words_becomes_a_feature_for_each(data: Callable[..., Sp
     assert x_of(splits)[0] == [0.0, 1.0, 1.0]
 
 
+def test_columns_are_left_out_by_name(data: Callable[..., Splits]) -> None:
+    lines = [f"p{n},{n},{n}.5,{'xy'[n % 2]}" for n in range(40)]
+    splits = data(rows(*lines, header='"name, first",id,b,label', times=1), ignore=("name, first", "id"))
+    assert splits.feature_names == ("b",)
+    assert Files(path="x", ignore='"name, first", id').ignore == ("name, first", "id")
+
+
+def test_what_is_left_out_must_be_there_and_leave_something(refusal: Callable[..., str]) -> None:
+    assert "data.ignore must name a column, got 'B'. Columns: a, b, label." in refusal(PLAIN, ignore=("B",))
+    assert "data.ignore must leave a target and a column beside it" in refusal(PLAIN, ignore=("a", "b"))
+
+
 def test_empty_and_repeated_headers_are_renamed_and_told(data: Callable[..., Splits]) -> None:
     splits = data(rows("1,2,3,x", "2,3,4,y", header="a,,a,label"))
     assert splits.feature_names == ("a", "column_2", "a_2")

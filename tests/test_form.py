@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from trainer.config import Config
+from trainer.data import Files
 from trainer.problems import ConfigError, Problem
 from trainer.schedules import Piecewise
 from trainer.schema import groups, hyperparameters, value_at
@@ -81,6 +82,12 @@ async def type_into(pilot: Pilot[None], path: str, *keys: str) -> None:
 @pytest.mark.parametrize("value", [1e-8, 1e-3, 0.0, 64.0, 0.1 + 0.2, 1e22, 12345678.9, -2.5e-07])
 def test_a_number_shown_is_the_number_read(value: float):
     assert parse(FIELDS["optimizer.learning_rate"], show(value)) == value
+
+
+@pytest.mark.parametrize("names", [(), ("id",), ("id", "full name"), ("a, b", 'the "x"', "c")])
+def test_names_shown_are_the_names_read(names: tuple[str, ...]):
+    field = hyperparameters(Config(data=Files(path="x")))["data.ignore"]
+    assert parse(field, show(names)) == names
 
 
 def test_numbers_are_shown_as_a_person_writes_them():

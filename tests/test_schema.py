@@ -97,6 +97,7 @@ def test_a_field_knows_its_type_and_the_default_is_of_it(config: Config) -> None
         "text": str,
         "integers": tuple,
         "numbers": tuple,
+        "names": tuple,
     }
     for field in hyperparameters(config).values():
         value = value_at(config, field.path)

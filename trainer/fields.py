@@ -8,9 +8,10 @@ what a change of the field costs:
 * `fixed`: read by the host when the run starts; neither compiled in nor changeable.
 """
 
+import csv
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 Role = Literal["structural", "live", "fixed"]
 
@@ -59,3 +60,24 @@ Sizes = Annotated[tuple[Annotated[int, Strict(), Field(ge=1, le=65_536)], ...], 
 
 Numbers = Annotated[tuple[Annotated[float, Strict(), Field(gt=0, le=1_000_000)], ...], Strict(False)]
 """A list of numbers above 0."""
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a line of them, parted by commas; one that holds a comma stands in quotes, as in CSV.
+
+    Raises:
+        ValueError: a name is too long.
+    """
+    try:
+        lines = list(csv.reader(text.splitlines(), skipinitialspace=True))
+    except csv.Error:
+        raise ValueError("must be names parted by commas, got text.") from None
+    return tuple(name for line in lines for name in map(str.strip, line) if name)
+
+
+Names = Annotated[
+    tuple[Annotated[str, Strict(), Field(min_length=1, max_length=1000)], ...],
+    Strict(False),
+    BeforeValidator(lambda value: names_in(value) if isinstance(value, str) else value),
+]
+"""A list of names, such as those of columns; or a line of them."""

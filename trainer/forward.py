@@ -36,14 +36,15 @@ def losses_of(
 def inputs_of(
     shape: Shape, config: Config, parameters: Parameters, x: Num[Array, "batch inputs"]
 ) -> tuple[Parameters, Num[Array, "batch inputs"]]:
-    """Return what goes into the layers: numbers at the config's precision, the batch split over the devices."""
-    dtype = config.training.precision
+    """Return what goes into the layers: numbers at the config's precision, the batch split over the devices.
 
-    def cast_if_float(leaf: Array) -> Array:
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    cast, x = jax.tree.map(cast_if_float, (trained(parameters), placement.split(shape, x)))
-    return with_statistics(cast, parameters), x
+    Tokens and numbers of categories are not to be rounded: with them the examples stay as they are, and the first
+    block, which looks them up, casts the others.
+    """
+    dtype, x = config.training.precision, placement.split(shape, x)
+    cast = jax.tree.map(lambda leaf: leaf.astype(dtype), trained(parameters))
+    is_looked_up = shape.inputs.vocabulary or shape.inputs.categories
+    return with_statistics(cast, parameters), x if is_looked_up else x.astype(dtype)
 
 
 def outputs_of(

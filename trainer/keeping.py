@@ -167,5 +167,6 @@ def _about_data(prepared: Prepared) -> dict[str, Any]:
             "x_scale": splits.x_scale.tolist(),
             "y_offset": splits.y_offset.tolist(),
             "y_scale": splits.y_scale.tolist(),
+            **({"categories": [list(words) for words in splits.categories]} if splits.categories else {}),
         }
     }

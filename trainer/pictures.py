@@ -147,14 +147,18 @@ def _thinned_shape(shape: ImageShape | None) -> ImageShape | None:
 
 
 def _unusual(subject: Subject, x: NDArray[np.float32]) -> list[Feature]:
-    """Return the features that are furthest from their mean, in standard deviations."""
+    """Return the features that are furthest from their mean, in standard deviations; a category as one of 0 and 1."""
     splits = subject.splits
     deviations = (x - subject.mean) / np.where(subject.deviation > 0, subject.deviation, 1.0)
     raw = x.astype(np.float64) * splits.x_scale + splits.x_offset
+    told = dict(enumerate(zip(splits.feature_names, raw, strict=True)))
+    for i, rarity in subject.rarity.items():
+        number = int(x[i])
+        deviations[i] = rarity[number]
+        told[i] = f"{splits.feature_names[i]}={splits.categories[i][number]}", 1.0
     furthest = np.argsort(-abs(deviations), kind="stable")[:MOST_FEATURES]
     return [
-        Feature(name=splits.feature_names[i], value=_short(raw[i]), deviation=round(float(deviations[i]), 2))
-        for i in furthest
+        Feature(name=told[i][0], value=_short(told[i][1]), deviation=round(float(deviations[i]), 2)) for i in furthest
     ]
 
 

@@ -13,7 +13,7 @@ from trainer.config import Config
 from trainer.fields import Role, Section
 from trainer.validation import discriminator, members
 
-Type = Literal["integer", "number", "switch", "choice", "text", "integers", "numbers"]
+Type = Literal["integer", "number", "switch", "choice", "text", "integers", "numbers", "names"]
 End = Literal["low", "high"]
 
 HEADING = ("schema", "name", "description")
@@ -161,7 +161,8 @@ def _type(annotation: Any) -> Type:
         return "choice"
     if get_origin(annotation) is tuple:
         each, *_ = get_args(get_args(annotation)[0])
-        return "integers" if each is int else "numbers"
+        lists: dict[Any, Type] = {int: "integers", float: "numbers", str: "names"}
+        return lists[each]
     simple: dict[Any, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
     return simple[annotation]
 

@@ -3,6 +3,7 @@
 All here depends on the data alone, so that it is made once for a training and every look shows the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -49,8 +50,10 @@ class Subject:
         splits: all examples.
         split: the part that they are from.
         rows: place of each within that part.
-        plane: for data of two features, else None.
+        plane: for data of two features that are numbers, else None.
         mean, deviation: of each feature in the training part, as trained on; shape [features], of tokens [0].
+        rarity: for each feature that is the number of a category, by that number: how many standard deviations lie
+            between 1 and the mean of the category as a feature of 0 and 1, in the training part.
         darkest, brightest: of the pixels in the training part, in raw units.
     """
 
@@ -60,6 +63,7 @@ class Subject:
     plane: Plane | None
     mean: Floats
     deviation: Floats
+    rarity: Mapping[int, Floats]
     darkest: float
     brightest: float
 
@@ -98,9 +102,12 @@ def subject_of(splits: Splits) -> Subject:
         splits=splits,
         split="validation" if validates else "train",
         rows=rows,
-        plane=_plane(low, high) if splits.n_features == 2 else None,
+        plane=_plane(low, high) if splits.n_features == 2 and not splits.categories else None,
         mean=measured.mean(axis=0),
         deviation=measured.std(axis=0),
+        rarity={
+            place: _rarity(measured[:, place], len(words)) for place, words in enumerate(splits.categories) if words
+        },
         darkest=float(raw_ends[0].min()),
         brightest=float(raw_ends[1].max()),
     )
@@ -115,7 +122,7 @@ def _subject_of_text(splits: Splits) -> Subject:
     validates = len(splits.validation) > 0
     rows = some(len(splits.validation if validates else splits.train), MOST_PASSAGES)
     nothing = np.zeros(0)
-    return Subject(splits, "validation" if validates else "train", rows, None, nothing, nothing, 0.0, 0.0)
+    return Subject(splits, "validation" if validates else "train", rows, None, nothing, nothing, {}, 0.0, 0.0)
 
 
 def some(count: int, most: int) -> NDArray[np.int64]:
@@ -125,6 +132,12 @@ def some(count: int, most: int) -> NDArray[np.int64]:
     are such a choice too.
     """
     return np.arange(count) if count <= most else np.random.default_rng(0).permutation(count)[:most]
+
+
+def _rarity(numbers: Floats, n_categories: int) -> Floats:
+    # One that none of them has counts as if one had it.
+    shares = np.bincount(numbers.astype(np.int64), minlength=n_categories).clip(min=1) / len(numbers)
+    return np.sqrt((1 - shares) / shares)
 
 
 def _plane(low: Floats, high: Floats) -> Plane:

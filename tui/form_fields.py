@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from trainer.fields import names_in
 from trainer.schema import Hyperparameter
 from trainer.text import clean, quoted
 
@@ -42,6 +43,11 @@ def parse(field: Hyperparameter, text: str) -> Any:
         case "integers" | "numbers":
             words = stripped.strip("[]()").replace(",", " ").split()
             return tuple(map(_integer if field.type == "integers" else _number, words))
+        case "names":
+            try:
+                return names_in(stripped)
+            except ValueError as error:
+                raise NotAValueError(str(error)) from None
         case _:
             return text
 
@@ -56,7 +62,7 @@ def show(value: Any) -> str:
         case float():
             return re.sub(r"\.0$|(?<=e-)0|(?<=e\+)0", "", repr(value))
         case tuple() | list():
-            return ", ".join(map(show, value))
+            return ", ".join(map(_listed, value))
         case _:
             return clean(str(value))
 
@@ -80,6 +86,12 @@ def rule_of_thumb(n_inputs: int) -> int:
     No theory stands behind it: twice leaves room to combine inputs, and powers of two suit the hardware.
     """
     return min(1 << max(0, 2 * n_inputs - 1).bit_length(), _WIDEST)
+
+
+def _listed(value: Any) -> str:
+    """Return a value as it stands in a list: in quotes where it holds a comma or a quote, as in CSV."""
+    shown = show(value)
+    return '"' + shown.replace('"', '""') + '"' if "," in shown or '"' in shown else shown
 
 
 def _integer(text: str) -> int:

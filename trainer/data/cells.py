@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.scaling import LARGEST
+from trainer.data.section import Categories
 from trainer.text import quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
-MOST_CATEGORIES = 20
-"""Distinct words of a column up to which it is worth a feature each."""
+MOST_CATEGORIES: dict[Categories, int] = {"one_hot": 20, "embedding": 10_000}
+"""Distinct words of a column up to which it is worth a feature each, or a place in a table."""
+
+_LONGEST = 200
+"""Characters of a word that is kept with the weights; what is longer is text and no category."""
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """What a number looks like: ASCII digits, a point, an exponent; no infinity, no separators between digits."""
@@ -95,40 +99,53 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     return values
 
 
-def words_in(name: str, column: "pl.Series") -> tuple[str, ...]:
+def words_in(name: str, column: "pl.Series", categories: Categories) -> tuple[str, ...]:
     """Return the distinct words of a column in sorted order; none where it is one of numbers.
 
     Raises:
-        BadCellError: there are too many words to be worth a feature each.
+        BadCellError: there are too many words for what becomes of them.
     """
     if is_numeric(column) or not is_words(column):
         return ()
     words = column.unique().sort().to_list()
-    if len(words) > MOST_CATEGORIES:
+    most = MOST_CATEGORIES[categories]
+    if len(words) > most:
+        embed = ', set data.categories = "embedding"' if categories == "one_hot" else ""
         raise BadCellError(
             0,
-            f"must hold numbers or at most {MOST_CATEGORIES} distinct words a column, got {len(words)} words in column"
-            f" {quoted(name)}, the first being {quoted(column[0])}. Remove the column or group its words.",
+            f"must hold numbers or at most {most} distinct words a column, got {len(words)} words in column"
+            f" {quoted(name)}, the first being {quoted(column[0])}. Name it in data.ignore{embed} or group its words.",
         )
+    if categories == "embedding" and len(longest := max(words, key=len, default="")) > _LONGEST:
+        got = f"got one of {len(longest)} in column {quoted(name)}"
+        row = int((column == longest).arg_max() or 0)
+        raise BadCellError(row, f"must hold words of at most {_LONGEST} characters, {got}. Name it in data.ignore.")
     return tuple(words)
 
 
-def features_in(name: str, column: "pl.Series", words: tuple[str, ...]) -> list[NDArray[np.float64]]:
-    """Return a column of 0 and 1 for each of the words, or the numbers where there are none; shape [examples].
+def features_in(
+    name: str, column: "pl.Series", words: tuple[str, ...], categories: Categories
+) -> list[NDArray[np.float64]]:
+    """Return what a column becomes, shape [examples] each: its numbers, where there are no words.
+
+    Else the number of each cell's word from 1 on, 0 for one that is none of them; or 0 and 1 for each word.
 
     Raises:
-        BadCellError: a cell is none of the words, or no number.
+        BadCellError: a cell is no number, or none of the words where each is a feature.
     """
     import polars as pl
 
     if not words:
         return [numbers_in(name, column)]
     column = column.cast(pl.String).fill_null(MISSING)
+    if categories == "embedding":
+        numbered = column.replace_strict(list(words), range(1, len(words) + 1), default=0, return_dtype=pl.Float64)
+        return [numbered.to_numpy()]
     strange = ~column.is_in(words)
     if strange.any():
         row = int(strange.arg_max() or 0)
         message = f"must hold no word that training lacks, got {quoted(column[row])} in column {quoted(name)}."
-        raise BadCellError(row, f"{message} Correct it or leave those examples out.")
+        raise BadCellError(row, f'{message} Correct it, or set data.categories = "embedding".')
     return [(column == word).to_numpy().astype(np.float64) for word in words]
 
 

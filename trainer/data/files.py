@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from trainer.data.content import stamp
 from trainer.data.mnist_folder import four_files
 from trainer.data.paths import PathSection
-from trainer.data.section import AskedTask, Missing, NumericTargetSection, Table
-from trainer.fields import fixed, structural
+from trainer.data.section import AskedTask, Categories, Missing, NumericTargetSection, Table, categories_field
+from trainer.fields import Names, fixed, structural
 
 
 class Files(PathSection, NumericTargetSection):
@@ -24,6 +24,10 @@ class Files(PathSection, NumericTargetSection):
     target: str = structural(
         "", "Column to predict (empty: the last one), or the archive's array of targets (empty: y)."
     )
+    ignore: Names = structural(
+        (), "Columns of a table to leave out, parted by commas, such as names of people and numbers of rows.",
+        max_length=10_000,
+    )  # fmt: skip
     target_path: str = structural(
         "", "File of the targets, where data.path is a .npy or IDX file, which holds features alone.",
         advanced=True, max_length=4096,
@@ -32,6 +36,7 @@ class Files(PathSection, NumericTargetSection):
         "x", "The archive's array of features; a table uses all columns but the target.", advanced=True
     )
     task: AskedTask = structural("auto", "Classes or numbers; auto: text and few whole numbers are classes.")
+    categories: Categories = categories_field()
     missing: Missing = fixed(
         "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
     )

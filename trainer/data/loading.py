@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.categories import fit_numbers, unseen_apart
 from trainer.data.missing import imputed, listed
 from trainer.data.overview import Overview, overview_of
 from trainer.data.refusal import refused
@@ -37,8 +38,8 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
 def _drawn(section: TableSection, table: Table) -> Splits:
     """Return the examples, split and scaled as the section says."""
     parts = _split(section, table)
-    table = imputed(table, parts[0])
-    x_scaling = fit(table.x[parts[0]], section.standardize)
+    table = imputed(unseen_apart(table, parts[0]), parts[0])
+    x_scaling = fit_numbers(table, parts[0], section.standardize)
     y_scaling = _fit_target(section, table, parts[0])
     y = _scaled_target(table, y_scaling)
     # Part by part: all examples may be so many that there is no room for a copy of them.
@@ -51,6 +52,7 @@ def _drawn(section: TableSection, table: Table) -> Splits:
         feature_names=table.feature_names,
         target_names=table.target_names,
         image_shape=table.image_shape,
+        categories=table.categories,
         x_offset=x_scaling.offset.astype(np.float32),
         x_scale=x_scaling.scale.astype(np.float32),
         y_offset=y_scaling.offset.astype(np.float32),
@@ -73,6 +75,7 @@ def _in_order(table: Table) -> Splits:
         feature_names=table.feature_names,
         target_names=table.target_names,
         image_shape=table.image_shape,
+        categories=(),
         x_offset=none,
         x_scale=none,
         y_offset=zero,
@@ -99,8 +102,8 @@ def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tupl
     parts = _split(section, table) if isinstance(section, TableSection) else _rows_in_order(table)
     n_train, n_validation, n_test = map(len, parts)
     shapes = table.x.shape[1], table.n_outputs, table.task, table.image_shape
-    summary = Summary(n_train, n_validation, n_test, *shapes)
-    return summary, overview_of(imputed(table, parts[0]), parts[0])
+    summary = Summary(n_train, n_validation, n_test, *shapes, tuple(map(len, table.categories)))
+    return summary, overview_of(imputed(unseen_apart(table, parts[0]), parts[0]), parts[0])
 
 
 def _rows_in_order(table: Table) -> tuple[Rows, Rows, Rows]:
@@ -183,7 +186,8 @@ def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[s
 
 def _fingerprint(standardize: Standardize, scales_target: bool, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:
     # What the settings lead to, not the settings: a new one with a default must not make an old run another's.
-    told = (standardize, scales_target, table.task, table.feature_names, table.target_names)
+    names = [table.feature_names, table.target_names, *([table.categories] if table.categories else [])]
+    told = (standardize, scales_target, table.task, *names)
     digest = hashlib.sha256(json.dumps(told).encode())
     for array in (table.x, table.y, *parts):
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -10,7 +10,7 @@ from trainer.data.content import NAMES, Format, format_of, read_content
 from trainer.data.idx_file import read_idx
 from trainer.data.mnist_folder import four_files
 from trainer.data.parts import Arrays, Parts
-from trainer.data.records import Records
+from trainer.data.records import Records, without
 from trainer.data.refusal import DataFile
 from trainer.data.section import Table
 
@@ -33,7 +33,8 @@ def read_files(section: "Files", file_base: Path | None) -> Table:
         return table_of_arrays(parts.map(_as_arrays), section.task, section.missing)
     from trainer.data.record_table import table_of_records
 
-    return table_of_records(parts.map(_as_records), section.target, section.task, section.missing)
+    records = without(parts.map(_as_records), section.ignore)
+    return table_of_records(records, section.target, section.task, section.missing, section.categories)
 
 
 def _as_arrays(part: Records | Arrays) -> Arrays:

@@ -1,4 +1,4 @@
-"""From named columns to the one table: numbers as they are, columns of few words as 0 and 1 for each word."""
+"""From named columns to the one table: numbers as they are, words as 0 and 1 for each, or as their number."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from trainer.data.csv_lines import MOST_COLUMNS
 from trainer.data.missing import Gaps, listed
 from trainer.data.parts import Parts, joined
 from trainer.data.records import Records
-from trainer.data.section import AskedTask, Missing, Table
+from trainer.data.section import AskedTask, Categories, Column, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
 from trainer.task import Task
 from trainer.text import clean
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def table_of_records(parts: Parts[Records], target: str, asked: AskedTask, missing: Missing) -> Table:
+def table_of_records(
+    parts: Parts[Records], target: str, asked: AskedTask, missing: Missing, categories: Categories = "one_hot"
+) -> Table:
     """Return the examples; what a column is, the training part decides.
 
     Args:
@@ -39,23 +41,29 @@ def table_of_records(parts: Parts[Records], target: str, asked: AskedTask, missi
         target: name of the column to predict; "" for the last one.
         asked: the task, or "auto".
         missing: what to do about a missing value; where it is filled in, a word by one of its own, `MISSING`.
+        categories: what becomes of a column of words.
 
     Raises:
         ConfigError: one line that names the file and, where there is one, the line.
     """
     chosen = parts.train.column(target)
     settled = parts.map(lambda part: _Settled.of(part.like(parts.train), chosen, missing))
-    codes = _codes(settled.train, chosen)
+    codes = _codes(settled.train, chosen, categories)
     filled = [name for name, words in codes.items() if words and any(part.misses(name) for part in settled.present)]
     codes |= {name: tuple(sorted({*codes[name], MISSING})) for name in filled}
-    _check_count(codes, parts.train)
+    columns = tuple(
+        Column(name, tuple(map(clean, words)), categories == "embedding" and bool(words))
+        for name, words in codes.items()
+    )
+    _check_count(columns, parts.train)
     y, task, target_names = _target(settled.present, chosen, asked)
     return Table(
-        x=joined([part.features(codes) for part in settled.present]),
+        x=joined([part.features(codes, categories) for part in settled.present]),
         y=y,
         task=task,
-        feature_names=_feature_names(codes),
+        feature_names=tuple(name for column in columns for name in column.feature_names),
         target_names=target_names,
+        columns=columns,
         warnings=(*(warning for part in settled.present for warning in part.warnings), *_filled_words(filled)),
         n_validation=settled.validation.frame.height if settled.validation else 0,
         n_test=settled.test.frame.height if settled.test else 0,
@@ -96,14 +104,19 @@ class _Settled:
     def refused(self, error: BadCellError) -> Exception:
         return self.records.refused(error.message, int(self.kept[error.row]))
 
-    def features(self, codes: dict[str, tuple[str, ...]]) -> NDArray[np.float64]:
+    def features(self, codes: dict[str, tuple[str, ...]], categories: Categories) -> NDArray[np.float64]:
         """Return the features, shape [examples, features].
 
         Args:
             codes: the words of each column, none for one of numbers.
+            categories: what becomes of the words.
         """
         try:
-            columns = [column for name, words in codes.items() for column in features_in(name, self.frame[name], words)]
+            columns = [
+                feature
+                for name, words in codes.items()
+                for feature in features_in(name, self.frame[name], words, categories)
+            ]
         except BadCellError as error:
             raise self.refused(error) from None
         return np.stack(columns, axis=1)
@@ -116,16 +129,17 @@ class _Settled:
             raise self.refused(error) from None
 
 
-def _codes(part: _Settled, target: str) -> dict[str, tuple[str, ...]]:
+def _codes(part: _Settled, target: str, categories: Categories) -> dict[str, tuple[str, ...]]:
     """Return the words of each column but the target's, none for one of numbers."""
+    frame = part.frame
     try:
-        return {name: words_in(name, part.frame[name].drop_nulls()) for name in part.frame.columns if name != target}
+        return {name: words_in(name, frame[name].drop_nulls(), categories) for name in frame.columns if name != target}
     except BadCellError as error:
         raise part.refused(error) from None
 
 
-def _check_count(codes: dict[str, tuple[str, ...]], records: Records) -> None:
-    count = sum(len(words) or 1 for words in codes.values())
+def _check_count(columns: tuple[Column, ...], records: Records) -> None:
+    count = sum(len(column.feature_names) for column in columns)
     if count > MOST_COLUMNS:
         raise records.file.refused(
             f"must give at most {MOST_COLUMNS} features, got {count}, a word being one. Remove columns."
@@ -134,12 +148,6 @@ def _check_count(codes: dict[str, tuple[str, ...]], records: Records) -> None:
 
 def _filled_words(names: list[str]) -> tuple[str, ...]:
     return (f"missing words are filled in by one of their own, '{MISSING}', in {listed(names)}",) if names else ()
-
-
-def _feature_names(codes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(
-        feature for name, words in codes.items() for feature in ([f"{name}={clean(w)}" for w in words] or [name])
-    )
 
 
 def _target(parts: list[_Settled], name: str, asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:

@@ -1,9 +1,10 @@
 """Named columns of a file, whichever format they are from, and those that are like them in another file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from trainer.data.parts import Parts
 from trainer.data.refusal import DataFile
 from trainer.problems import ConfigError, nearest
 from trainer.text import clean, clipped, quoted
@@ -40,8 +41,12 @@ class Records:
         words, line = self.place(row)
         return self.file.refused(message if line else f"{message} It is in {words}.", line=line)
 
-    def column(self, wanted: str) -> str:
+    def column(self, wanted: str, key: str = "data.target") -> str:
         """Return the name of a column that a person asks for; "" is the last one.
+
+        Args:
+            wanted: as it is written.
+            key: of the setting that asks.
 
         Raises:
             ConfigError: there is none of this name.
@@ -54,7 +59,7 @@ class Records:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise self.file.refused(
             f"must name a column, got {quoted(wanted)}.{nearest(name, names)} Columns: {columns}{more}.",
-            key="data.target",
+            key=key,
         )
 
     def like(self, other: "Records") -> "Records":
@@ -71,3 +76,13 @@ class Records:
                 f"must have the columns of data.path, got one more, {quoted(surplus[0])}. Remove it."
             )
         return replace(self, frame=self.frame.select(theirs))
+
+
+def without(parts: Parts[Records], names: Iterable[str]) -> Parts[Records]:
+    """Return the parts without some of their columns. Raises ConfigError where the training part has none of a name."""
+    key = "data.ignore"
+    ignored = [parts.train.column(name, key) for name in names]
+    kept = parts.map(lambda part: replace(part, frame=part.frame.drop(ignored, strict=False)))
+    if len(kept.train.frame.columns) < 2:
+        raise parts.train.file.refused("must leave a target and a column beside it, got all others.", key=key)
+    return kept

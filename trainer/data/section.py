@@ -20,12 +20,43 @@ if TYPE_CHECKING:
 
 AskedTask = Literal["auto", "classification", "regression"]
 Missing = Literal["error", "drop", "impute"]
+Categories = Literal["one_hot", "embedding"]
 Standardize = Literal["none", "standard", "minmax", "minmax_all"]
 ImageShape = tuple[int, int, int]
 """Rows, columns and channels: 1 for grey, 3 for red, green and blue."""
 
 LEAST_EXAMPLES = 2
 """That are left to train."""
+
+
+UNSEEN = "unseen"
+"""Stands for every category that no training example has; where categories are numbered, it is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one feature or several are made of.
+
+    Attributes:
+        name: safe to show.
+        words: its categories, safe to show; none for a column of numbers.
+        is_embedded: whether it stays one feature, the number of its category from 1 on, 0 for `UNSEEN`; else each word
+            is a feature of 0 and 1.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    is_embedded: bool = False
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the names of its features."""
+        return tuple(f"{self.name}={word}" for word in self.words if not self.is_embedded) or (self.name,)
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """Return its categories by their numbers, if it is embedded."""
+        return (UNSEEN, *self.words) if self.is_embedded else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +72,7 @@ class Table:
         feature_names: one a column of `x`; none for tokens.
         target_names: one a class, one an output, or one a token.
         image_shape: of the picture that each example is, or None.
+        columns: what the features are made of, in their order; empty where each is a column of numbers.
         warnings: what was found odd while reading, one line each.
         n_validation, n_test: examples at the end that the source itself sets aside, those that validate first; 0 where
             the part is to be drawn.
@@ -53,10 +85,18 @@ class Table:
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     image_shape: ImageShape | None = None
+    columns: tuple[Column, ...] = ()
     warnings: tuple[str, ...] = ()
     n_validation: int = 0
     n_test: int = 0
     vocabulary: Vocabulary | None = None
+
+    @property
+    def categories(self) -> tuple[tuple[str, ...], ...]:
+        """Return for each feature its categories by their numbers, none for a number; empty if none is embedded."""
+        if not any(column.is_embedded for column in self.columns):
+            return ()
+        return tuple(column.numbered for column in self.columns for _ in column.feature_names)
 
     @property
     def n_outputs(self) -> int:
@@ -69,6 +109,15 @@ def standardize_field(default: Standardize) -> Any:
     return fixed(
         default,
         "Scaling fitted on the training part: to mean 0 and deviation 1; to 0 to 1; minmax_all: by one scale for all.",
+    )
+
+
+def categories_field() -> Any:
+    """Declare what becomes of columns of words."""
+    return structural(
+        "one_hot",
+        "A column of words: one_hot, 0 and 1 for each word; embedding, a vector that is learned, for many words.",
+        source="Guo and Berkhahn 2016",
     )
 
 

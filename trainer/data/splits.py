@@ -41,6 +41,7 @@ class Splits:
         feature_names: one a column of `x`, safe to show; none for tokens.
         target_names: one a class, one an output, or one a token, safe to show.
         image_shape: of the picture that each example is, or None.
+        categories: for each feature its categories by their numbers, none for a number; empty if no column is embedded.
         x_offset: shape [features], of tokens [0]; `x` holds (raw - offset) / scale, computed in double precision.
         x_scale: likewise, greater than 0.
         y_offset: shape [outputs]; 0 for classes and tokens, shape [1].
@@ -57,6 +58,7 @@ class Splits:
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     image_shape: ImageShape | None
+    categories: tuple[tuple[str, ...], ...]
     x_offset: NDArray[np.float32]
     x_scale: NDArray[np.float32]
     y_offset: NDArray[np.float32]
@@ -94,12 +96,17 @@ class Splits:
             n_outputs=self.n_outputs,
             task=self.task,
             image_shape=self.image_shape,
+            categories=tuple(map(len, self.categories)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a form can tell of a source: counts of examples, features and outputs (classes or different tokens)."""
+    """What a form can tell of a source: counts of examples, features and outputs (classes or different tokens).
+
+    Attributes:
+        categories: as `Inputs` has them.
+    """
 
     n_train: int
     n_validation: int
@@ -108,8 +115,10 @@ class Summary:
     n_outputs: int
     task: Task
     image_shape: ImageShape | None
+    categories: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> Inputs:
         """Return what an example is made of, as a model sees it."""
-        return Inputs(self.n_features, self.image_shape, self.n_outputs if self.task == "language_modeling" else 0)
+        vocabulary = self.n_outputs if self.task == "language_modeling" else 0
+        return Inputs(self.n_features, self.image_shape, vocabulary, self.categories)

@@ -28,7 +28,7 @@ def dead_units(story: Story) -> Seen | None:
     """Many units of a hidden layer give the same output for every example."""
     for name in story.insides[-1] if story.recent_insides else ():
         shares = [inside[name].dead for inside in story.recent_insides]
-        if name != "output" and all(share >= DEAD for share in shares):
+        if name not in ("embedding", "output") and all(share >= DEAD for share in shares):
             return Seen(
                 f"dead units: {shares[-1]:.0%} of those of {name} give the same output for every example. Try a "
                 "lower learning rate, leaky_relu, or he_normal to start from.",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from trainer.fields import structural
 from trainer.models import section
 from trainer.models.dense import Dense, DenseBlock, Scale, dense, dense_parameters, dropped, normalized, scale
+from trainer.models.embedding import Tables, looked_up, n_parameters, numbers_of, tables
 from trainer.models.network import Block, Inputs, Layer, Noise
 from trainer.models.section import Activation, Initializer, Model, weights
 
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class Embedding(NamedTuple):
-    """The parameters that turn each part into a vector; weights of its own for each where the parts are features."""
+    """The parameters that turn each part into a vector; weights of its own for each where the parts are features.
 
-    weight: Float[Array, "parts_or_one inputs width"]
+    Attributes:
+        weight: None where all parts are categories, which have tables.
+    """
+
+    weight: Float[Array, "parts_or_one inputs width"] | None
     position: Float[Array, "parts width"]
+    tables: Tables = ()
 
 
 class Encoder(NamedTuple):
@@ -37,47 +43,68 @@ class Encoder(NamedTuple):
 
 @dataclass(frozen=True)
 class EmbeddingBlock(Block):
-    """Each part of an example as a vector, with where it stands.
+    """Each part of an example as a vector, with where it stands; numbers first, then what is looked up in tables.
 
-    Source: Vaswani et al. 2017; weights for each feature of a table: Gorishniy et al. 2021.
+    Source: Vaswani et al. 2017; weights and tables for each feature of a table: Gorishniy et al. 2021.
     """
 
-    parts: int
-    n_inputs: int
+    inputs: Inputs
     width: int
-    is_table: bool
     initializer: Initializer
     dropout: Any
 
     @property
     def layer(self) -> Layer:  # noqa: D102
-        numbers = (self.parts if self.is_table else 1) * self.n_inputs * self.width
-        flops = self.parts * (2 * self.n_inputs + 1) * self.width
+        (parts, n_inputs), width = self.inputs.steps, self.width
+        n_weights = self._n_weights * n_inputs * width + n_parameters(self.inputs, self._widths)
+        flops = (parts - len(self._widths)) * 2 * n_inputs * width + parts * width
         words = "embedding" + (f" dropout {self.dropout:g}" if self.dropout else "")
-        return Layer(self.name, words, (self.parts, self.width), numbers + self.parts * self.width, flops)
+        return Layer(self.name, words, (parts, width), n_weights + parts * width, flops)
 
     def init(self, key: PRNGKeyArray) -> Embedding:
         """Return the weights; positions are drawn with a deviation of 0.02, as in BERT."""
         import jax
 
         first, second = jax.random.split(key)
-        shape = (self.parts if self.is_table else 1, self.n_inputs, self.width)
-        weight = jax.vmap(lambda one: weights(self.initializer, one, shape[1:], 0, 1))(
-            jax.random.split(first, shape[0])
-        )
-        return Embedding(weight, 0.02 * jax.random.normal(second, (self.parts, self.width)))
+        (parts, n_inputs), weight = self.inputs.steps, None
+        if self._n_weights:
+            keys = jax.random.split(first, self._n_weights)
+            weight = jax.vmap(lambda one: weights(self.initializer, one, (n_inputs, self.width), 0, 1))(keys)
+        position = 0.02 * jax.random.normal(second, (parts, self.width))
+        return Embedding(weight, position, tables(key, self.inputs, self._widths))
 
     def apply(  # noqa: D102
         self, parameters: Embedding, x: Array, noise: Noise | None
     ) -> tuple[Float[Array, "batch parts width"], Embedding]:
         import jax.numpy as jnp
 
-        x = x.reshape(len(x), self.parts, self.n_inputs)
-        if self.is_table:
-            y = jnp.einsum("bpi,piw->bpw", x, parameters.weight)
-        else:
-            y = jnp.einsum("bpi,iw->bpw", x, parameters.weight[0])
+        given = self._vectors(parameters, x)
+        y = given[0] if len(given) == 1 else jnp.concatenate(given, axis=1)
         return dropped(y + parameters.position, self.place, self.dropout, noise), parameters
+
+    def _vectors(self, its: Embedding, x: Array) -> list[Float[Array, "batch some width"]]:
+        """Return what becomes of the numbers, and what is looked up, as far as there are such parts."""
+        import jax.numpy as jnp
+
+        found = []
+        if its.weight is not None:
+            numbers = numbers_of(self.inputs, x).astype(its.weight.dtype) if its.tables else x
+            numbers = numbers.reshape(len(x), -1, self.inputs.steps[1])
+            is_picture = self.inputs.image_shape is not None
+            formula, weight = ("bpi,iw->bpw", its.weight[0]) if is_picture else ("bpi,piw->bpw", its.weight)
+            found.append(jnp.einsum(formula, numbers, weight))
+        if its.tables:
+            found.append(jnp.stack(looked_up(self.inputs, its.tables, x), axis=1))
+        return found
+
+    @property
+    def _n_weights(self) -> int:
+        """Return how many parts have weights of their own; the rows of a picture share theirs."""
+        return 1 if self.inputs.image_shape else self.inputs.steps[0] - len(self._widths)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        return (self.width,) * len(self.inputs.embedded)
 
 
 @dataclass(frozen=True)
@@ -175,12 +202,13 @@ class Attending(Model):
 class Transformer(Attending):
     """Transformer encoder: the features of a table, or the rows of a picture, look at one another."""
 
+    TAKES_CATEGORIES: ClassVar[bool] = True
+
     kind: Literal["transformer"] = "transformer"
 
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102
-        (parts, n_in), width = inputs.steps, self.width
-        is_table = inputs.image_shape is None
-        first = EmbeddingBlock("embedding", 0, parts, n_in, width, is_table, self.initializer, self.dropout)
+        parts, width = inputs.steps[0], self.width
+        first = EmbeddingBlock("embedding", 0, inputs, width, self.initializer, self.dropout)
         last = DenseBlock("output", self.depth + 1, width, outputs, self.initializer, is_mean=True)
         return first, *self.encoders("encoder", parts), last
 

@@ -19,11 +19,24 @@ class Inputs(NamedTuple):
         n_features: numbers of one example, or tokens; it reaches the network as a row of them.
         image_shape: rows, columns and channels of the picture that it is, or None.
         vocabulary: how many different tokens there are; 0 where the numbers are no tokens.
+        categories: how many there are of each feature that is the number of a category, from 0 on; 0 for a feature
+            that is a number by itself; empty where all are.
     """
 
     n_features: int
     image_shape: tuple[int, int, int] | None = None
     vocabulary: int = 0
+    categories: tuple[int, ...] = ()
+
+    @property
+    def embedded(self) -> tuple[int, ...]:
+        """Return the places of the features that are numbers of categories."""
+        return tuple(place for place, count in enumerate(self.categories) if count)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Return the places of the others, where there are such features."""
+        return tuple(place for place, count in enumerate(self.categories) if not count)
 
     @property
     def steps(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from trainer.fields import Section, live, structural
 from trainer.models.network import Inputs, Network
@@ -26,6 +26,12 @@ Initializer = Literal[
     "zeros", "ones",
 ]  # fmt: skip
 """Those of `jax.nn.initializers`. The last two cannot break the symmetry between units; they are here to be seen."""
+
+_NO_TABLES: Final = Problem(
+    'must be "one_hot" for this model, which has no tables of categories, got "embedding". Or use "mlp" or'
+    ' "transformer".',
+    "data.categories",
+)
 
 Norm = Literal["none", "layer", "batch"]
 """What brings the units to zero mean and unit variance: of each example by itself, or over the batch."""
@@ -65,7 +71,13 @@ def norm(default: Norm = "none") -> Any:
 
 
 class Model(Section):
-    """What every model offers."""
+    """What every model offers.
+
+    Attributes:
+        TAKES_CATEGORIES: whether it looks numbers of categories up in tables of its own.
+    """
+
+    TAKES_CATEGORIES: ClassVar[bool] = False
 
     @abstractmethod
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:
@@ -82,7 +94,9 @@ class Model(Section):
 
     def misfit(self, inputs: Inputs) -> Problem | None:
         """Return why such examples do not fit, if they do not."""
-        return _NO_NUMBERS if inputs.vocabulary else None
+        if inputs.vocabulary:
+            return _NO_NUMBERS
+        return _NO_TABLES if inputs.categories and not self.TAKES_CATEGORIES else None
 
 
 def weights(initializer: Initializer, key: PRNGKeyArray, shape: tuple[int, ...], inputs: int, outputs: int) -> Array:
