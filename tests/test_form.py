@@ -433,3 +433,18 @@ async def test_every_field_of_every_kind_can_be_mounted_and_read_back():
             shown = {row.field.path: row.read() for row in app.form.rows}
             wanted = {field.path: value_at(config, field.path) for group in groups(config) for field in group.fields}
             assert shown == wanted
+
+
+async def test_a_list_that_a_word_may_stand_for_takes_both():
+    app = FormApp()
+    async with running(app) as pilot:
+        await go_to(pilot, "loss.advanced")
+        await pilot.press("enter")
+        assert "none" in line_of(app, "class_weight")
+        for keys, weights in ("balanced", "balanced"), ("1, 2.5", (1.0, 2.5)), ("none", "none"):
+            await type_into(pilot, "loss.class_weight", *keys)
+            assert app.form.config is not None
+            assert app.form.config.loss.class_weight == weights
+        await type_into(pilot, "loss.class_weight", *"balancd")
+        assert "must be none, balanced or numbers, got 'balancd'" in " ".join(below(app, "class_weight").split())
+    assert facts(FIELDS["loss.class_weight"]).startswith("none, balanced or numbers · default none")

@@ -18,8 +18,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from trainer import diagnosis, forward, horizons, numbers, step
 from trainer.horizons import Horizons
+from trainer.metrics import Metrics
 from trainer.shape import Shape
-from trainer.state import AXES, MEMBERS, Data, Parameters, Slot, State, Trouble, with_axis, without_axis
+from trainer.state import AXES, DATA_AXES, MEMBERS, Data, Parameters, Slot, State, Trouble, picked, with_axis
 
 
 class Spread(NamedTuple):
@@ -90,7 +91,8 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
     ) -> tuple[State, Float[Array, "members report"]]:
         alone = shape.members == 1
         if alone:  # an axis of size 1 would keep XLA from fusing and from working in place
-            state, vectors, orders, packed = without_axis(state), vectors[0], orders[0], packed[0]
+            state, data = picked(state, AXES, 0), picked(data, DATA_AXES, 0)
+            vectors, orders, packed = vectors[0], orders[0], packed[0]
         maths = _maths(shape, vectors, data, orders)
         end = state.step + orders[..., 0].max()
 
@@ -110,30 +112,33 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
-    metrics = forward.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
+    def measured_by(data: Data) -> Metrics:
+        return forward.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
 
-    def update(state: State, spread: Spread, vector: Array) -> tuple[State, Spread]:
+    def update(state: State, spread: Spread, vector: Array, data: Data) -> tuple[State, Spread]:
+        metrics = measured_by(data)
         state, measured = step.update(shape, numbers.unpack(shape.config, vector), metrics, data, state)
         return state, spread.including(measured)
 
-    def end_epoch(state: State, is_over: Array, vector: Array) -> tuple[Array, tuple[Slot, ...]]:
+    def end_epoch(state: State, is_over: Array, vector: Array, data: Data) -> tuple[Array, tuple[Slot, ...]]:
+        metrics = measured_by(data)
         return step.at_epoch_end(shape, numbers.unpack(shape.config, vector), metrics, data, state, is_over)
 
-    def look_inside(state: State, vector: Array) -> Array:
+    def look_inside(state: State, vector: Array, data: Data) -> Array:
         return step.looked_inside(shape, numbers.unpack(shape.config, vector), data, state)
 
     def to_evaluate(state: State, vector: Array) -> Parameters:
         return step.to_evaluate(numbers.unpack(shape.config, vector), state)
 
-    each_update = _each(shape, update, (AXES, 0, 0), (AXES, 0))
-    each_end = _each(shape, end_epoch, (AXES, 0, 0))
-    each_look = _each(shape, look_inside, (AXES, 0))
+    each_update = _each(shape, update, (AXES, 0, 0, DATA_AXES), (AXES, 0))
+    each_end = _each(shape, end_epoch, (AXES, 0, 0, DATA_AXES))
+    each_look = _each(shape, look_inside, (AXES, 0, DATA_AXES))
     each_to_evaluate = _each(shape, to_evaluate, (AXES, 0))
     return _Maths(
         begin_epoch=_each(shape, partial(step.at_epoch_begin, shape), (AXES,), AXES),
-        update=lambda state, spread: each_update(state, spread, vectors),
-        end_epoch=lambda state, are_over: each_end(state, are_over, vectors),
-        look_inside=lambda state: each_look(state, vectors),
+        update=lambda state, spread: each_update(state, spread, vectors, data),
+        end_epoch=lambda state, are_over: each_end(state, are_over, vectors, data),
+        look_inside=lambda state: each_look(state, vectors, data),
         to_evaluate=lambda state: each_to_evaluate(state, vectors),
         count_down=_each(shape, horizons.after),
         are_over=lambda state: (orders[..., 0] == 0) | ((orders[..., 1] > 0) & (state.trouble.step >= 0)),

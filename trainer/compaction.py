@@ -6,11 +6,10 @@ so members move only when what is left to train is worth it.
 
 from typing import Any, Final
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from trainer.state import AXES, State
+from trainer.state import AXES, DATA_AXES, Data, State, picked
 
 _WORTH: Final = 2.0
 """How many times the seconds of another compile must be saved."""
@@ -32,11 +31,7 @@ def is_worth_it(alive: int, members: int, updates_left: int, seconds_per_update:
     return saved > _WORTH * compile_seconds
 
 
-def moved(states: State, members: np.ndarray[Any, np.dtype[np.int32]]) -> State:
-    """Return the state of a population of these members, in this order."""
+def moved(states: State, data: Data, members: np.ndarray[Any, np.dtype[np.int32]]) -> tuple[State, Data]:
+    """Return the state and the data of a population of these members, in this order."""
     places = jnp.array(members)
-    parts = (
-        part if axis is None else jax.tree.map(lambda leaf: leaf[places], part)
-        for axis, part in zip(AXES, states, strict=True)
-    )
-    return State(*parts)
+    return picked(states, AXES, places), picked(data, DATA_AXES, places)

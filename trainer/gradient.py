@@ -24,8 +24,8 @@ class Gradient(NamedTuple):
 
     Attributes:
         gradient: of what is trained.
-        loss: mean over the batch, without penalties.
-        per_example: losses.
+        loss: mean over the batch, classes weighted, without penalties.
+        per_example: losses, without weights.
         outputs: of the network.
         batch: the examples.
         seen: the parameters after the network has seen the batch, statistics included.
@@ -44,12 +44,13 @@ def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: I
     batch = batches.batch_at(shape, data, state, start)
     noise = Noise(partial(keys.key, state.seed, keys.DROPOUT, state.step), partial(_any_member, shape))
     loss_function = losses.resolve(config.loss, shape.task)
+    counted = batch.weights * _class_weights(batch, data) if shape.weighs_classes else batch.weights
 
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array, Parameters]]:
         whole = with_statistics(parameters, state.parameters)
         outputs, seen = forward.seen(shape, config, whole, batch.x, noise)
         per_example = forward.losses_of(loss_function, outputs, batch.targets)
-        return (per_example * batch.weights).sum() / batch.weights.sum(), (per_example, outputs, seen)
+        return (per_example * counted).sum() / batch.weights.sum(), (per_example, outputs, seen)
 
     parameters = trained(state.parameters)
     (loss, (per_example, outputs, seen)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
@@ -70,6 +71,12 @@ def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Paramete
         return jnp.where(gradient > bound, bound, jnp.where(gradient < -bound, -bound, gradient))
 
     return jax.tree.map(limited, gradients)
+
+
+def _class_weights(batch: Batch, data: Data) -> Float[Array, " batch"]:
+    """Return how much each example counts by its class."""
+    counted: Array = (batch.targets * data.own.class_weights).sum(axis=-1)
+    return counted
 
 
 def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:

@@ -25,7 +25,7 @@ from trainer.problems import RunError
 from trainer.program import Compilation
 from trainer.run_directory import RunDirectory
 from trainer.shape import shape_of
-from trainer.state import State, blocks
+from trainer.state import Own, State, blocks
 
 _CALL_SECONDS: Final = 0.15
 """How long a call shall take: pause and stop act at its end, so that short is polite and long is fast."""
@@ -91,7 +91,8 @@ class Loop:
         for name in ("_data", "_test", "_state"):
             vars(self).pop(name, None)
         splits = self._prepared.splits
-        data, test = program.examples(splits), blocks(splits.test.x, splits.test.y) if len(splits.test) else None
+        data = program.examples(splits, self._own())
+        test = blocks(splits.test.x, splits.test.y) if len(splits.test) else None
         need = program.need(self._shape, data, test)
         return memory.shortage(self._prepared.config.training.batch_size, self._shape.devices, need)
 
@@ -104,7 +105,7 @@ class Loop:
     def _begin(self) -> None:
         splits = self._prepared.splits
         whole = placement.whole(self._shape)
-        self._data = program.place(splits, whole)
+        self._data = program.place(splits, placement.of_data(self._shape), self._own())
         self._test = program.place_blocks(splits.test, whole) if len(splits.test) else None
         compilations = self._compile()
         seeds = self._stacked([np.uint32(member.live.config.training.seed) for member in self._members])
@@ -135,10 +136,10 @@ class Loop:
         if not is_worth_it(*on_each, left, self._seconds_per_update, seconds):
             return
         self._shape = replace(before, members=members, devices=used)
-        self._state = moved(self._state, self._stacked(alive))
+        self._state, self._data = moved(self._state, self._data, self._stacked(alive))
         if before.devices > 1:
-            shared = self._data, self._test
-            self._state, (self._data, self._test) = placement.settled(self._shape, self._state, shared)
+            settled = placement.settled(self._shape, self._state, self._data, self._test)
+            self._state, self._data, self._test = settled
         compilations = self._compile()
         self._computed = list(self._alive)
         for index, member in enumerate(self._computed):
@@ -234,6 +235,9 @@ class Loop:
             time.sleep(_POLL_SECONDS)
             self._finish(self._sort_out())
             self._each(self._alive, Member.flush)
+
+    def _own(self) -> Own:
+        return program.own(self._shape, [member.prepared for member in self._computed])
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         return self._stacked([member.live.vector for member in self._computed])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainer.fields import Section, live
+from trainer.class_weights import ClassWeight
+from trainer.fields import Section, fixed, live
 from trainer.task import Task
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Loss(Section):
 
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression"})
     least_target: ClassVar[float | None] = None
+
+    class_weight: ClassWeight = fixed(
+        "none", 'How much each class counts: "balanced" by how rare it is, or a list in the order of the classes.',
+        advanced=True, source="King and Zeng 2001",
+    )  # fmt: skip
 
     def per_example(
         self, outputs: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]

@@ -165,7 +165,7 @@ def _plain(prepared: Prepared) -> Prepared:
 
 def _shortage(prepared: Prepared, rates: NDArray[np.float64]) -> RunError:
     shape = shape_of([_plain(prepared)] * len(rates))
-    need = program.need(shape, program.examples(prepared.splits), None)
+    need = program.need(shape, program.examples(prepared.splits, program.own(shape, [prepared])), None)
     return memory.shortage(prepared.config.training.batch_size, shape.devices, need)
 
 
@@ -175,7 +175,8 @@ class _Copies:
     def __init__(self, prepared: Prepared, rates: NDArray[np.float64]) -> None:
         plain = _plain(prepared)
         self._shape = shape_of([plain] * len(rates))
-        self._data = program.place(plain.splits, placement.whole(self._shape))
+        own = program.own(self._shape, [plain])
+        self._data = program.place(plain.splits, placement.of_data(self._shape), own)
         self._program, _ = program.compiled(self._shape, self._data, None)
         live = LiveNumbers(plain.config)
         # Members that stay idle, where the devices do not divide the rates, come last.

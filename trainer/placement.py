@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from trainer.state import AXES, State
+from trainer.state import AXES, DATA_AXES, Data, State
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
@@ -55,10 +55,16 @@ def of_state(shape: "Shape") -> Any:
     return State(*(whole(shape) if axis is None else by_member(shape) for axis in AXES))  # type: ignore[arg-type]
 
 
-def settled(shape: "Shape", state: State, shared: Any) -> tuple[State, Any]:
-    """Return a state, and what its members share, moved from other devices to those of the shape."""
-    parts = (jax.device_put(part, place) for part, place in zip(state, of_state(shape), strict=True))
-    return State(*parts), jax.device_put(shared, whole(shape))
+def of_data(shape: "Shape") -> Any:
+    """Return the place of each field of the examples."""
+    return Data(*(whole(shape) if axis is None else by_member(shape) for axis in DATA_AXES))  # type: ignore[arg-type]
+
+
+def settled(shape: "Shape", state: State, data: Data, test: Any) -> tuple[State, Data, Any]:
+    """Return a state, its data and what else its members share, moved from other devices to those of the shape."""
+    return (
+        jax.device_put(state, of_state(shape)), jax.device_put(data, of_data(shape)), jax.device_put(test, whole(shape))
+    )  # fmt: skip
 
 
 def split(shape: "Shape", batch: "Float[Array, 'batch features']") -> "Float[Array, 'batch features']":

@@ -91,7 +91,8 @@ def compile_ahead(prepared: Prepared) -> None:
     shape = shape_of([prepared] * prepared.config.training.replicas)
     whole = placement.whole(shape)
     test = program.place_blocks(splits.test, whole) if len(splits.test) else None
-    program.compiled(shape, program.place(splits, whole), test)
+    own = program.own(shape, [prepared])
+    program.compiled(shape, program.place(splits, placement.of_data(shape), own), test)
 
 
 def _memory(shape: Shape) -> Memory:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer import callbacks, losses, memory
+from trainer import callbacks, class_weights, losses, memory
 from trainer.config import Config
 from trainer.data.loading import load
 from trainer.data.splits import Splits, Summary
@@ -82,6 +82,8 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
     yield from _unfit_loss(config, data)
+    if problem := class_weights.misfit(config.loss.class_weight, data.classes):
+        yield problem
     yield from _unfit_metrics(config, data)
     if problem := config.model.misfit(data.inputs):
         yield problem

@@ -7,6 +7,7 @@ number can never set off another compile.
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -16,9 +17,11 @@ from jax.sharding import Sharding
 
 from trainer import horizons, memory, numbers, placement, step
 from trainer.advance import make_advance
+from trainer.class_weights import weights_of
 from trainer.data.splits import Part, Splits
+from trainer.preparation import Prepared
 from trainer.shape import Shape
-from trainer.state import AXES, Blocks, Data, Parameters, State, blocks, with_axis
+from trainer.state import AXES, Blocks, Data, Own, Parameters, State, blocks, with_axis
 
 _KEPT = 8
 
@@ -128,7 +131,16 @@ def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None 
     return needed
 
 
-def examples(splits: Splits) -> Data:
+def own(shape: Shape, runs: Sequence[Prepared]) -> Own:
+    """Return what each of the runs that train together has of its own, still on the host."""
+    if not shape.weighs_classes:
+        return Own()
+    each = [weights_of(it.config.loss.class_weight, [*it.splits.train_labels.values()]) for it in runs]
+    weights: Any = np.stack([*each, *each[-1:] * (shape.members - len(each))])
+    return Own(weights)
+
+
+def examples(splits: Splits, own: Own = Own()) -> Data:  # noqa: B008 a tuple never changes
     """Return the examples as they train, still on the host."""
     x: Any = splits.train.x
     y: Any = splits.train.y
@@ -136,12 +148,12 @@ def examples(splits: Splits) -> Data:
     offset: Any = splits.y_offset
     # The targets are held as trained on, so that their mean is about zero where they are standardized.
     mean: Any = y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)
-    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean)
+    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own)
 
 
-def place(splits: Splits, sharding: Sharding | None = None) -> Data:
-    """Return the examples on the devices that train, as `placement.whole` says; None for the first one."""
-    return jax.device_put(examples(splits), sharding)
+def place(splits: Splits, sharding: Any = None, own: Own = Own()) -> Data:  # noqa: B008
+    """Return the examples on the devices that train, as `placement.of_data` says; None for the first one."""
+    return jax.device_put(examples(splits, own), sharding)
 
 
 def place_blocks(part: Part, sharding: Sharding | None = None) -> Blocks:
@@ -160,15 +172,17 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
     evaluate = None
     if test is not None:
         member, vector = jax.ShapeDtypeStruct((), np.int32), _vectors(shape)
-        evaluate_function = _placed(shape, step.make_evaluate(shape), (each, whole, whole, whole, whole), whole)
+        evaluate_function = _placed(
+            shape, step.make_evaluate(shape), (each, whole, whole, placement.of_data(shape), whole), whole
+        )
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
     needed = _memory(init, advance, evaluate, test)
     return Program(init.function, advance.function, evaluate and evaluate.function, tuple(done), needed)
 
 
 def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: State) -> _Built:
-    whole, each, state = placement.whole(shape), placement.by_member(shape), placement.of_state(shape)
-    places = (state, each, whole, each, each), (state, each)
+    each, state = placement.by_member(shape), placement.of_state(shape)
+    places = (state, each, placement.of_data(shape), each, each), (state, each)
     function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
     orders, told = jax.ShapeDtypeStruct((shape.members, 2), np.int32), horizons.unbound(shape.members)
     return _timed(done, "advance", function, states, _vectors(shape, shape.members), data, orders, told)

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ class Hyperparameter:
         path: dotted key.
         type: what may be written in it.
         default: value of a config that does not name it.
-        choices: the words there are, for a choice.
+        choices: the words there are, for a choice; of a list, those that may stand for it.
         lowest, highest: bounds, or None; `exclusive` says which of the two ("low", "high") are not allowed themselves.
         optional: whether it may be empty (None).
         unit: what one of it is; "" for a bare number.
@@ -128,6 +128,7 @@ def _is_section(field: FieldInfo) -> bool:
 
 def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hyperparameter:
     annotation, optional = _without_none(field.annotation)
+    words, annotation = _without_words(annotation)
     notes: Any = field.json_schema_extra or {}
     lowest, highest, exclusive = _bounds(field)
     is_literal = get_origin(annotation) is Literal
@@ -135,7 +136,7 @@ def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hype
         path=path,
         type=_type(annotation),
         default=field.get_default(call_default_factory=True),
-        choices=kinds or (get_args(annotation) if is_literal else ()),
+        choices=kinds or (get_args(annotation) if is_literal else words),
         lowest=lowest,
         highest=highest,
         exclusive=exclusive,
@@ -152,8 +153,17 @@ def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hype
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) in (Union, types.UnionType):
         inner = [part for part in get_args(annotation) if part is not type(None)]
-        return inner[0], len(inner) < len(get_args(annotation))
+        if len(inner) == 1:
+            return inner[0], True
     return annotation, False
+
+
+def _without_words(annotation: Any) -> tuple[tuple[str, ...], Any]:
+    """Return the words that may stand in the place of another type, and that type; none for any other annotation."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        words, other = get_args(annotation)
+        return get_args(words), get_args(other)[0] if get_origin(other) is Annotated else other
+    return (), annotation
 
 
 def _type(annotation: Any) -> Type:

@@ -44,6 +44,7 @@ class Shape:
     Attributes:
         members: of the population, those included that stay idle so that all devices have equally many.
         devices: that train.
+        weighs_classes: whether an example counts as much as its class says.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class Shape:
     watches: tuple[Watch, ...] = ()
     members: int = 1
     devices: int = 1
+    weighs_classes: bool = False
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -129,7 +131,13 @@ def _shape(configs: Sequence[Config], data: Summary) -> Shape:
     plain = Shape(configs[0], data.task, data.inputs, data.n_outputs, data.n_train, data.n_validation)
     watches = [watch for config in configs for watch in _watches(config, plain.row_names)]
     members, used = placement.spread(len(configs), devices.count(configs[0].training.devices))
-    return replace(plain, watches=tuple(dict.fromkeys(watches)), members=members, devices=used)
+    return replace(
+        plain,
+        watches=tuple(dict.fromkeys(watches)),
+        members=members,
+        devices=used,
+        weighs_classes=any(config.loss.class_weight != "none" for config in configs),
+    )
 
 
 def _watches(config: Config, row_names: Sequence[str]) -> list[Watch]:

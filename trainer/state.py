@@ -5,8 +5,7 @@ sees the arrays of one member. Everywhere else each array has the members as its
 the count of updates, which they share.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -26,11 +25,23 @@ MEMBERS: Final = "members"
 _EVALUATED_AT_ONCE: Final = 2048
 _TOKENS_AT_ONCE: Final = 8192
 
+_Members = TypeVar("_Members", bound=tuple[Any, ...])
+
+
+class Own(NamedTuple):
+    """What each member has of its own beside its state; () for what a structure does without.
+
+    Attributes:
+        class_weights: how much an example of each class counts in what is made small; shape [members, classes].
+    """
+
+    class_weights: Any = ()
+
 
 class Data(NamedTuple):
     """The examples on the device. Classes are indices; validation is padded to whole blocks by examples of weight 0.
 
-    Tokens are of the smallest unsigned type that holds them.
+    All members share it, but for `own`. Tokens are of the smallest unsigned type that holds them.
     """
 
     x: Num[Array, "train features"]
@@ -39,6 +50,7 @@ class Data(NamedTuple):
     target_scale: Float[Array, " outputs"]
     target_offset: Float[Array, " outputs"]
     target_mean: Float[Array, " outputs"]
+    own: Own = Own()
 
 
 class Blocks(NamedTuple):
@@ -99,23 +111,22 @@ class State(NamedTuple):
 AXES: Final[Any] = State(*(None if field == "step" else 0 for field in State._fields))  # type: ignore[arg-type]
 """The axis of the members in each field, as `jax.vmap` takes it."""
 
+DATA_AXES: Final[Any] = Data(*(0 if field == "own" else None for field in Data._fields))  # type: ignore[arg-type]
+"""Likewise of the data."""
 
-def without_axis(states: State) -> State:
-    """Return the state of a population's only member."""
-    return State(
-        *(part if axis is None else jax.tree.map(lambda leaf: leaf[0], part) for axis, part in _zipped(states))
+
+def picked(states: _Members, axes: Any, places: Any) -> _Members:
+    """Return the state or the data of some members: of one, without an axis, where `places` is a number."""
+    parts = (
+        part if axis is None else jax.tree.map(lambda leaf: leaf[places], part)
+        for axis, part in zip(axes, states, strict=True)
     )
+    return type(states)(*parts)
 
 
 def with_axis(state: State) -> State:
     """Return the state of a population of one."""
-    return State(
-        *(part if axis is None else jax.tree.map(lambda leaf: leaf[None], part) for axis, part in _zipped(state))
-    )
-
-
-def _zipped(state: State) -> Iterator[tuple[int | None, Any]]:
-    return zip(AXES, state, strict=True)
+    return picked(state, AXES, None)
 
 
 def on_host(tree: Any, member: int) -> Any:

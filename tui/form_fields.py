@@ -40,16 +40,17 @@ def parse(field: Hyperparameter, text: str) -> Any:
             return _integer(stripped)
         case "number":
             return _number(stripped)
-        case "integers" | "numbers":
-            words = stripped.strip("[]()").replace(",", " ").split()
-            return tuple(map(_integer if field.type == "integers" else _number, words))
+        case "integers" | "numbers" if stripped not in field.choices:
+            return _listed(field, stripped)
         case "names":
             try:
                 return names_in(stripped)
             except ValueError as error:
                 raise NotAValueError(str(error)) from None
-        case _:
+        case "text":
             return text
+        case _:
+            return stripped
 
 
 def show(value: Any) -> str:
@@ -62,14 +63,15 @@ def show(value: Any) -> str:
         case float():
             return re.sub(r"\.0$|(?<=e-)0|(?<=e\+)0", "", repr(value))
         case tuple() | list():
-            return ", ".join(map(_listed, value))
+            return ", ".join(map(_in_list, value))
         case _:
             return clean(str(value))
 
 
 def facts(field: Hyperparameter) -> str:
     """Return what else there is to know of a field in one line: bounds, unit, default, when it may change, source."""
-    told = [_bounds(field), field.unit, _default(field)]
+    words = _instead(field) if field.type != "choice" and field.choices else ""
+    told = [words, _bounds(field), field.unit, _default(field)]
     if field.role == "live":
         told.append("~ may change while training: enter gives it to the live run")
     return " · ".join(fact for fact in [*told, field.source] if fact)
@@ -88,10 +90,20 @@ def rule_of_thumb(n_inputs: int) -> int:
     return min(1 << max(0, 2 * n_inputs - 1).bit_length(), _WIDEST)
 
 
-def _listed(value: Any) -> str:
+def _in_list(value: Any) -> str:
     """Return a value as it stands in a list: in quotes where it holds a comma or a quote, as in CSV."""
     shown = show(value)
     return '"' + shown.replace('"', '""') + '"' if "," in shown or '"' in shown else shown
+
+
+def _listed(field: Hyperparameter, text: str) -> tuple[float, ...]:
+    words = text.strip("[]()").replace(",", " ").split()
+    try:
+        return tuple(map(_integer if field.type == "integers" else _number, words))
+    except NotAValueError:
+        if not field.choices:
+            raise
+        raise NotAValueError(f"must be {_instead(field)}, got {quoted(text)}.") from None
 
 
 def _integer(text: str) -> int:
@@ -115,6 +127,11 @@ def _number(text: str, expected: str = "a number") -> float:
     except ValueError:
         got = quoted(text) if text else "nothing"
         raise NotAValueError(f"must be {expected}, got {got}.") from None
+
+
+def _instead(field: Hyperparameter) -> str:
+    """Return the words that may stand in the place of a list, beside it."""
+    return f"{', '.join(field.choices)} or {field.type}"
 
 
 def _bounds(field: Hyperparameter) -> str:

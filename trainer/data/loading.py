@@ -101,7 +101,7 @@ def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tupl
     table = section.read(file_base)
     parts = _split(section, table) if isinstance(section, TableSection) else _rows_in_order(table)
     n_train, n_validation, n_test = map(len, parts)
-    shapes = table.x.shape[1], table.n_outputs, table.task, table.image_shape
+    shapes = table.x.shape[1], table.target_names, table.task, table.image_shape
     summary = Summary(n_train, n_validation, n_test, *shapes, tuple(map(len, table.categories)))
     return summary, overview_of(imputed(unseen_apart(table, parts[0]), parts[0]), parts[0])
 

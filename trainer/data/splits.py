@@ -93,7 +93,7 @@ class Splits:
             n_validation=len(self.validation),
             n_test=len(self.test),
             n_features=self.n_features,
-            n_outputs=self.n_outputs,
+            target_names=self.target_names,
             task=self.task,
             image_shape=self.image_shape,
             categories=tuple(map(len, self.categories)),
@@ -102,7 +102,7 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a form can tell of a source: counts of examples, features and outputs (classes or different tokens).
+    """What a form can tell of a source: counts of examples and features, names of outputs (classes, tokens).
 
     Attributes:
         categories: as `Inputs` has them.
@@ -112,10 +112,20 @@ class Summary:
     n_validation: int
     n_test: int
     n_features: int
-    n_outputs: int
+    target_names: tuple[str, ...]
     task: Task
     image_shape: ImageShape | None
     categories: tuple[int, ...] = ()
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of classes, or of outputs."""
+        return len(self.target_names)
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Return the names of the classes; None for regression."""
+        return self.target_names if self.task == "classification" else None
 
     @property
     def inputs(self) -> Inputs:

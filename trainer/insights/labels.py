@@ -18,8 +18,10 @@ def label_imbalance(story: Story) -> Seen | None:
     most, least = story.labels[largest], story.labels[smallest]
     if most < _RARE * least and most < _MOST * total:
         return None
+    advice = "" if story.config.loss.class_weight != "none" else ' and try loss.class_weight = "balanced"'
     return Seen(
         f"the classes are unbalanced: {most:,} training examples of {largest!r}, {least:,} of {smallest!r}. Always "
-        f"saying {largest!r} would be {most / total:.0%} right: trust the confusion matrix more than the accuracy.",
+        f"saying {largest!r} would be {most / total:.0%} right: trust the confusion matrix more than the "
+        f"accuracy{advice}.",
         {"largest": largest, "examples": most, "smallest": smallest, "least_examples": least, "total": total},
     )
