@@ -162,7 +162,8 @@ def test_all_problems_of_a_file_are_told_at_once_with_line_key_rule_value_and_wh
         ("[data]\nsource = 'moons'\nsize = 10", "data.size", "must be at least 40, got 10."),
         ("[data]\nvalidation_split = 0.5\ntest_split = 0.5", "data.test_split", "must leave at least 0.05 to train"),
         ("[callbacks.model_checkpoint]\nsave_freq = 3", "callbacks.model_checkpoint.save_freq", "must be 0 while"),
-        ("[loss]\nkind = 'mse'\nlabel_smoothing = 0.1", "loss.label_smoothing", "is not known. Known here: kind."),
+        ("[loss]\nkind = 'mse'\nlabel_smoothing = 0.1", "loss.label_smoothing",
+         "is not known. Known here: class_weight, kind."),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_in_words(text: str, key: str, words: str) -> None:

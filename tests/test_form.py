@@ -421,7 +421,7 @@ async def test_every_field_of_every_kind_can_be_mounted_and_read_back():
             except ConfigError:
                 config = Config().changed({path: kind, "data.path": "a.csv"})
             everywhere = {
-                f"{group.name}.enabled": True for group in groups(config) if group.name.startswith("callbacks")
+                field.path: True for group in groups(config) for field in group.fields if field.name == "enabled"
             }
             config = config.changed(everywhere)
             app.form.load(config, config)

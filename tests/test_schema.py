@@ -71,10 +71,16 @@ def test_every_hyperparameter_says_what_it_is_in_one_line(config: Config) -> Non
 
 @every_config
 def test_the_live_hyperparameters_are_the_numbers_of_the_program(config: Config) -> None:
+    config = config.changed({"augmentation.enabled": True})
     live = [path for path, field in hyperparameters(config).items() if field.role == "live"]
     assert list(numbers.names(config)) == live == list(live_numbers(config))
     assert all(isinstance(value_at(config, path), int | float) for path in live)
     assert numbers.pack(config).dtype == np.float32
+
+
+def test_a_section_that_is_off_has_no_numbers_of_the_program() -> None:
+    assert not any(path.startswith("augmentation.") for path in live_numbers(Config()))
+    assert "augmentation.noise" in live_numbers(Config().changed({"augmentation.enabled": True}))
 
 
 @every_config

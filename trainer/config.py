@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from trainer import toml
+from trainer.augmentation import Augmentation
 from trainer.callbacks import Callbacks
 from trainer.data import Data, Digits
 from trainer.fields import Section, fixed, live, structural
@@ -78,6 +79,9 @@ class Config(Section):
     optimizer: AnyOptimizer = Field(default_factory=Adam, description="How an update follows from a gradient.")
     schedule: AnySchedule = Field(default_factory=Constant, description="What multiplies the learning rate over time.")
     regularization: Regularization = Field(default_factory=Regularization, description="What keeps weights small.")
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="What is changed at random in the training examples."
+    )
     training: Training = Field(default_factory=Training, description="How long and in which portions.")
     metrics: MetricsSection = Field(default_factory=MetricsSection, description="What else is measured.")
     callbacks: Callbacks = Field(default_factory=Callbacks, description="What is done at the end of an epoch.")

@@ -10,7 +10,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from trainer import batches, forward, keys, losses
+from trainer import augmenting, batches, forward, keys, losses
 from trainer.batches import Batch
 from trainer.config import Config
 from trainer.models import Noise
@@ -27,7 +27,7 @@ class Gradient(NamedTuple):
         loss: mean over the batch, classes weighted, without penalties.
         per_example: losses, without weights.
         outputs: of the network.
-        batch: the examples.
+        batch: the examples, as the network was given them.
         seen: the parameters after the network has seen the batch, statistics included.
     """
 
@@ -42,7 +42,9 @@ class Gradient(NamedTuple):
 def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: Int[Array, ""]) -> Gradient:
     """Return the gradient of the batch that starts at this place of the epoch's order."""
     batch = batches.batch_at(shape, data, state, start)
-    noise = Noise(partial(keys.key, state.seed, keys.DROPOUT, state.step), partial(_any_member, shape))
+    if config.augmentation.enabled:
+        batch = augmenting.augmented(shape, config, batch, _noise(shape, state, keys.AUGMENTATION))
+    noise = _noise(shape, state, keys.DROPOUT)
     loss_function = losses.resolve(config.loss, shape.task)
     counted = batch.weights * _class_weights(batch, data) if shape.weighs_classes else batch.weights
 
@@ -93,6 +95,10 @@ def _uphill(config: Config, parameters: Parameters, gradient: Parameters) -> Par
     """Return where the loss is worst nearby, to first order. Source: Foret et al. 2021, equation 2."""
     distance = config.optimizer.sam_rho / jnp.maximum(optax.tree.norm(gradient), np.finfo(np.float32).tiny)
     return jax.tree.map(lambda weight, slope: weight + distance * slope, parameters, gradient)
+
+
+def _noise(shape: Shape, state: State, purpose: int) -> Noise:
+    return Noise(partial(keys.key, state.seed, purpose, state.step), partial(_any_member, shape))
 
 
 def _any_member(shape: Shape, it_is: Bool[Array, ""]) -> Bool[Array, ""]:

@@ -12,6 +12,7 @@ WEIGHTS: Final = 0
 ORDER: Final = 1
 DROPOUT: Final = 2
 SAMPLES: Final = 3
+AUGMENTATION: Final = 4
 """Purposes; the numbers are part of the meaning of a seed."""
 
 

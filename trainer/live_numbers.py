@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from trainer import numbers
 from trainer.commands import Set
 from trainer.config import Config
+from trainer.data.splits import Summary
 from trainer.events import HyperparameterSet, Record, Warned
 from trainer.numbers import shortest
+from trainer.preparation import misfits
 from trainer.problems import ConfigError
 from trainer.schema import hyperparameters, value_at
 
@@ -23,8 +25,10 @@ class LiveNumbers:
         names: dotted keys of the vector.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, data: Summary) -> None:
+        """Begin with a config that fits its data."""
         self.config = config
+        self._data = data
         self.vector: NDArray[np.float32] = numbers.pack(config)
         self.names = numbers.names(config)
 
@@ -51,6 +55,10 @@ class LiveNumbers:
         if field is None or field.why_not_live:
             why = f"it {field.why_not_live}" if field else "it is no hyperparameter"
             return Warned(message=f"{command.key} cannot change while training: {why}.")
+        if command.key not in self.names:
+            return Warned(message=f"{command.key} cannot change while training: {field.section} is off.")
+        if problem := next(misfits(changed, self._data), None):
+            return Warned(message=str(problem))
         # A callback may have cut the rate since the config was written.
         at_rate = command.key == "optimizer.learning_rate"
         before: Any = self[command.key] if at_rate else value_at(self.config, command.key)

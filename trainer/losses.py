@@ -30,10 +30,12 @@ class Loss(Section):
         tasks: what it can train. Of a text each token is a class, with an axis more: [batch, context, tokens].
         least_target: the smallest target that it is defined for, in the target's own units, which must then not be
             scaled; None for any.
+        takes_mixed: whether it is defined for targets between the classes.
     """
 
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression"})
     least_target: ClassVar[float | None] = None
+    takes_mixed: ClassVar[bool] = True
 
     class_weight: ClassWeight = fixed(
         "none", 'How much each class counts: "balanced" by how rare it is, or a list in the order of the classes.',
@@ -101,6 +103,7 @@ class SoftmaxCrossEntropy(Exclusive):
 class Focal(Exclusive):
     """Softmax cross-entropy in which examples that are answered well count less."""
 
+    takes_mixed = False
     kind: Literal["focal"] = "focal"
     gamma: float = live(
         2.0, "How much less easy examples count; 0 is softmax cross-entropy, 2 helps where most are easy.",
@@ -141,6 +144,7 @@ class Hinge(Exclusive):
     """
 
     tasks = frozenset({"classification"})
+    takes_mixed = False
     kind: Literal["hinge"] = "hinge"
 
     def per_example(  # noqa: D102

@@ -178,7 +178,7 @@ class _Copies:
         own = program.own(self._shape, [plain])
         self._data = program.place(plain.splits, placement.of_data(self._shape), own)
         self._program, _ = program.compiled(self._shape, self._data, None)
-        live = LiveNumbers(plain.config)
+        live = LiveNumbers(plain.config, plain.splits.summary)
         # Members that stay idle, where the devices do not divide the rates, come last.
         self._vectors = np.tile(live.vector, (self._shape.members, 1))
         self._vectors[: len(rates), live.names.index("optimizer.learning_rate")] = rates

@@ -81,7 +81,7 @@ class Member:
         self.prepared = prepared
         self.directory = directory
         self.index = index
-        self.live = LiveNumbers(prepared.config)
+        self.live = LiveNumbers(prepared.config, prepared.splits.summary)
         self.callbacks = callbacks.build(prepared.config.callbacks)
         self.reason: Reason | None = None
         self.is_paused = False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer import callbacks, class_weights, losses, memory
+from trainer import augmentation, callbacks, class_weights, losses, memory
 from trainer.config import Config
 from trainer.data.loading import load
 from trainer.data.splits import Splits, Summary
@@ -85,6 +85,7 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     if problem := class_weights.misfit(config.loss.class_weight, data.classes):
         yield problem
     yield from _unfit_metrics(config, data)
+    yield from augmentation.misfits(config.augmentation, data.inputs, config.loss)
     if problem := config.model.misfit(data.inputs):
         yield problem
     else:

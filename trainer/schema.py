@@ -90,9 +90,11 @@ def hyperparameters(config: Config) -> dict[str, Hyperparameter]:
 
 
 def live_numbers(config: Config) -> dict[str, float]:
-    """Return the numbers that the compiled program takes as arguments, by dotted key."""
+    """Return the numbers that the compiled program takes as arguments, by dotted key; none of a section that is off."""
     return {
-        path: float(value_at(config, path)) for path, field in hyperparameters(config).items() if field.role == "live"
+        path: float(value_at(config, path))
+        for path, field in hyperparameters(config).items()
+        if field.role == "live" and getattr(value_at(config, field.section), "enabled", True)
     }
 
 

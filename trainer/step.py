@@ -9,7 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from trainer import batches, diagnosis, forward, keys, losses, numbers, placement
+from trainer import augmenting, batches, diagnosis, forward, keys, losses, numbers, placement
 from trainer.config import Config
 from trainer.gradient import clipped, gradient_of
 from trainer.metrics import Metrics
@@ -83,7 +83,8 @@ def update(
         clipped(config, found.gradient, grad_norm), state.optimizer, before
     )
     parameters = with_statistics(optax.apply_updates(before, updates), found.seen)
-    sums = metrics.sums(found.per_example, found.outputs, found.batch.targets, found.batch.weights)
+    targets = augmenting.to_measure(shape, config, found.batch.targets)
+    sums = metrics.sums(found.per_example, found.outputs, targets, found.batch.weights)
     measured = jnp.concatenate([metrics.values(sums)[:2], grad_norm[None]])
     state = state._replace(
         parameters=parameters,
