@@ -275,6 +275,10 @@ def test_numbers_of_the_augmentation_change_while_it_trains_and_compile_nothing(
     [
         (IRIS, {"flip": 0.5}, "flip must be 0 for examples that are no pictures, got 0.5."),
         (IRIS, {"crop": 0.5}, "crop must be 1 for examples that are no pictures, got 0.5."),
+        (
+            {"data.source": "text", "model.kind": "transformer_lm"}, {"enabled": True},
+            "enabled must be false for tokens: nothing lies between two of them.",
+        ),
         (DIGITS, {"shift": 8}, "shift must be less than the 8 pixels of the shorter side, got 8."),
         (DIGITS, {"cutout": 9}, "cutout must be less than the 8 pixels of the shorter side, got 9."),
         (

@@ -56,6 +56,10 @@ def misfits(asked: Augmentation, inputs: Inputs, loss: Loss) -> Iterator[Problem
     """Yield what of it such examples, or this loss, do not allow."""
     if not asked.enabled:
         return
+    if inputs.vocabulary or inputs.categories:
+        what = "tokens" if inputs.vocabulary else "categories that are looked up"
+        yield Problem(f"must be false for {what}: nothing lies between two of them.", "augmentation.enabled")
+        return
     for name in _OF_PICTURES:
         value, off = getattr(asked, name), getattr(_OFF, name)
         if inputs.image_shape is None and value != off:
