@@ -183,8 +183,8 @@ def test_a_passage_of_a_stranger_is_made_safe_and_cut() -> None:
     passage = Passage(prompt="\x1b]0;x\x07\nnext\u202e", written="\x00" * 5000)
     assert passage.prompt == "\\x1b]0;x\\x07\nnext\\u202e"
     assert passage.written == ("\\x00" * 5000)[:1000]
-    with pytest.raises(ValueError, match="at most 4"):
+    with pytest.raises(ValueError, match="at most 3"):
         Pictures.model_validate(
             {"time": 0, "epoch": 0, "step": 0, "split": "train", "examples": 0, "of": 0, "task": "language_modeling",
-             "image_shape": None, "passages": [{"prompt": "a", "written": "b"}] * 5}
+             "image_shape": None, "passages": [{"prompt": "a", "written": "b"}] * 4}
         )  # fmt: skip

@@ -164,8 +164,10 @@ def test_every_loss_gives_a_number_an_example_for_each_of_its_tasks(kind: str) -
     chosen = Config().changed({"loss.kind": kind}).loss
     for task in chosen.tasks:
         loss = resolve(chosen, task)
-        outputs, targets = (LOGITS, ONE_HOT) if task == "classification" else (OUTPUTS, TARGETS)
-        assert loss.per_example(outputs, targets).shape == (40,)
+        outputs, targets = (OUTPUTS, TARGETS) if task == "regression" else (LOGITS, ONE_HOT)
+        shape = (8, 5) if task == "language_modeling" else (40,)
+        outputs, targets = (array.reshape(*shape, -1) for array in (outputs, targets))
+        assert loss.per_example(outputs, targets).shape == shape
         assert (loss.per_example(outputs, targets) > 0).all() or isinstance(loss, Hinge | Poisson)
 
 

@@ -39,7 +39,6 @@ MODELS: list[tuple[Model, Inputs]] = [
     (TransformerLM(key_dim=4, heads=2, depth=2, dropout=0.1), TEXT),
     (TransformerLM(key_dim=4, heads=1, depth=1, tied=False), TEXT),
     (GRU(units=(4, 5)), TEXT),
-    (LSTM(units=(4,)), TEXT),
 ]
 
 

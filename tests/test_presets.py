@@ -12,6 +12,7 @@ import pytest
 import presets
 from trainer import replicas
 from trainer.config import Config
+from trainer.data.loading import load
 from trainer.preparation import prepare
 from trainer.problems import ConfigError
 from trainer.runs import Run
@@ -100,6 +101,20 @@ def test_spirals_resnet_learns_at_a_depth_that_fails_without_ways_around(trained
     config = presets.load("spirals-resnet")
     assert best(trained(config), "val_accuracy") > 0.95
     assert best(trained(config.changed({"model.residual": False})), "val_accuracy") < 0.75
+
+
+def test_char_lm_soon_predicts_better_than_how_often_letters_come(trained: Trained, tmp_path: Path) -> None:
+    """Two epochs of a fifth of the novel; all of it takes two minutes."""
+    config = presets.load("char-lm")
+    tokens = load(config.data).train.x.ravel()[:100_000]
+    vocabulary = load(config.data).vocabulary
+    assert vocabulary is not None
+    (tmp_path / "some.txt").write_text(vocabulary.spelled(tokens))
+    run = trained(config.changed({"data.path": str(tmp_path / "some.txt"), "training.epochs": 2}))
+    shares = np.bincount(tokens) / tokens.size
+    bits = -sum(share * np.log2(share) for share in shares if share)
+    assert min(run.epochs["val_bits_per_character"].y) < bits - 0.5
+    assert insights(run) == []
 
 
 def test_csv_template_trains_on_a_mixed_table_with_gaps(trained: Trained, tmp_path: Path) -> None:

@@ -27,7 +27,13 @@ def test_the_wheel_holds_everything_that_is_no_code_too(wheel: Path):
         held = set(archive.namelist())
     wanted = {
         str(path.relative_to(REPOSITORY))
-        for pattern in ("presets/*.toml", "trainer/datasets/*.npz", "trainer/datasets/README.md", "tui/*.tcss")
+        for pattern in (
+            "presets/*.toml",
+            "trainer/datasets/*.npz",
+            "trainer/datasets/*.gz",
+            "trainer/datasets/README.md",
+            "tui/*.tcss",
+        )
         for path in REPOSITORY.glob(pattern)
     }
     wanted |= {str(path.relative_to(REPOSITORY)) for name in ("tui", "trainer", "presets") for path in

@@ -83,6 +83,7 @@ class Exclusive(Loss):
 class Auto(Loss):
     """Softmax cross-entropy for classes and tokens, mean squared error for numbers."""
 
+    tasks = frozenset({"classification", "regression", "language_modeling"})
     kind: Literal["auto"] = "auto"
 
 

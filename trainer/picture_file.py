@@ -38,8 +38,8 @@ COLUMNS: Final = 96
 ROWS: Final = 64
 """Points of the plane at which a network of two features is asked."""
 
-MOST_PASSAGES: Final = 4
-WRITTEN: Final = 200
+MOST_PASSAGES: Final = 3
+WRITTEN: Final = 160
 """Tokens that a network for text writes."""
 
 TEMPERATURE: Final = 0.8
