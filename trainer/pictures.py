@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.section import ImageShape
 from trainer.picture_file import (
     COLUMNS,
     MOST_CLASSES,
@@ -18,7 +17,6 @@ from trainer.picture_file import (
     MOST_FEATURES,
     MOST_NAMES,
     MOST_OUTPUTS,
-    MOST_PIXELS,
     MOST_POINTS,
     MOST_WORST,
     ROWS,
@@ -30,6 +28,7 @@ from trainer.picture_file import (
     Scatter,
 )
 from trainer.subject import Plane, Subject, some
+from trainer.thumbnails import thinned_shape, thumbnail
 
 _SHOWN_ON_PLANE = 300
 
@@ -77,7 +76,7 @@ def pictures_of(subject: Subject, seen: Seen, epoch: int, step: int) -> Pictures
         task=splits.task,
         target_names=list(splits.target_names) if splits.n_outputs <= MOST_NAMES else [],
         worst=_worst(subject, true, on_examples),
-        image_shape=_thinned_shape(splits.image_shape),
+        image_shape=thinned_shape(splits.image_shape),
         boundary=_boundary(subject, subject.plane, seen.part(slice(n, None))) if subject.plane else None,
         **(_confusion(true, on_examples.predicted, splits.n_outputs) if classifies else {}),
         scatter=[] if classifies else _scatter(subject, true, on_examples.predicted),
@@ -127,23 +126,11 @@ def _example(subject: Subject, row: int, true: NDArray[Any], seen: Seen) -> Exam
 
 
 def _image(subject: Subject, x: NDArray[np.float32]) -> list[int]:
-    """Return the pixels as `Example.image` has them; a large picture is thinned out."""
+    """Return the pixels as `Example.image` has them."""
     splits = subject.splits
     assert splits.image_shape is not None
-    raw = (x.astype(np.float64) * splits.x_scale + splits.x_offset).reshape(splits.image_shape)
-    picked = np.ix_(*(_thinned(size) for size in splits.image_shape[:2]))
-    span = (subject.brightest - subject.darkest) or 1.0
-    pixels: list[int] = ((raw[picked] - subject.darkest) / span * 255).round().clip(0, 255).astype(int).ravel().tolist()
-    return pixels
-
-
-def _thinned(size: int) -> NDArray[np.int64]:
-    """Return which rows or columns of a picture are kept, evenly spread."""
-    return np.linspace(0, size - 1, min(size, MOST_PIXELS)).round().astype(np.int64)
-
-
-def _thinned_shape(shape: ImageShape | None) -> ImageShape | None:
-    return None if shape is None else (min(shape[0], MOST_PIXELS), min(shape[1], MOST_PIXELS), shape[2])
+    raw = x.astype(np.float64) * splits.x_scale + splits.x_offset
+    return thumbnail(raw, splits.image_shape, subject.darkest, subject.brightest)
 
 
 def _unusual(subject: Subject, x: NDArray[np.float32]) -> list[Feature]:

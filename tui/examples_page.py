@@ -105,13 +105,4 @@ class ExamplesPage(Page):
         self._choose()
 
     def _choose(self) -> None:
-        found = self._applying or ()
-        chosen = found[self._chosen % len(found)] if found else None
-        is_alone = self.screen.has_class("-short") and len(found) > 1
-        for place, panel in enumerate(found):
-            panel.set_class(panel is chosen, "-chosen")
-            panel.border_subtitle = f"{place + 1}/{len(found)} · m next" if is_alone else ""
-        for column in self.query(Vertical):
-            mine = [panel for panel in found if panel in column.children]
-            column.set_class(not mine, "-without")
-            column.set_class(chosen in mine, "-chosen")
+        self.show_one(self._applying or (), self._chosen, self.query(Vertical))

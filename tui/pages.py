@@ -9,6 +9,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from tui.data_page import DataPage
 from tui.examples_page import ExamplesPage
 from tui.layer_panels import GradientPanel, LayerTable, StepPanel
 from tui.lines import Lines
@@ -49,7 +50,7 @@ class LayersPage(Page):
             yield LayerTable(classes="panel")
 
 
-PAGES: tuple[type[Page], ...] = (CurvesPage, ExamplesPage, LayersPage, PlanPage)
+PAGES: tuple[type[Page], ...] = (CurvesPage, ExamplesPage, LayersPage, PlanPage, DataPage)
 
 
 class PageTabs(Lines):

@@ -1,4 +1,4 @@
-"""A picture of the model at work, as a widget: theme colours in, changed cells out."""
+"""Pictures as widgets, such as those of the model at work: theme colours in, changed cells out."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _BYTES_FOR_A_CELL = 40
 and change as a whole: with them a live page comes to about 6 KiB a second."""
 
 
-class Picture(Widget):
-    """What a run's `pictures.json` says about one thing. `draw` says how; what has not changed is not painted again.
+class Drawn(Widget):
+    """What is drawn cell by cell. `drawn` says how; what has not changed is not painted again.
 
     Attributes:
         cells_painted: cells that were painted again since it was made, by the bytes that they take.
@@ -38,7 +38,7 @@ class Picture(Widget):
     }
 
     DEFAULT_CSS = """
-    Picture {
+    Drawn {
         & > .picture--text { color: $foreground; }
         & > .picture--muted { color: $foreground 55%; }
         & > .picture--right { color: $text-success; }
@@ -57,10 +57,54 @@ class Picture(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
-        self._pictures: Pictures | None = None
         self._strips: list[Strip] = []
         self._palette: Palette | None = None
         self.cells_painted = 0
+
+    def drawn(self, width: int, height: int, palette: Palette) -> list[Strip]:
+        """Return the picture, exactly so many cells wide and high."""
+        raise NotImplementedError
+
+    def render_line(self, y: int) -> Strip:
+        """Return row `y` of the picture, blank outside it."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Draw again in the colours of a changed theme."""
+        super().notify_style_update()
+        self._palette = None
+        self.call_next(self.redraw)  # the component styles are set after this call
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw again, and paint what differs."""
+        width, height = self.size
+        if not width or not height or not self.is_attached:
+            return
+        self._palette = self._palette or self._colours()
+        old, self._strips = self._strips, self.drawn(width, height, self._palette)
+        if regions := changed_regions(old, self._strips):
+            self.cells_painted += sum(_worth(self._strips[region.y], region) for region in regions)
+            self.refresh(*regions)
+
+    def _colours(self) -> Palette:
+        background = self.background_colors[1]
+        names: Sequence[str] = (*_ROLES, *(f"class-{index}" for index in range(_N_CLASSES)))
+        colours = [background + self.get_component_styles(f"picture--{name}").color for name in names]
+        text, muted, right, wrong, accent, *classes = colours
+        in_colour = not self.app.no_color and background.ansi is None
+        return Palette(background, text, muted, right, wrong, accent, tuple(classes), in_colour)
+
+
+class Picture(Drawn):
+    """What a run's `pictures.json` says about one thing. `draw` says how."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._pictures: Pictures | None = None
 
     def applies(self, pictures: Pictures) -> bool:
         """Return whether there is anything to show for such data."""
@@ -73,44 +117,13 @@ class Picture(Widget):
     def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
         """Show what was last read of the run's pictures."""
         self._pictures = followed.pictures.seen
-        self._redraw()
+        self.redraw()
 
-    def render_line(self, y: int) -> Strip:
-        """Return row `y` of the picture, blank outside it."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
-
-    def notify_style_update(self) -> None:
-        """Draw again in the colours of a changed theme."""
-        super().notify_style_update()
-        self._palette = None
-        self.call_next(self._redraw)  # the component styles are set after this call
-
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        self._redraw()
-
-    def _redraw(self) -> None:
-        width, height = self.size
-        if not width or not height or not self.is_attached:
-            return
-        self._palette = self._palette or self._colours()
-        old, self._strips = self._strips, self._drawn(width, height, self._palette)
-        if regions := changed_regions(old, self._strips):
-            self.cells_painted += sum(_worth(self._strips[region.y], region) for region in regions)
-            self.refresh(*regions)
-
-    def _drawn(self, width: int, height: int, palette: Palette) -> list[Strip]:
+    def drawn(self, width: int, height: int, palette: Palette) -> list[Strip]:
+        """Return the picture, blank where there is nothing to show."""
         if self._pictures is None or not self.applies(self._pictures):
             return [Strip.blank(width, palette.style())] * height
         return self.draw(self._pictures, width, height, palette)
-
-    def _colours(self) -> Palette:
-        background = self.background_colors[1]
-        names: Sequence[str] = (*_ROLES, *(f"class-{index}" for index in range(_N_CLASSES)))
-        colours = [background + self.get_component_styles(f"picture--{name}").color for name in names]
-        text, muted, right, wrong, accent, *classes = colours
-        in_colour = not self.app.no_color and background.ansi is None
-        return Palette(background, text, muted, right, wrong, accent, tuple(classes), in_colour)
 
 
 def _worth(strip: Strip, region: Region) -> int:

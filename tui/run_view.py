@@ -86,6 +86,11 @@ class RunView(Vertical):
         self._waiting = words
         self.status.show(None if words or self.followed is None else self.followed.run, words)
 
+    @property
+    def page(self) -> Page:
+        """Return the page at the front."""
+        return self._pages[self._page]
+
     def show_page(self, index: int) -> None:
         """Bring a page to the front, counted round."""
         self._page = index % len(self._pages)
@@ -148,7 +153,7 @@ class RunView(Vertical):
 
     @property
     def _panels(self) -> list[LivePanel]:
-        return self._pages[self._page].panels
+        return self.page.panels
 
     def _draw(self) -> None:
         """Show all that is known of the run; the widgets paint what differs from before."""

@@ -23,6 +23,7 @@ from textual.widgets import Static
 
 import presets
 from trainer.problems import ConfigError
+from tui.data_page import DataPage
 from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
@@ -73,8 +74,8 @@ class TrainScreen(Sparing, Screen[None]):
         ),
         *(
             Binding(
-                str(index + 1), f"page({index})", page.TITLE.capitalize(), id=f"train.page_{index}", show=False,
-                tooltip=page.HELP,
+                f"{page.KEYS},{index + 1}".strip(","), f"page({index})", page.TITLE.capitalize(),
+                id=f"train.page_{index}", show=bool(page.KEYS), tooltip=page.HELP,
             )
             for index, page in enumerate(PAGES)
         ),
@@ -93,6 +94,7 @@ class TrainScreen(Sparing, Screen[None]):
     left = getters.query_one("#left", Vertical)
     run_view = getters.query_one(RunView)
     plan = getters.query_one(PlanPage)
+    data = getters.query_one(DataPage)
 
     @dataclass
     class Started(Message):
@@ -249,6 +251,7 @@ class TrainScreen(Sparing, Screen[None]):
     def action_page(self, index: int) -> None:
         """Show one page beside the form."""
         self._show_page(index)
+        self.run_view.page.take_focus()
 
     def action_earlier(self) -> None:
         """Let the person choose a run of the session."""
@@ -269,7 +272,7 @@ class TrainScreen(Sparing, Screen[None]):
         from tui.followed import Followed
 
         known = next((followed for followed in self._session if followed.run.directory == directory), None)
-        self.run_view.follow(known or Followed.open(directory))
+        self._follow(known or Followed.open(directory))
 
     def _take_preset(self, picked: Picked | None) -> None:
         if picked is not None:
@@ -333,7 +336,7 @@ class TrainScreen(Sparing, Screen[None]):
 
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
-            self.run_view.follow(self._session[index])
+            self._follow(self._session[index])
 
     @on(Started)
     def _take_start(self, event: Started) -> None:
@@ -342,7 +345,7 @@ class TrainScreen(Sparing, Screen[None]):
 
             followed = Followed.open(event.outcome.directory)
             self._session.append(followed)
-            self.run_view.follow(followed)
+            self._follow(followed)
             self._show_side(form=False, keep_focus=True)
             return
         self.run_view.show_waiting("")
@@ -376,6 +379,12 @@ class TrainScreen(Sparing, Screen[None]):
 
     # What is shown where.
 
+    def _follow(self, followed: Followed) -> None:
+        """Bring a run onto the panels, and its data onto their page."""
+        self.run_view.follow(followed)
+        if followed.run.config is not None:
+            self.data.show_data_of(followed.run.config.data, followed.run.directory.name)
+
     def _show_page(self, index: int | None) -> None:
         if index is None:
             self.run_view.next_page()
@@ -400,5 +409,6 @@ class TrainScreen(Sparing, Screen[None]):
         """Mark the name of a preset that was changed, and plan what the form says by now."""
         config = self.form.config
         self.plan.show_form(config, self._base)
+        self.data.show_form(self.form.draft.data, self._base)
         changed = config is None or config != self._preset
         self.query_one("#preset-name", Static).update(f"{self._preset.name}{' ●' if changed else ''}")

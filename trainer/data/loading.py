@@ -103,7 +103,8 @@ def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tupl
     n_train, n_validation, n_test = map(len, parts)
     shapes = table.x.shape[1], table.target_names, table.task, table.image_shape
     summary = Summary(n_train, n_validation, n_test, *shapes, tuple(map(len, table.categories)))
-    return summary, overview_of(imputed(unseen_apart(table, parts[0]), parts[0]), parts[0])
+    filled = imputed(unseen_apart(table, parts[0]), parts[0])
+    return summary, overview_of(table, filled, parts[0])
 
 
 def _rows_in_order(table: Table) -> tuple[Rows, Rows, Rows]:

@@ -1,0 +1,219 @@
+"""The page of the data: what the examples are like, before anything trains on them and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from trainer.problems import Problem, ProblemsError
+from trainer.text import clean
+from tui import data_words
+from tui.data_panels import ClassList, ColumnList, SampleList, SamplePictures
+from tui.page import Page
+
+if TYPE_CHECKING:
+    from trainer.data import Data
+    from trainer.data.overview import Overview
+    from trainer.data.splits import Summary
+
+_REST_SECONDS = 0.2
+"""How long the form must rest before its data are read: not every letter of a path deserves it."""
+
+_SIDE_BY_SIDE = 92
+"""Cells from which on the panels have room beside each other."""
+
+_READING = "reading the examples"
+_PROBLEM = "! A field of the data has a problem, which stands under the field."
+
+
+class Subject(NamedTuple):
+    """Whose data are shown.
+
+    Attributes:
+        data: the section; None while a field of it has a problem.
+        base: folder that a relative path starts from.
+        words: whose it is.
+    """
+
+    data: Data | None
+    base: Path | None
+    words: str
+
+
+class DataPage(Page):
+    """Columns, classes and a few of the examples: of the form, or of the run that was brought onto the panels last."""
+
+    TITLE = "data"
+    HELP = "Columns, classes, ranges and a few of the examples, of the form or the run"
+    KEYS = "f12,d"
+
+    head = getters.query_one("#data-head", Static)
+    columns = getters.query_one(ColumnList)
+    classes_list = getters.query_one(ClassList)
+    notes = getters.query_one("#data-notes", VerticalScroll)
+
+    @dataclass
+    class Read(Message):
+        """The data were read, or could not be."""
+
+        subject: Subject
+        data: Summary | None = None
+        overview: Overview | None = None
+        problems: Sequence[Problem] = field(default=())
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._form: tuple[Data | None, Path | None] | None = None
+        self._subject: Subject | None = None
+        self._shown: Subject | None = None
+        self._found: tuple[Widget, ...] = ()
+        self._chosen = 0
+        self._is_seen = False
+        self._waits_for_focus = False
+        self._rest: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out columns over examples, classes over notes."""
+        yield Static(id="data-head")
+        with Horizontal(id="data-body"):
+            with Vertical(id="data-left"):
+                yield ColumnList(classes="panel of-data")
+                yield SampleList(classes="panel of-data")
+                yield SamplePictures(classes="panel of-data")
+            with Vertical(id="data-right"):
+                yield ClassList(classes="panel of-data")
+                with VerticalScroll(id="data-notes", classes="panel of-data"):
+                    yield Static(markup=False)
+
+    def on_mount(self) -> None:
+        """Show nothing until something is known."""
+        self._lay_out(())
+
+    def on_show(self) -> None:
+        """Read the data, now that the page is seen."""
+        self._is_seen = True
+        self._look()
+
+    def on_hide(self) -> None:
+        """Read nothing that nobody sees."""
+        self._is_seen = self._waits_for_focus = False
+
+    def on_resize(self) -> None:
+        """Put the panels beside or above each other, or show one of them."""
+        self.query_one("#data-body").set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
+        self._arrange()
+
+    def show_form(self, data: Data | None, base: Path | None) -> None:
+        """Follow the form; a change of it counts more than the run. `data` is None while a field has a problem."""
+        if (data, base) != self._form:
+            self._form = data, base
+            self._turn_to(Subject(data, base, "of the form"))
+
+    def show_data_of(self, data: Data, run: str) -> None:
+        """Turn to the data of a run, which may have changed since."""
+        self._turn_to(Subject(data, None, f"of the run {run}, as they are now"))
+
+    def choose_chart(self, index: int) -> None:
+        """Show one of the panels, counted round, where there is room for one only."""
+        self._chosen = index
+        self._arrange()
+
+    def take_focus(self) -> None:
+        """Give the keys that scroll to the first list that is seen, now or when the data were read."""
+        seen = (panel for panel in self._found if panel.can_focus and self._has_room_for(panel))
+        panel = next(seen, None)
+        self._waits_for_focus = panel is None
+        if panel is not None:
+            panel.focus(scroll_visible=False)
+
+    def _turn_to(self, subject: Subject) -> None:
+        self._subject = subject
+        self.workers.cancel_group(self, "data")  # of others by now
+        if self._rest is not None:
+            self._rest.stop()
+        if self._is_seen:
+            self._rest = self.set_timer(_REST_SECONDS, self._look)
+
+    def _look(self) -> None:
+        subject = self._subject
+        if subject is None or subject == self._shown:
+            return
+        if subject.data is None:
+            self._show(self.Read(subject, problems=(Problem(_PROBLEM.removeprefix("! ")),)))
+        else:
+            self.head.update(Content.styled(_READING, "dim"))
+            self._read(subject, subject.data)
+
+    @work(thread=True, group="data", exclusive=True, exit_on_error=False)
+    def _read(self, subject: Subject, data: Data) -> None:
+        from trainer.data.loading import describe, overview
+
+        try:
+            read = self.Read(subject, describe(data, subject.base), overview(data, subject.base))
+        except ProblemsError as error:
+            read = self.Read(subject, problems=error.problems)
+        except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the page
+            read = self.Read(subject, problems=(Problem(f"the data cannot be looked at: {error}"),))
+        if not get_current_worker().is_cancelled:
+            self.post_message(read)
+
+    @on(Read)
+    def _show(self, event: Read) -> None:
+        event.stop()
+        if event.subject != self._subject:
+            return
+        # What cannot be read now may be there when the page is seen again.
+        self._shown = None if event.problems else event.subject
+        if event.data is None or event.overview is None:
+            lines = [f"! {clean(str(problem))}" for problem in event.problems]
+            self.head.update(Content.styled("\n".join(lines), "$text-warning"))
+            self._lay_out(())
+            return
+        told = f"{data_words.headline(event.data, event.overview)}\n{data_words.parts_line(event.data)}\n"
+        self.head.update(Content.assemble(told, (event.subject.words, "dim")))
+        self._fill(event.overview)
+
+    def _fill(self, overview: Overview) -> None:
+        kind: type[SamplePictures] | type[SampleList] = SamplePictures if overview.image_shape else SampleList
+        samples = self.query_one(kind)
+        self.columns.show(overview)
+        samples.show(overview)
+        self.classes_list.show(overview)
+        beginning = [clean(line) for line in overview.text.split("\n")] if overview.text else []
+        told = [*beginning, *(f"! {warning}" for warning in overview.warnings)]
+        self.notes.border_title = "how it begins" if beginning else "to know"
+        self.notes.query_one(Static).update("\n".join(told))
+        found = (
+            overview.columns and self.columns,
+            overview.classes and self.classes_list,
+            overview.samples and samples,
+            told and self.notes,
+        )
+        self._lay_out(tuple(panel for panel in found if isinstance(panel, Widget)))
+
+    def _lay_out(self, found: tuple[Widget, ...]) -> None:
+        self._found = found
+        for panel in self.query(".of-data"):
+            panel.set_class(panel not in found, "-without")
+        self._arrange()
+
+    def _arrange(self) -> None:
+        takes_focus = self.has_focus_within or (self._waits_for_focus and self.screen.focused is None)
+        self.show_one(self._found, self._chosen, self.query("#data-left, #data-right"))
+        if takes_focus and self._found:
+            self.call_after_refresh(self.take_focus)
+
+    def _has_room_for(self, panel: Widget) -> bool:
+        return not self.screen.has_class("-short") or panel.has_class("-chosen")
