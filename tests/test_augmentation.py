@@ -166,7 +166,7 @@ def batch_of(**asked: Any) -> tuple[Array, Array, Any]:
     vector = numbers.pack(prepared.config)
 
     def given() -> Any:
-        state = step.at_epoch_begin(shape, step.make_init(shape)(jnp.uint32(0), jnp.array(vector)))
+        state = step.at_epoch_begin(shape, data, step.make_init(shape)(jnp.uint32(0), jnp.array(vector)))
         config = numbers.unpack(shape.config, vector)
         rows = state.order[:32]
         return data.x[rows], data.y[rows], gradient_of(shape, config, data, state, jnp.int32(0)).batch

@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from trainer import devices, numbers, program, step, training
 from trainer.class_weights import weights_of
+from trainer.compaction import moved
 from trainer.config import Config
 from trainer.gradient import gradient_of
 from trainer.insights import Insights
@@ -40,7 +41,7 @@ def bench() -> tuple[Any, Any, Callable[..., Any]]:
     state = jax.jit(step.make_init(shape))(np.uint32(0), vector)
 
     def gradient(seed: Any, weights: Any) -> Any:
-        its = step.at_epoch_begin(shape, state._replace(seed=seed))
+        its = step.at_epoch_begin(shape, data, state._replace(seed=seed))
         own = data._replace(own=Own(weights))
         return its.order[:16], gradient_of(shape, prepared.config, own, its, jnp.int32(0))
 
@@ -107,6 +108,16 @@ def test_members_have_weights_of_their_own_and_are_what_they_would_have_been_alo
         assert run.status.state == "finished"
         for name, series in alone.epochs.items():
             np.testing.assert_allclose(run.epochs[name].y, series.y, rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_members_that_move_together_take_what_is_their_own_along() -> None:
+    state, data, _ = bench()
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf + 1, leaf + 2]), state)._replace(step=state.step)
+    weights = jnp.arange(9.0).reshape(3, 3)
+    its, moved_data = moved(states, data._replace(own=Own(weights)), np.array([2, 0], np.int32))
+    assert np.array_equal(moved_data.own.class_weights, weights[jnp.array([2, 0])])
+    assert moved_data.x is data.x
+    assert its.seed.tolist() == [2, 0]
 
 
 def test_the_loss_that_is_told_is_not_weighted(tmp_path: Path) -> None:

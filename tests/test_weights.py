@@ -42,7 +42,7 @@ class Bench:
         self.vector = numbers.pack(self.config)
         self._update = jax.jit(self._updated)
         first = jax.jit(step.make_init(self.shape))(np.uint32(0), self.vector)
-        self.state: State = jax.jit(lambda state: step.at_epoch_begin(self.shape, state))(first)
+        self.state: State = jax.jit(lambda state: step.at_epoch_begin(self.shape, self.data, state))(first)
 
     def update(self) -> State:
         self.state = self._update(self.state, self.vector)

@@ -18,7 +18,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from trainer import diagnosis, forward, horizons, numbers, step
 from trainer.horizons import Horizons
-from trainer.metrics import Metrics
 from trainer.shape import Shape
 from trainer.state import AXES, DATA_AXES, MEMBERS, Data, Parameters, Slot, State, Trouble, picked, with_axis
 
@@ -112,16 +111,13 @@ def make_advance(shape: Shape) -> Callable[..., tuple[State, Float[Array, "membe
 
 
 def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
-    def measured_by(data: Data) -> Metrics:
-        return forward.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
-
     def update(state: State, spread: Spread, vector: Array, data: Data) -> tuple[State, Spread]:
-        metrics = measured_by(data)
+        metrics = forward.metrics_on(shape, data)
         state, measured = step.update(shape, numbers.unpack(shape.config, vector), metrics, data, state)
         return state, spread.including(measured)
 
     def end_epoch(state: State, is_over: Array, vector: Array, data: Data) -> tuple[Array, tuple[Slot, ...]]:
-        metrics = measured_by(data)
+        metrics = forward.metrics_on(shape, data)
         return step.at_epoch_end(shape, numbers.unpack(shape.config, vector), metrics, data, state, is_over)
 
     def look_inside(state: State, vector: Array, data: Data) -> Array:
@@ -130,12 +126,13 @@ def _maths(shape: Shape, vectors: Array, data: Data, orders: Array) -> _Maths:
     def to_evaluate(state: State, vector: Array) -> Parameters:
         return step.to_evaluate(numbers.unpack(shape.config, vector), state)
 
+    each_begin = _each(shape, partial(step.at_epoch_begin, shape), (DATA_AXES, AXES), AXES)
     each_update = _each(shape, update, (AXES, 0, 0, DATA_AXES), (AXES, 0))
     each_end = _each(shape, end_epoch, (AXES, 0, 0, DATA_AXES))
     each_look = _each(shape, look_inside, (AXES, 0, DATA_AXES))
     each_to_evaluate = _each(shape, to_evaluate, (AXES, 0))
     return _Maths(
-        begin_epoch=_each(shape, partial(step.at_epoch_begin, shape), (AXES,), AXES),
+        begin_epoch=lambda state: each_begin(data, state),
         update=lambda state, spread: each_update(state, spread, vectors, data),
         end_epoch=lambda state, are_over: each_end(state, are_over, vectors, data),
         look_inside=lambda state: each_look(state, vectors, data),

@@ -115,6 +115,11 @@ class Config(Section):
                 table[name] = {tag: getattr(field.get_default(call_default_factory=True), tag), **table[name]}
         return table
 
+    @property
+    def n_runs(self) -> int:
+        """Return how many runs it asks for, which train together: its replicas, or one for each of its folds."""
+        return self.data.folds if self.data.trains_all_folds else self.training.replicas
+
     def table(self) -> toml.Table:
         """Return the whole config as TOML has it: nested tables; no value where it is None."""
         return self.model_dump(by_alias=True, exclude_none=True)

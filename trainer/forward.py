@@ -12,13 +12,19 @@ from trainer.metrics import Metrics
 from trainer.models import Noise
 from trainer.models.network import trained, with_statistics
 from trainer.shape import Shape
-from trainer.state import Parameters
+from trainer.state import Data, Parameters
 
 
 def metrics_of(shape: Shape, scale: Array, offset: Array, mean: Array) -> Metrics:
     """Return what to measure; scale, offset and mean are those of the targets."""
     loss = losses.resolve(shape.config.loss, shape.task)
     return Metrics(shape.task, shape.config.metrics, loss, shape.n_outputs, scale, offset, mean)
+
+
+def metrics_on(shape: Shape, data: Data) -> Metrics:
+    """Return what to measure on these examples."""
+    its = data.own.fold if shape.most_train else data
+    return metrics_of(shape, its.target_scale, its.target_offset, its.target_mean)
 
 
 def as_targets(shape: Shape, y: Array) -> Float[Array, "batch *context outputs"]:

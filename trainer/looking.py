@@ -19,10 +19,11 @@ import jax
 import numpy as np
 
 from trainer import placement, program
+from trainer.data.splits import Part, Splits
 from trainer.member import Ending, Member
 from trainer.program import Program
 from trainer.shape import Shape
-from trainer.state import Blocks, Data, Parameters, State
+from trainer.state import Blocks, Data, Parameters, State, blocks
 
 if TYPE_CHECKING:
     from trainer.picture_file import Pictures
@@ -44,13 +45,6 @@ class _Asked(NamedTuple):
     n_examples: int
 
 
-class _Ready(NamedTuple):
-    """What the thread that compiles gives."""
-
-    function: Any
-    asked: _Asked
-
-
 @dataclass(frozen=True, slots=True)
 class _Sight:
     """What came back from the device, still to be made into pictures."""
@@ -70,8 +64,8 @@ class Looking:
         self._splits = members[0].prepared.splits
         self._shape: Shape | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="look")
-        self._ready: Future[_Ready] | None = None
-        self._asked: _Asked | None = None
+        self._ready: Future[Any] | None = None
+        self._asked: dict[str, _Asked] = {}
         self._sights: list[_Sight] = []
         self._cost = 0.0
         self._costs: deque[float] = deque(maxlen=2)
@@ -130,7 +124,8 @@ class Looking:
             return
         began = time.perf_counter()
         try:
-            function, asked = self._ready.result()
+            function = self._ready.result()
+            asked = self._asked_of(member.prepared.splits)
             moment = np.array([member.live.config.training.seed, step], np.uint32)
             told = function(parameters, np.int32(member.index), member.live.vector, asked.examples, moment)
             self._sights.append(_Sight(member, asked, np.asarray(told), step))
@@ -139,19 +134,37 @@ class Looking:
             member.warn(f"no look at the model: {error}")
         self._cost += time.perf_counter() - began
 
-    def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> _Ready:
+    def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> Any:
         import trainer.pictures  # noqa: F401 so that it is there when something was seen
+
+        asked = self._asked_of(self._splits, data)
+        # A population that has become smaller may train on other devices.
+        if self._splits.fold is None:
+            asked = asked._replace(examples=jax.device_put(asked.examples, placement.whole(shape)))
+            self._asked[self._splits.fingerprint] = asked
+        return program.look(compiled, shape, parameters, vector, asked.examples)
+
+    def _asked_of(self, splits: Splits, data: Data | None = None) -> _Asked:
+        """Return what members of these splits are asked: folds differ, all others have the same.
+
+        What a fold is asked stays on the host, as all of them together are all examples once more.
+        """
         from trainer.subject import subject_of
 
-        if self._asked is None:
-            subject = subject_of(self._splits)
+        if splits.fingerprint not in self._asked:
+            subject = subject_of(splits)
             part = subject.asked
-            examples = data.validation if part is None else program.place_blocks(part)
-            self._asked = _Asked(subject, examples, len(subject.rows if part is None else part))
-        # A population that has become smaller may train on other devices.
-        self._asked = self._asked._replace(examples=jax.device_put(self._asked.examples, placement.whole(shape)))
-        function = program.look(compiled, shape, parameters, vector, self._asked.examples)
-        return _Ready(function, self._asked)
+            if splits.fold is not None:
+                part = part or Part(splits.validation.x, splits.validation.y)
+                most = splits.fold.most_validation + len(part) - len(splits.validation)
+                examples = blocks(part.x, part.y, most)
+            elif part is not None:
+                examples = program.place_blocks(part)
+            else:
+                assert data is not None
+                examples = data.validation
+            self._asked[splits.fingerprint] = _Asked(subject, examples, len(subject.rows if part is None else part))
+        return self._asked[splits.fingerprint]
 
 
 def _write(shape: Shape, sight: _Sight) -> None:

@@ -92,7 +92,8 @@ class Loop:
             vars(self).pop(name, None)
         splits = self._prepared.splits
         data = program.examples(splits, self._own())
-        test = blocks(splits.test.x, splits.test.y) if len(splits.test) else None
+        held = program.held_test(splits)
+        test = blocks(held.x, held.y) if len(held) else None
         need = program.need(self._shape, data, test)
         return memory.shortage(self._prepared.config.training.batch_size, self._shape.devices, need)
 
@@ -106,7 +107,8 @@ class Loop:
         splits = self._prepared.splits
         whole = placement.whole(self._shape)
         self._data = program.place(splits, placement.of_data(self._shape), self._own())
-        self._test = program.place_blocks(splits.test, whole) if len(splits.test) else None
+        held = program.held_test(splits)
+        self._test = program.place_blocks(held, whole) if len(held) else None
         compilations = self._compile()
         seeds = self._stacked([np.uint32(member.live.config.training.seed) for member in self._members])
         self._state: State = self._program.init(seeds, self._vectors())
@@ -118,7 +120,7 @@ class Loop:
         for member in self._members:
             _tell(member, compilations)
             member.directory.record(started)
-            for warning in splits.warnings:
+            for warning in member.prepared.splits.warnings:
                 member.directory.record(Warned(message=warning))
 
     def _compile(self) -> tuple[Compilation, ...]:

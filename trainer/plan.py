@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainer import numbers, placement, program, step
 from trainer.config import Config
 from trainer.data.splits import Summary
-from trainer.preparation import Prepared
+from trainer.preparation import Prepared, members
 from trainer.shape import Shape, shape_of, shape_planned
 from trainer.state import State
 
@@ -88,10 +88,11 @@ def learning_rates(config: Config) -> tuple[NDArray[np.float64], NDArray[np.floa
 def compile_ahead(prepared: Prepared) -> None:
     """Compile what a run of this config needs, and keep it: the run then begins at once."""
     splits = prepared.splits
-    shape = shape_of([prepared] * prepared.config.training.replicas)
+    runs = members(prepared)
+    shape = shape_of(runs)
     whole = placement.whole(shape)
-    test = program.place_blocks(splits.test, whole) if len(splits.test) else None
-    own = program.own(shape, [prepared])
+    test = program.place_blocks(program.held_test(splits), whole) if len(splits.test) else None
+    own = program.own(shape, runs)
     program.compiled(shape, program.place(splits, placement.of_data(shape), own), test)
 
 

@@ -12,8 +12,9 @@ from trainer.data.splits import Splits, Summary
 from trainer.further_metrics import asked
 from trainer.problems import ConfigError, Problem
 from trainer.task import Task
-from trainer.validation import members
+from trainer.validation import members as kinds_of
 
+_SEEDS = 1 << 32
 _BYTES = 4
 _COPIES = 6
 """Parameters, their gradients, two moments of an optimizer, the best weights, and room for a copy."""
@@ -30,6 +31,17 @@ class Prepared:
     def n_parameters(self) -> int:
         """Return how many numbers the model has."""
         return self.config.model.network(self.splits.summary.inputs, self.splits.n_outputs).n_parameters
+
+
+def members(prepared: Prepared) -> list[Prepared]:
+    """Return the runs that a config asks for, itself the first: with one seed after the other, or one fold each."""
+    config, made = prepared.config, [prepared]
+    for number, splits in enumerate(prepared.splits.folds[1:], start=2):
+        made.append(Prepared(config.changed({"data.fold": number}), splits))
+    for number in range(1, config.training.replicas):
+        changes = {"training.seed": (config.training.seed + number) % _SEEDS, "training.replicas": 1}
+        made.append(Prepared(config.changed(changes), prepared.splits))
+    return made
 
 
 def prepare(config: Config, base: Path | None = None) -> Prepared:
@@ -76,11 +88,13 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     Args:
         config: any.
         data: counts of its examples.
-        copies: networks that train side by side; 0 for as many as the config has replicas.
+        copies: networks that train side by side; 0 for as many as the config asks for.
     """
     size = config.training.batch_size
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
+    if config.data.folds and (replicas := config.training.replicas) > 1:
+        yield Problem(f"must be 1 with data.k_fold, whose folds are the runs, got {replicas}.", "training.replicas")
     yield from _unfit_loss(config, data)
     if problem := class_weights.misfit(config.loss.class_weight, data.classes):
         yield problem
@@ -89,7 +103,7 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     if problem := config.model.misfit(data.inputs):
         yield problem
     else:
-        yield from _too_large(config, data, copies or config.training.replicas)
+        yield from _too_large(config, data, copies or config.n_runs)
 
 
 def _too_large(config: Config, data: Summary, copies: int) -> Iterator[Problem]:
@@ -137,7 +151,7 @@ def _fitting(task: Task, lowest_target: float = math.inf) -> str:
     """Return the losses that there are for a task and its targets."""
     fitting = [
         kind
-        for kind, loss in members(Config.model_fields["loss"]).items()
+        for kind, loss in kinds_of(Config.model_fields["loss"]).items()
         if issubclass(loss, losses.Loss)
         and task in loss.tasks
         and (loss.least_target is None or loss.least_target <= lowest_target)

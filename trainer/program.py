@@ -18,7 +18,9 @@ from jax.sharding import Sharding
 from trainer import horizons, memory, numbers, placement, step
 from trainer.advance import make_advance
 from trainer.class_weights import weights_of
+from trainer.data.fold import View
 from trainer.data.splits import Part, Splits
+from trainer.fold_rows import fold_rows
 from trainer.preparation import Prepared
 from trainer.shape import Shape
 from trainer.state import AXES, Blocks, Data, Own, Parameters, State, blocks, with_axis
@@ -133,15 +135,21 @@ def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None 
 
 def own(shape: Shape, runs: Sequence[Prepared]) -> Own:
     """Return what each of the runs that train together has of its own, still on the host."""
-    if not shape.weighs_classes:
-        return Own()
-    each = [weights_of(it.config.loss.class_weight, [*it.splits.train_labels.values()]) for it in runs]
-    weights: Any = np.stack([*each, *each[-1:] * (shape.members - len(each))])
-    return Own(weights)
+    each = [_own(shape, it) for it in runs]
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *each, *each[-1:] * (shape.members - len(each)))
+
+
+def _own(shape: Shape, run: Prepared) -> Own:
+    asked, labels = run.config.loss.class_weight, run.splits.train_labels
+    weights = weights_of(asked, [*labels.values()]) if shape.weighs_classes else ()
+    return Own(weights, fold_rows(run.splits) if shape.most_train else ())
 
 
 def examples(splits: Splits, own: Own = Own()) -> Data:  # noqa: B008 a tuple never changes
     """Return the examples as they train, still on the host."""
+    if splits.fold:
+        held: Any = splits.fold.pool
+        return Data(held.x, held.y, (), (), (), (), own)
     x: Any = splits.train.x
     y: Any = splits.train.y
     scale: Any = splits.y_scale
@@ -151,12 +159,17 @@ def examples(splits: Splits, own: Own = Own()) -> Data:  # noqa: B008 a tuple ne
     return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own)
 
 
+def held_test(splits: Splits) -> Part | View:
+    """Return the test examples as members share them."""
+    return splits.fold.test if splits.fold else splits.test
+
+
 def place(splits: Splits, sharding: Any = None, own: Own = Own()) -> Data:  # noqa: B008
     """Return the examples on the devices that train, as `placement.of_data` says; None for the first one."""
     return jax.device_put(examples(splits, own), sharding)
 
 
-def place_blocks(part: Part, sharding: Sharding | None = None) -> Blocks:
+def place_blocks(part: Part | View, sharding: Sharding | None = None) -> Blocks:
     """Return examples to evaluate on, on the devices that train, as `placement.whole` says; None for the first one."""
     return jax.device_put(blocks(part.x, part.y), sharding)
 

@@ -75,6 +75,7 @@ def group_result(run: Run) -> dict[str, Any]:
     return {
         **result(run),
         "state": shown_state(run, [other.status.state for other in members(run)]),
+        "k_fold": run.config.data.folds if run.config else 0,
         "replicas": [result(other) for other in members(run)],
         "spread": {name: it._asdict() for name, it in spreads.items() if it is not None},
     }

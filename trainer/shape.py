@@ -45,6 +45,7 @@ class Shape:
         members: of the population, those included that stay idle so that all devices have equally many.
         devices: that train.
         weighs_classes: whether an example counts as much as its class says.
+        most_train: of folds, the most that train in any; `n_train` are the fewest, `n_validation` the most. 0 without.
     """
 
     config: Config
@@ -57,6 +58,7 @@ class Shape:
     members: int = 1
     devices: int = 1
     weighs_classes: bool = False
+    most_train: int = 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -111,7 +113,7 @@ def shape_of(runs: Sequence[Prepared]) -> Shape:
     """
     config, splits = runs[0].config, runs[0].splits
     for other in runs[1:]:
-        if other.splits.fingerprint != splits.fingerprint:
+        if other.splits.shared_fingerprint != splits.shared_fingerprint:
             raise ValueError(f"runs that train together need the same data; that of {other.config.name!r} differs.")
         if numbers.structure(other.config) != numbers.structure(config):
             raise ValueError(f"runs that train together need one structure; that of {other.config.name!r} differs.")
@@ -124,7 +126,7 @@ def shape_planned(config: Config, data: Summary) -> Shape:
     Raises:
         ConfigError: it wants more devices than there are.
     """
-    return _shape([config] * config.training.replicas, data)
+    return _shape([config] * config.n_runs, data)
 
 
 def _shape(configs: Sequence[Config], data: Summary) -> Shape:
@@ -136,8 +138,17 @@ def _shape(configs: Sequence[Config], data: Summary) -> Shape:
         watches=tuple(dict.fromkeys(watches)),
         members=members,
         devices=used,
+        most_train=_most_train(configs[0].data.folds, data),
         weighs_classes=any(config.loss.class_weight != "none" for config in configs),
     )
+
+
+def _most_train(k_fold: int, data: Summary) -> int:
+    """Return the most examples that train in any fold; 0 without folds."""
+    if not k_fold:
+        return 0
+    n_examples = data.n_train + data.n_validation
+    return n_examples - n_examples // k_fold
 
 
 def _watches(config: Config, row_names: Sequence[str]) -> list[Watch]:

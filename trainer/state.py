@@ -28,28 +28,57 @@ _TOKENS_AT_ONCE: Final = 8192
 _Members = TypeVar("_Members", bound=tuple[Any, ...])
 
 
+class FoldRows(NamedTuple):
+    """Which of the shared examples are a member's, and how it sees them. As in `data.fold.Fold`; () where it is None.
+
+    Attributes:
+        train: rows that train; a fold with one less than others has its first one once more at the end.
+        n_train: how many those are.
+        validation: rows that validate, in blocks, filled up with the first of them.
+        weights: 0 for those that only fill up, else 1.
+        x: offset and scale of the features.
+        y: of the targets.
+        fill: what stands for a missing feature.
+        target_scale, target_offset, target_mean: as in `Data`.
+    """
+
+    train: Int[Array, "*members train"]
+    n_train: Int[Array, "*members"]
+    validation: Int[Array, "*members blocks size"]
+    weights: Float[Array, "*members blocks size"]
+    x: Any
+    y: Any
+    fill: Any
+    target_scale: Float[Array, "*members outputs"]
+    target_offset: Float[Array, "*members outputs"]
+    target_mean: Float[Array, "*members outputs"]
+
+
 class Own(NamedTuple):
     """What each member has of its own beside its state; () for what a structure does without.
 
     Attributes:
         class_weights: how much an example of each class counts in what is made small; shape [members, classes].
+        fold: a `FoldRows`.
     """
 
     class_weights: Any = ()
+    fold: Any = ()
 
 
 class Data(NamedTuple):
     """The examples on the device. Classes are indices; validation is padded to whole blocks by examples of weight 0.
 
-    All members share it, but for `own`. Tokens are of the smallest unsigned type that holds them.
+    All members share it, but for `own`. Of folds it holds all examples once: what is of the validation part and of the
+    targets alone is () then, and each member's own. Tokens are of the smallest unsigned type that holds them.
     """
 
     x: Num[Array, "train features"]
     y: Num[Array, " train"] | Num[Array, "train outputs"]
-    validation: "Blocks"
-    target_scale: Float[Array, " outputs"]
-    target_offset: Float[Array, " outputs"]
-    target_mean: Float[Array, " outputs"]
+    validation: Any
+    target_scale: Any
+    target_offset: Any
+    target_mean: Any
     own: Own = Own()
 
 
@@ -153,11 +182,15 @@ def _taken(leaves: list[Array], member: Any) -> list[Array]:
     return [lax.dynamic_index_in_dim(leaf, member, keepdims=False) for leaf in leaves]
 
 
-def blocks(x: np.ndarray[Any, np.dtype[Any]], y: np.ndarray[Any, np.dtype[Any]]) -> Blocks:
-    """Return examples cut into blocks of one size; the last one is filled up with examples of weight 0."""
-    most = _TOKENS_AT_ONCE // x.shape[1] if x.dtype.kind == "u" else _EVALUATED_AT_ONCE
-    size = max(1, min(len(x), most))
-    n_blocks = -(-len(x) // size)
+def blocks(x: np.ndarray[Any, np.dtype[Any]], y: np.ndarray[Any, np.dtype[Any]], most: int = 0) -> Blocks:
+    """Return examples cut into blocks of one size; the last one is filled up with examples of weight 0.
+
+    Others of which there are more, `most` at most, come in as many blocks of the same size.
+    """
+    count = max(len(x), most)
+    at_once = _TOKENS_AT_ONCE // x.shape[1] if x.dtype.kind == "u" else _EVALUATED_AT_ONCE
+    size = max(1, min(count, at_once))
+    n_blocks = -(-count // size)
     pad = n_blocks * size - len(x)
 
     def cut(array: np.ndarray[Any, np.dtype[Any]]) -> Any:

@@ -1,6 +1,7 @@
 """The maths of training, as pure functions on one member's arrays: begin, update, end an epoch, evaluate."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,18 +54,23 @@ def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
     def evaluate(
         parameters: Parameters, member: Int[Array, ""], vector: Float[Array, " numbers"], data: Data, examples: Blocks
     ) -> Float[Array, " metrics"]:
-        metrics = forward.metrics_of(shape, data.target_scale, data.target_offset, data.target_mean)
+        data = data._replace(own=placement.member(shape, data.own, member))
+        metrics = forward.metrics_on(shape, data)
         its = placement.member(shape, parameters, member)
-        return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, its, examples))
+
+        def seen(block: Blocks) -> Blocks:
+            return Blocks(*batches.as_seen(data, block.x, block.y), block.weights) if shape.most_train else block
+
+        return metrics.values(_evaluated(shape, numbers.unpack(shape.config, vector), metrics, its, examples, seen))
 
     return evaluate
 
 
-def at_epoch_begin(shape: Shape, state: State) -> State:
+def at_epoch_begin(shape: Shape, data: Data, state: State) -> State:
     """Return the state with a new order and empty sums if it is at the beginning of an epoch, else as it is."""
     order, sums, grad_norms = lax.cond(
         state.step % shape.steps_per_epoch == 0,
-        lambda: (batches.order(shape, state), jnp.zeros_like(state.sums), jnp.zeros(())),
+        lambda: (batches.order(shape, data, state), jnp.zeros_like(state.sums), jnp.zeros(())),
         lambda: (state.order, state.sums, state.grad_norms),
     )
     return state._replace(order=order, sums=sums, grad_norms=grad_norms)
@@ -109,12 +115,20 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     rate = _learning_rate(shape, config, state.step - 1)
     optimizer, parameters = config.optimizer, trained(state.parameters)
     updates, _ = optimizer.step(rate).update(limited, optimizer.step_state(state.optimizer), parameters)
-    examples = data.validation.x[0] if shape.n_validation else data.x
-    inputs = forward.inputs_of(shape, config, state.parameters, examples[: diagnosis.EXAMPLES])
+    inputs = forward.inputs_of(shape, config, state.parameters, _to_look_at(shape, data))
     network = shape.network(config)
     given, _ = network.activations(*inputs, None)
     weights, gradients, steps = map(network.by_block, (parameters, gradient, updates))
     return diagnosis.looked(weights, gradients, steps, tuple(each.astype(jnp.float32) for each in given))
+
+
+def _to_look_at(shape: Shape, data: Data) -> Float[Array, "some features"]:
+    """Return the examples whose way through the layers is looked at."""
+    if not shape.n_validation:
+        return data.x[: diagnosis.EXAMPLES]
+    if not shape.most_train:
+        return data.validation.x[0][: diagnosis.EXAMPLES]
+    return batches.examples_at(shape, data, data.own.fold.validation[0][: diagnosis.EXAMPLES])[0]
 
 
 def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:
@@ -148,17 +162,23 @@ def _trouble(state: State, loss: Array, rate: Array, grad_norm: Array) -> Troubl
 
 
 def _evaluated(
-    shape: Shape, config: Config, metrics: Metrics, parameters: Parameters, examples: Blocks
+    shape: Shape,
+    config: Config,
+    metrics: Metrics,
+    parameters: Parameters,
+    blocks: Any,
+    as_examples: Callable[[Any], Blocks],
 ) -> Float[Array, " sums"]:
     loss_function = losses.resolve(config.loss, shape.task)
 
-    def block(sums: Array, examples: Blocks) -> tuple[Array, None]:
+    def block(sums: Array, block: Any) -> tuple[Array, None]:
+        examples = as_examples(block)
         outputs = forward.outputs_of(shape, config, parameters, examples.x, None)
         targets = forward.as_targets(shape, examples.y)
         per_example = forward.losses_of(loss_function, outputs, targets)
         return sums + metrics.sums(per_example, outputs, targets, examples.weights), None
 
-    return lax.scan(block, jnp.zeros(metrics.n_sums), examples)[0]
+    return lax.scan(block, jnp.zeros(metrics.n_sums), blocks)[0]
 
 
 def at_epoch_end(
@@ -168,7 +188,8 @@ def at_epoch_end(
     parts, weights = [metrics.values(state.sums)], to_evaluate(config, state)
     if shape.n_validation:
         validated = [weights, state.average] if config.optimizer.use_ema else [weights]
-        parts.extend(metrics.values(_evaluated(shape, config, metrics, it, data.validation)) for it in validated)
+        to_validate = batches.validation_of(shape, data)
+        parts.extend(metrics.values(_evaluated(shape, config, metrics, it, *to_validate)) for it in validated)
     rate = _learning_rate(shape, config, state.step - 1)
     row = jnp.concatenate([*parts, jnp.stack([rate, state.grad_norms / shape.steps_per_epoch])])
     epoch = (state.step - 1) // shape.steps_per_epoch

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.fold import View
 from trainer.data.splits import Part, Splits
 from trainer.picture_file import COLUMNS, MOST_PASSAGES, ROWS
 
@@ -68,7 +69,7 @@ class Subject:
     brightest: float
 
     @property
-    def part(self) -> Part:
+    def part(self) -> Part | View:
         """Return the part that the examples are from."""
         return self.splits.validation if self.split == "validation" else self.splits.train
 

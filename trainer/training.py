@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer import devices, memory
-from trainer.preparation import Prepared
+from trainer.preparation import Prepared, members
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run
-
-_SEEDS = 1 << 32
 
 
 def start(prepared: Prepared, store: Path) -> RunDirectory:
@@ -33,18 +31,13 @@ def start(prepared: Prepared, store: Path) -> RunDirectory:
 
 
 def start_replicas(prepared: Prepared, store: Path) -> list[tuple[Prepared, RunDirectory]]:
-    """Make the folders of as many runs as `training.replicas` says, with one seed after the other.
+    """Make the folders of as many runs as the config asks for: replicas or folds.
 
     The first one has the config as it is, and leads the group. Returns what `train_together` takes.
     """
-    count, seed = prepared.config.training.replicas, prepared.config.training.seed
-    lead = start(prepared, store)
-    made = [(prepared, lead)]
-    for number in range(1, count):
-        config = prepared.config.changed({"training.seed": (seed + number) % _SEEDS, "training.replicas": 1})
-        one = Prepared(config, prepared.splits)
-        made.append((one, start(one, store)))
-    if count > 1:
+    made = [(one, start(one, store)) for one in members(prepared)]
+    _, lead = made[0]
+    if len(made) > 1:
         for number, (_, directory) in enumerate(made, start=1):
             directory.join(lead.path.name, number, [other.path.name for _, other in made[1:]] if number == 1 else [])
     return made

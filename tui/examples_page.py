@@ -74,8 +74,7 @@ class ExamplesPage(Page):
         source.refresh()
         self._arrange(source.seen)
         if source.seen is not None:
-            of = f" · the first of {len(followed.others) + 1} replicas" if followed.others else ""
-            line = Content(headline(source.seen) + of)
+            line = Content(headline(source.seen) + _of_group(followed))
         else:
             waits = _NONE if followed.run.ended else _WAITING
             line = (
@@ -106,3 +105,12 @@ class ExamplesPage(Page):
 
     def _choose(self) -> None:
         self.show_one(self._applying or (), self._chosen, self.query(Vertical))
+
+
+def _of_group(followed: Followed) -> str:
+    """Return of which group the run is the first, if it leads one."""
+    if not followed.others:
+        return ""
+    config = followed.run.config
+    kind = "folds" if config and config.data.folds else "replicas"
+    return f" · the first of {len(followed.others) + 1} {kind}"

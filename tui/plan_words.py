@@ -53,7 +53,8 @@ def course(outlook: Outlook) -> str:
     if outlook.plan is None:
         return f"{told}."
     steps, training = outlook.plan.steps_per_epoch, outlook.config.training
-    each = f", in each of {training.replicas} runs" if training.replicas > 1 else ""
+    n_runs = outlook.config.n_runs
+    each = f", in each of {n_runs} runs" if n_runs > 1 else ""
     return f"{told}; {steps * training.epochs:,} updates, {steps:,} an epoch{each}."
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data import folding
 from trainer.data.categories import fit_numbers, unseen_apart
+from trainer.data.fold import Fold, View
 from trainer.data.missing import imputed, listed
 from trainer.data.overview import Overview, overview_of
 from trainer.data.refusal import refused
@@ -38,12 +41,30 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
 def _drawn(section: TableSection, table: Table) -> Splits:
     """Return the examples, split and scaled as the section says."""
     parts = _split(section, table)
+    if section.k_fold:
+        folds = _folds(section, table, parts)
+        return folds[0] if section.fold else replace(folds[0], folds=tuple(folds))
     table = imputed(unseen_apart(table, parts[0]), parts[0])
     x_scaling = fit_numbers(table, parts[0], section.standardize)
     y_scaling = _fit_target(section, table, parts[0])
     y = _scaled_target(table, y_scaling)
     # Part by part: all examples may be so many that there is no room for a copy of them.
     train, validation, test = (Part(_scaled(table, rows, x_scaling), y[rows]) for rows in parts)
+    fingerprint = _fingerprint(section.standardize, _scales_target(section, table), table, parts)
+    warnings = (*table.warnings, *_warnings(section, table, parts, x_scaling, y_scaling))
+    return _splits(table, (train, validation, test), x_scaling, y_scaling, fingerprint, warnings)
+
+
+def _splits(
+    table: Table,
+    parts: tuple[Part | View, Part | View, Part | View],
+    x: Scaling,
+    y: Scaling,
+    fingerprint: str,
+    warnings: tuple[str, ...],
+    fold: Fold | None = None,
+) -> Splits:
+    train, validation, test = parts
     return Splits(
         train=train,
         validation=validation,
@@ -53,12 +74,13 @@ def _drawn(section: TableSection, table: Table) -> Splits:
         target_names=table.target_names,
         image_shape=table.image_shape,
         categories=table.categories,
-        x_offset=x_scaling.offset.astype(np.float32),
-        x_scale=x_scaling.scale.astype(np.float32),
-        y_offset=y_scaling.offset.astype(np.float32),
-        y_scale=y_scaling.scale.astype(np.float32),
-        fingerprint=_fingerprint(section.standardize, _scales_target(section, table), table, parts),
-        warnings=(*table.warnings, *_warnings(section, table, parts, x_scaling, y_scaling)),
+        x_offset=x.offset.astype(np.float32),
+        x_scale=x.scale.astype(np.float32),
+        y_offset=y.offset.astype(np.float32),
+        y_scale=y.scale.astype(np.float32),
+        fingerprint=fingerprint,
+        warnings=warnings,
+        fold=fold,
     )
 
 
@@ -86,6 +108,37 @@ def _in_order(table: Table) -> Splits:
     )
 
 
+def _folds(section: TableSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> list[Splits]:
+    """Return the folds that are asked for; they share what they hold."""
+    pool, _, test = parts
+    places = folding.divided(section, table, pool)
+    whole = imputed(table, pool).x[pool]
+    x = folding.robust(fit(whole, section.standardize), whole)
+    y = folding.robust(_fit_target(section, table, pool), table.y[pool])
+    targets = _scaled_target(table, y)
+    pooled, tests = (Part(x.apply(table.x[rows]), targets[rows]) for rows in (pool, test))
+    rows = pool, parts[1], test
+    fingerprint = _fingerprint(section.standardize, _scales_target(section, table), table, rows)
+    held = folding.Held(pooled, tests, x, y, fingerprint)
+    return [_fold(section, table, held, (pool, test), *its) for its in places]
+
+
+def _fold(
+    section: TableSection, table: Table, held: folding.Held, parts: tuple[Rows, Rows],
+    number: int, train: Rows, validation: Rows,
+) -> Splits:  # fmt: skip
+    pool, test = parts
+    whole = imputed(table, pool[train])
+    x, y = fit(whole.x[pool[train]], section.standardize), _fit_target(section, table, pool[train])
+    fill = folding.filled(table, pool[train], x)
+    fold = held.fold(number, section.k_fold, train, validation, x, y, fill)
+    folding.require_finite(fold, table.feature_names)
+    views = View(fold, held.pool, train), View(fold, held.pool, validation), View(fold, held.test, np.arange(len(test)))
+    warnings = (*whole.warnings, *_warnings(section, table, (pool[train], pool[validation], test), x, y))
+    fingerprint = folding.own_fingerprint(held.fingerprint, number, section.k_fold)
+    return _splits(table, views, x, y, fingerprint, warnings, fold)
+
+
 def describe(section: DataSection, file_base: Path | None = None) -> Summary:
     """Return counts and shapes; the second call is free, until the section or its file changes. Raises as `load`."""
     return _seen(section, file_base, section.stamp(file_base))[0]
@@ -101,6 +154,11 @@ def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tupl
     table = section.read(file_base)
     parts = _split(section, table) if isinstance(section, TableSection) else _rows_in_order(table)
     n_train, n_validation, n_test = map(len, parts)
+    if isinstance(section, TableSection) and section.k_fold:
+        pool = parts[0]
+        (_, train, validation), *_ = folding.divided(section, table, pool)
+        n_validation = -(-len(pool) // section.k_fold)
+        n_train, parts = len(pool) - n_validation, (pool[train], pool[validation], parts[2])
     shapes = table.x.shape[1], table.target_names, table.task, table.image_shape
     summary = Summary(n_train, n_validation, n_test, *shapes, tuple(map(len, table.categories)))
     filled = imputed(unseen_apart(table, parts[0]), parts[0])
@@ -119,12 +177,15 @@ def _cut(table: Table, rows: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _split(section: TableSection, table: Table) -> tuple[Rows, Rows, Rows]:
-    """Return the rows of each part: drawn, but for what the source itself sets aside."""
+    """Return the rows of each part: drawn, but for what the source itself sets aside. Folds are still in the first."""
     n_drawn = len(table.x) - table.n_validation - table.n_test
     if n_drawn < LEAST_EXAMPLES:
         raise refused(f"must hold at least {LEAST_EXAMPLES} examples, got {n_drawn}. Add examples.")
     groups = table.y[:n_drawn] if table.task == "classification" else np.zeros(n_drawn, np.int32)
-    shares = 0.0 if table.n_validation else section.validation_split, 0.0 if table.n_test else section.test_split
+    shares = (
+        0.0 if table.n_validation or section.k_fold else section.validation_split,
+        0.0 if table.n_test else section.test_split,
+    )
     train, validation, test = split(groups, *shares, section.seed)
     given = np.arange(n_drawn, len(table.x))
     if table.n_validation:
@@ -174,7 +235,8 @@ def _warnings(
     if section.test_split and not len(parts[2]):
         found.append(f"data.test_split = {section.test_split} of {len(table.x)} examples is none of them")
     if table.task == "classification":
-        found.extend(split_warnings(table.y, table.target_names, parts[1], section.validation_split))
+        wanted = section.k_fold or section.validation_split
+        found.extend(split_warnings(table.y, table.target_names, parts[1], wanted))
     return tuple(found)
 
 

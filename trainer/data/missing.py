@@ -69,6 +69,23 @@ class Gaps:
         )
 
 
+def fill_values(table: Table, train: Rows) -> NDArray[np.float64] | None:
+    """Return what to fill in for each feature, its median in the training part; None where no value is missing.
+
+    NaN for features of which none is missing. Arguments and exceptions as for `imputed`.
+    """
+    if table.x.dtype.kind != "f" or not np.isnan(table.x.min()):
+        return None
+    medians = np.full(table.x.shape[1], np.nan)
+    for column in np.flatnonzero(np.isnan(table.x).any(axis=0)):
+        known = table.x[train, column][~np.isnan(table.x[train, column])]
+        if not known.size:
+            name = quoted(table.feature_names[column])
+            raise refused(f"must have values to fill in from, got none in column {name}. Remove it.", "data.missing")
+        medians[column] = np.median(known)
+    return medians
+
+
 def imputed(table: Table, train: Rows) -> Table:
     """Return the table with every missing number as the median of its column in the training part, and a warning.
 
@@ -79,17 +96,15 @@ def imputed(table: Table, train: Rows) -> Table:
     Raises:
         ConfigError: a column has no value in the training part.
     """
-    if table.x.dtype.kind != "f" or not np.isnan(table.x.min()):
+    medians = fill_values(table, train)
+    if medians is None:
         return table
+    gaps = np.isnan(table.x)
     x = table.x.copy()
-    columns = np.flatnonzero(np.isnan(x).any(axis=0))
-    for column in columns:
-        known = x[train, column][~np.isnan(x[train, column])]
-        if not known.size:
-            name = quoted(table.feature_names[column])
-            raise refused(f"must have values to fill in from, got none in column {name}. Remove it.", "data.missing")
-        x[np.isnan(x[:, column]), column] = np.median(known)
-    count, names = int(np.isnan(table.x).sum()), listed([table.feature_names[column] for column in columns])
+    for column in np.flatnonzero(gaps.any(axis=0)):
+        x[gaps[:, column], column] = medians[column]
+    count = int(gaps.sum())
+    names = listed([table.feature_names[column] for column in np.flatnonzero(gaps.any(axis=0))])
     warning = f"{count} missing values are filled in by the median of the training part, in {names}"
     return replace(table, x=x, warnings=(*table.warnings, warning))
 

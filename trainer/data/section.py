@@ -157,6 +157,16 @@ class DataSection(Section):
         """Return whether a target that is a number is trained on scaled."""
         return False
 
+    @property
+    def folds(self) -> int:
+        """Return into how many folds the examples are divided; 0 for a single split."""
+        return 0
+
+    @property
+    def trains_all_folds(self) -> bool:
+        """Return whether each of them is a run of its own."""
+        return False
+
     @abstractmethod
     def read(self, file_base: Path | None) -> Table:
         """Return all examples of the source, in an order that depends on nothing but the section and its file.
@@ -172,8 +182,37 @@ class DataSection(Section):
 class TableSection(DataSection):
     """A source of examples without an order: those that validate and test are drawn, features are scaled."""
 
+    k_fold: int = fixed(
+        0, "Folds: so many runs at once, each validated on another part of the examples. 0 is off; 5 or 10 is usual.",
+        unit="folds", ge=0, le=256, source="Stone 1974; Kohavi 1995",
+    )  # fmt: skip
+    fold: int = fixed(
+        0, "Which of the folds validates; 0 trains all of them, this run the first.", advanced=True, ge=0, le=256
+    )
     seed: int = fixed(0, "Seed of the split and of generated points.", advanced=True, ge=0, lt=2**63)
     standardize: Standardize = standardize_field("standard")
+
+    @field_validator("k_fold")
+    @classmethod
+    def _is_no_single_fold(cls, k_fold: int) -> int:
+        if k_fold == 1:
+            raise ValueError("must be 0 or at least 2, got 1. Use 0 for a single split.")
+        return k_fold
+
+    @field_validator("fold")
+    @classmethod
+    def _is_one_of_the_folds(cls, fold: int, info: ValidationInfo) -> int:
+        if "k_fold" in info.data and fold > (k_fold := info.data["k_fold"]):
+            raise ValueError(f"must be at most k_fold = {k_fold}, got {fold}.")
+        return fold
+
+    @property
+    def folds(self) -> int:  # noqa: D102
+        return self.k_fold
+
+    @property
+    def trains_all_folds(self) -> bool:  # noqa: D102
+        return self.k_fold > 0 and not self.fold
 
 
 class NumericTargetSection(TableSection):

@@ -32,6 +32,18 @@ def split(groups: NDArray[Any], validation: float, test: float, seed: int) -> tu
     return np.flatnonzero(~tests & ~validates), np.flatnonzero(validates), np.flatnonzero(tests)
 
 
+def deal(groups: NDArray[Any], k: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold, from 0, in which each example validates, shape [examples].
+
+    Folds differ by one example at most, of each group and in all. Arguments as for `split`; `k` is how many folds.
+    """
+    _, compact = np.unique(groups, return_inverse=True)
+    rank = _rank_in_group(compact, np.bincount(compact), seed)
+    fold = np.empty(groups.size, np.int64)
+    fold[np.lexsort((rank, compact))] = np.arange(groups.size) % k
+    return fold
+
+
 def split_warnings(labels: NDArray[Any], names: tuple[str, ...], validation: Rows, wanted: float) -> tuple[str, ...]:
     """Say what is odd about the classes: a single one, or some that cannot be validated.
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.fold import Fold, View
 from trainer.data.section import ImageShape
 from trainer.data.vocabulary import Vocabulary
 from trainer.models import Inputs
@@ -49,11 +50,13 @@ class Splits:
         fingerprint: SHA-256 of the examples as read, their split and their scaling; not of where the file lies.
         warnings: what was found odd, one line each.
         vocabulary: what tokens stand for, else None.
+        fold: which fold it is, and what it shares with the others; None without folds.
+        folds: all of them, this one first, where all are to be trained; else none.
     """
 
-    train: Part
-    validation: Part
-    test: Part
+    train: Part | View
+    validation: Part | View
+    test: Part | View
     task: Task
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
@@ -66,6 +69,13 @@ class Splits:
     fingerprint: str
     warnings: tuple[str, ...]
     vocabulary: Vocabulary | None = None
+    fold: Fold | None = None
+    folds: tuple["Splits", ...] = ()
+
+    @property
+    def shared_fingerprint(self) -> str:
+        """Return what tells whether others train on the same examples, in whatever folds."""
+        return self.fold.fingerprint if self.fold else self.fingerprint
 
     @property
     def train_labels(self) -> dict[str, int]:
@@ -89,8 +99,8 @@ class Splits:
     def summary(self) -> "Summary":
         """Return what a form can tell of them."""
         return Summary(
-            n_train=len(self.train),
-            n_validation=len(self.validation),
+            n_train=self.fold.least_train if self.fold else len(self.train),
+            n_validation=self.fold.most_validation if self.fold else len(self.validation),
             n_test=len(self.test),
             n_features=self.n_features,
             target_names=self.target_names,
@@ -103,6 +113,8 @@ class Splits:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a form can tell of a source: counts of examples and features, names of outputs (classes, tokens).
+
+    Of folds, the fewest that train and the most that validate, which differ by one at most.
 
     Attributes:
         categories: as `Inputs` has them.
