@@ -156,6 +156,7 @@ def test_an_output_far_off_has_a_large_loss_and_a_finite_gradient(loss: Loss, si
 def test_auto_is_the_loss_of_the_task() -> None:
     assert resolve(Auto(), "classification") == SoftmaxCrossEntropy()
     assert resolve(Auto(), "regression") == MeanSquaredError()
+    assert resolve(Auto(), "language_modeling") == SoftmaxCrossEntropy()
     assert resolve(Huber(delta=3.0), "regression") == Huber(delta=3.0)
 
 
