@@ -38,12 +38,20 @@ class Preset:
         return None if self.built_in else self.path.absolute().parent
 
     def load(self) -> Config:
-        """Return its config, named after the file if it has no name. Raises ConfigError with every problem in it."""
+        """Return its config, named after the file if it has no name. Raises ConfigError with every problem in it.
+
+        A built-in one may run the code that it names, which came with the package too.
+        """
         from trainer.config import Config, load
 
         config = load(self.path)
-        is_named = config.name != Config().name
-        return config if is_named else config.changed({"name": clipped(self.name, _LONGEST)})
+        if config.name == Config().name:
+            config = config.changed({"name": clipped(self.name, _LONGEST)})
+        return config.permitted(None) if self.built_in else config
+
+    def permitted(self, config: Config) -> Config:
+        """Return a config made of this preset, which a person named on this command line: it may run its code."""
+        return config.permitted(self.base or Path.cwd())
 
 
 def own_folder() -> Path:

@@ -1,8 +1,9 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from kinds import every_kind, of_kind
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -10,10 +11,9 @@ from textual.widgets import Input, Static
 
 from trainer.config import Config
 from trainer.data import Files
-from trainer.problems import ConfigError, Problem
+from trainer.problems import Problem
 from trainer.schedules import Piecewise
 from trainer.schema import groups, hyperparameters, value_at
-from trainer.validation import discriminator, members
 from tui.form import Form
 from tui.form_controls import Choice, Toggle
 from tui.form_fields import NotAValueError, facts, parse, rule_of_thumb, show, widget_id
@@ -406,20 +406,11 @@ async def test_page_keys_scroll():
         assert "data" in screen_text(app).splitlines()[0]
 
 
-def every_kind() -> Iterator[tuple[str, str]]:
-    for name, field in Config.model_fields.items():
-        if tag := discriminator(field):
-            yield from ((f"{name}.{tag}", kind) for kind in members(field))
-
-
 async def test_every_field_of_every_kind_can_be_mounted_and_read_back():
     app = FormApp()
     async with running(app, 80, 24) as pilot:
         for path, kind in every_kind():
-            try:
-                config = Config().changed({path: kind})
-            except ConfigError:
-                config = Config().changed({path: kind, "data.path": "a.csv"})
+            config = of_kind(path, kind)
             everywhere = {
                 field.path: True for group in groups(config) for field in group.fields if field.name == "enabled"
             }

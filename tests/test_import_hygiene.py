@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-MATHS = {"jax", "jaxlib", "optax"}
+MATHS = {"jax", "jaxlib", "optax", "equinox"}
 SCREENS = {"textual", "rich", "tui", "presets"}
 
 
@@ -32,6 +33,17 @@ def test_a_model_is_summed_up_without_jax():
     )
     assert "trainer" in found
     assert not found & (MATHS | SCREENS)
+
+
+def test_a_network_of_our_own_is_trained_without_equinox(tmp_path: Path):
+    found = loaded(
+        "from pathlib import Path\nfrom trainer.config import Config\nfrom trainer.preparation import prepare\n"
+        "from trainer.training import start, train\n"
+        "prepared = prepare(Config().changed({'training.epochs': 1, 'model.hidden': [4]}))\n"
+        f"assert train(prepared, start(prepared, Path({str(tmp_path)!r}))).status.state == 'finished'"
+    )
+    assert {"jax", "optax", "trainer"} <= found
+    assert not found & ({"equinox"} | SCREENS)
 
 
 @pytest.mark.parametrize(

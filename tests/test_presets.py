@@ -75,6 +75,12 @@ def test_digits_cnn_reads_more_than_985_of_1000_new_digits(trained: Trained) -> 
     assert run.status.best.metric == "val_accuracy"
 
 
+def test_custom_model_is_a_persons_own_and_reads_digits(trained: Trained) -> None:
+    run = trained(presets.load("custom-model"))
+    assert run.status.state == "finished"
+    assert best(run, "val_accuracy") > 0.95
+
+
 def test_breast_cancer_is_told_with_further_metrics(trained: Trained) -> None:
     run = trained(presets.load("breast-cancer"))
     assert run.status.state == "finished"

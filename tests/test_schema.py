@@ -3,6 +3,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from kinds import every_kind, of_kind
 
 import presets
 from trainer import config as configs
@@ -11,17 +12,10 @@ from trainer.callbacks import Callbacks
 from trainer.config import Config
 from trainer.fields import Section
 from trainer.schema import HEADING, Hyperparameter, groups, hyperparameters, live_numbers, value_at
-from trainer.validation import discriminator, members
+from trainer.validation import members
 
 OPTIMIZERS = tuple(members(Config.model_fields["optimizer"]))
-ALL = [
-    Config().changed(
-        {f"{section}.{tag}": kind, "data.path": "x.csv"} if kind in ("path", "images") else {f"{section}.{tag}": kind}
-    )
-    for section, field in Config.model_fields.items()
-    if (tag := discriminator(field))
-    for kind in members(field)
-]
+ALL = [of_kind(key, kind) for key, kind in every_kind()]
 
 
 def kind_of(config: Config) -> str:
@@ -53,7 +47,8 @@ def test_the_groups_have_every_field_of_the_config_once(config: Config) -> None:
 def test_a_group_holds_the_fields_of_its_table_and_begins_with_the_one_that_chooses(config: Config) -> None:
     for group in groups(config):
         assert group.help.endswith(".")
-        assert all(field.section == group.name for field in group.fields)
+        plain = f"{group.name}.arguments"  # a table of plain values belongs to the group around it
+        assert all(field.section in (group.name, plain) for field in group.fields)
         assert [field.selects for field in group.fields] == sorted(
             (field.selects for field in group.fields), reverse=True
         )

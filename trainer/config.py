@@ -5,6 +5,7 @@ dotted word, such as `optimizer.learning_rate`. Loading JAX is not needed to rea
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +18,7 @@ from trainer.data import Data, Digits
 from trainer.fields import Section, fixed, live, structural
 from trainer.further_metrics import MetricsSection
 from trainer.losses import AnyLoss, Auto
-from trainer.models import MLP, AnyModel
+from trainer.models import MLP, AnyModel, Permission
 from trainer.optimizers import Adam, AnyOptimizer
 from trainer.problems import ConfigError, Problem
 from trainer.schedules import AnySchedule, Constant
@@ -142,7 +143,32 @@ class Config(Section):
         for key, value in values.items():
             if key not in kinds:
                 _put(table, key.split("."), value)
-        return type(self).parse(table)
+        return type(self).parse(table).permitted_like(self)
+
+    def permitted(self, folder: Path | None) -> Self:
+        """Return the config with permission to run the code that it names, if it names any.
+
+        To be called where a person named the preset's file on this command line, or said yes to the code; whatever else
+        loads a config can run none. In a run's folder there is no permission, since it may be somebody else's run.
+
+        Args:
+            folder: where the code is looked for first: that of the preset; None for installed packages alone.
+        """
+        if not self.model.code or self.model.permission is not None or (folder is not None and _lies_in_a_run(folder)):
+            return self
+        return self._with_permission(Permission(self.model.code, folder))
+
+    def permitted_like(self, other: Self) -> Self:
+        """Return the config with the permission that another has, where both name the same code."""
+        return self._with_permission(other.model.permission)
+
+    def renewed(self) -> Self:
+        """Return the config with its code, if it may run any, to be read again: its file may have been edited."""
+        return self._with_permission(self.model.permission and replace(self.model.permission))
+
+    def _with_permission(self, permission: Permission | None) -> Self:
+        model = self.model.permitted(permission)
+        return self if model is self.model else self.model_copy(update={"model": model})
 
     @classmethod
     def parse(cls, table: Any, file: str = "", text: str = "") -> Self:
@@ -197,6 +223,13 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     if problems:
         raise ConfigError([Problem(message) for message in problems])
     return found
+
+
+def _lies_in_a_run(folder: Path) -> bool:
+    from trainer.store import is_run
+
+    folder = folder.resolve()
+    return any(map(is_run, (folder, *folder.parents)))
 
 
 def _chooses_kind(key: str, table: Mapping[str, Any]) -> bool:

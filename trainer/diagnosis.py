@@ -5,6 +5,7 @@ and further apart: what happens inside of a network happens early or slowly. Whi
 but their number.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ _SAME: Final = 1e-6
 _NORMS: Final = ("gradient_norm", "weight_norm", "update_ratio")
 _OUTPUTS: Final = ("mean", "std", "dead")
 _HISTOGRAMS: Final = ("weights", "outputs")
+_UNKNOWN: Final = np.full(1, np.nan, np.float32)
 _LENGTH: Final = len(_NORMS) + len(_OUTPUTS) + len(_HISTOGRAMS) * (2 + _BINS)
 
 
@@ -49,7 +51,7 @@ MOST: Final = sum(bool(is_due(epoch)) for epoch in range(MOST_EPOCHS))
 
 
 def looked(
-    parameters: Parameters, gradient: Parameters, updates: Parameters, outputs: tuple[Array, ...]
+    parameters: Parameters, gradient: Parameters, updates: Parameters, outputs: tuple[Array | None, ...]
 ) -> Float[Array, " diagnosis"]:
     """Return all numbers of a diagnosis in a row, as `read` takes them.
 
@@ -57,13 +59,17 @@ def looked(
         parameters: a tree for each layer.
         gradient: likewise.
         updates: what a step adds to the parameters, likewise.
-        outputs: of each layer for the same examples; shape [examples, ..., units] each.
+        outputs: of each layer for the same examples; shape [examples, ..., units] each. None where they are not known.
     """
     numbers = [
         jnp.concatenate([_norms(*trees), _about(given)])
         for *trees, given in zip(parameters, gradient, updates, outputs, strict=True)
     ]
-    values = [part for layer, given in zip(parameters, outputs, strict=True) for part in (_weights(layer), given)]
+    values = [
+        part
+        for layer, given in zip(parameters, outputs, strict=True)
+        for part in (_weights(layer), _UNKNOWN if given is None else given)
+    ]
     histograms = _histograms(values).reshape(len(outputs), -1)
     return jnp.concatenate([jnp.stack(numbers), histograms], axis=1).ravel()
 
@@ -81,7 +87,10 @@ def read(names: tuple[str, ...], vector: np.ndarray[Any, np.dtype[np.float32]]) 
 
 def _layer(row: np.ndarray[Any, np.dtype[np.float32]]) -> Layer:
     plain = len(_NORMS) + len(_OUTPUTS)
-    numbers = dict(zip((*_NORMS, *_OUTPUTS), map(shortest, row[:plain]), strict=True))
+    numbers: dict[str, Any] = dict(zip((*_NORMS, *_OUTPUTS), map(shortest, row[:plain]), strict=True))
+    # A share of units is always a number, whatever the units are.
+    if math.isnan(numbers["dead"]):
+        numbers |= dict.fromkeys(_OUTPUTS)
     histograms = dict(zip(_HISTOGRAMS, row[plain:].reshape(len(_HISTOGRAMS), -1), strict=True))
     return Layer(**numbers, **{name: _distribution(values) for name, values in histograms.items()})
 
@@ -99,17 +108,20 @@ def _norms(layer: Any, gradient: Any, update: Any) -> Float[Array, " norms"]:
 
 
 def _weights(layer: Any) -> Array:
-    return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(layer) if leaf.ndim > 1])
+    leaves = jax.tree.leaves(layer)
+    return jnp.concatenate([leaf.ravel() for leaf in leaves if leaf.ndim > 1] or [leaf.ravel() for leaf in leaves])
 
 
-def _about(outputs: Float[Array, "examples *rest units"]) -> Float[Array, " numbers"]:
+def _about(outputs: Float[Array, "examples *rest units"] | None) -> Float[Array, " numbers"]:
+    if outputs is None:
+        return jnp.full(len(_OUTPUTS), jnp.nan)
     each = outputs.reshape(-1, outputs.shape[-1])
     low, high = each.min(axis=0), each.max(axis=0)
     dead = high - low <= _SAME * jnp.maximum(jnp.abs(low), jnp.abs(high))
     return jnp.stack([each.mean(), each.std(), dead.mean()])
 
 
-def _histograms(values: Sequence[Array]) -> Float[Array, "arrays low_high_counts"]:
+def _histograms(values: Sequence[Any]) -> Float[Array, "arrays low_high_counts"]:
     """Return lowest and highest value of each array, and how many of some lie below the upper end of each equal bin.
 
     All arrays go through one operation: compiled one by one they take a second more.

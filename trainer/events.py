@@ -95,9 +95,9 @@ class Layer(BaseModel):
         gradient_norm: length of the gradient of its parameters.
         weight_norm: length of its parameters.
         update_ratio: length of an update over that of the parameters.
-        mean, std: of its outputs, over units and examples.
-        dead: share of its units that give the same output for every example.
-        weights, outputs: how they are distributed; None where some are no number.
+        mean, std: of its outputs, over units and examples; None where the outputs of this layer are not known.
+        dead: share of its units that give the same output for every example; likewise.
+        weights, outputs: how they are distributed; None where some are no number, or not known.
     """
 
     model_config = ConfigDict(defer_build=True, frozen=True, ser_json_inf_nan="strings")
@@ -105,9 +105,9 @@ class Layer(BaseModel):
     gradient_norm: float
     weight_norm: float
     update_ratio: float
-    mean: float
-    std: float
-    dead: float
+    mean: float | None
+    std: float | None
+    dead: float | None
     weights: Distribution | None
     outputs: Distribution | None
 

@@ -41,12 +41,17 @@ def unpack(config: Config, vector: Any) -> Config:
 
 
 def structure(config: Config) -> tuple[tuple[str, Any], ...]:
-    """Return what is compiled in: the structural values, apart from the data's, which show in its shapes."""
-    return tuple(
+    """Return what is compiled in: the structural values, apart from the data's, which show in its shapes.
+
+    And the code of a person's own: its file may be another one by the next run.
+    """
+    values = (
         (path, value_at(config, path))
         for path, field in hyperparameters(config).items()
         if field.role == "structural" and field.section != "data"
     )
+    permission = config.model.permission
+    return tuple(values) if permission is None else (*values, (permission.target, permission.function))
 
 
 def shortest(value: Any) -> float:

@@ -82,7 +82,7 @@ def member(shape: "Shape", tree: Any, index: "Int[Array, '']") -> Any:
     # Taken by index, the arrays of all members would first be copied to every device.
     def taken(leaf: "Array") -> "Array":
         is_meant = jnp.arange(len(leaf)).reshape(-1, *[1] * (leaf.ndim - 1)) == index
-        return jnp.where(is_meant, leaf, 0).sum(axis=0)
+        return jnp.where(is_meant, leaf, 0).sum(axis=0).astype(leaf.dtype)
 
     return jax.tree.map(taken, tree)
 

@@ -45,7 +45,7 @@ def members(prepared: Prepared) -> list[Prepared]:
 
 
 def prepare(config: Config, base: Path | None = None) -> Prepared:
-    """Read the data and check everything that can be known before JAX is loaded.
+    """Read the data and check everything that can be known before JAX is loaded; a network of one's own needs it.
 
     Args:
         config: what to train.
@@ -63,7 +63,7 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
         splits = load(config.data, base)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    prepared = Prepared(_anchored(config, base), splits)
+    prepared = Prepared(_anchored(config.renewed(), base), splits)
     problems.extend(misfits(prepared.config, splits.summary))
     problems = problems or [*_targets_too_low(config, splits)]
     if problems:
@@ -100,7 +100,7 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
         yield problem
     yield from _unfit_metrics(config, data)
     yield from augmentation.misfits(config.augmentation, data.inputs, config.loss)
-    if problem := config.model.misfit(data.inputs):
+    if problem := config.model.misfit(data.inputs, data.n_outputs):
         yield problem
     else:
         yield from _too_large(config, data, copies or config.n_runs)

@@ -1,8 +1,8 @@
 """The hyperparameters of a config, described: what forms, tables and the engine derive from the declarations."""
 
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -15,6 +15,8 @@ from trainer.validation import discriminator, members
 
 Type = Literal["integer", "number", "switch", "choice", "text", "integers", "numbers", "names"]
 End = Literal["low", "high"]
+
+_SIMPLE: dict[type, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
 
 HEADING = ("schema", "name", "description")
 """What names a config and is no hyperparameter."""
@@ -102,7 +104,7 @@ def value_at(config: Config, path: str) -> Any:
     """Return the value of a dotted key."""
     value: Any = config
     for name in path.split("."):
-        value = getattr(value, name)
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     return value
 
 
@@ -114,9 +116,10 @@ def _groups(section: Section, prefix: str) -> Iterator[Group]:
         path = f"{prefix}{name}"
         tag, kinds = discriminator(declared), tuple(members(declared))
         fields = (
-            _hyperparameter(f"{path}.{key}", inner, kinds if key == tag else ())
+            field
             for key, inner in type(value).model_fields.items()
             if not _is_section(inner)
+            for field in _fields(f"{path}.{key}", inner, kinds if key == tag else (), getattr(value, key))
         )
         ordered = sorted(fields, key=lambda field: not field.selects)
         if ordered:
@@ -126,6 +129,16 @@ def _groups(section: Section, prefix: str) -> Iterator[Group]:
 
 def _is_section(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _fields(path: str, field: FieldInfo, kinds: tuple[str, ...], value: Any) -> Iterator[Hyperparameter]:
+    """Yield a field; of a table of plain values each of them, whose types are those that they have."""
+    if get_origin(field.annotation) is not dict:
+        yield _hyperparameter(path, field, kinds)
+        return
+    text = FieldInfo(annotation=str, description=field.description, json_schema_extra=field.json_schema_extra)
+    for name, each in value.items():
+        yield replace(_hyperparameter(f"{path}.{name}", text, ()), type=_type_of(each))
 
 
 def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hyperparameter:
@@ -175,8 +188,13 @@ def _type(annotation: Any) -> Type:
         each, *_ = get_args(get_args(annotation)[0])
         lists: dict[Any, Type] = {int: "integers", float: "numbers", str: "names"}
         return lists[each]
-    simple: dict[Any, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
-    return simple[annotation]
+    return _SIMPLE[annotation]
+
+
+def _type_of(value: Any) -> Type:
+    if isinstance(value, tuple):
+        return "integers" if isinstance(value[0], int) else "numbers"
+    return _SIMPLE[type(value)]
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None, frozenset[End]]:

@@ -119,7 +119,8 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     network = shape.network(config)
     given, _ = network.activations(*inputs, None)
     weights, gradients, steps = map(network.by_block, (parameters, gradient, updates))
-    return diagnosis.looked(weights, gradients, steps, tuple(each.astype(jnp.float32) for each in given))
+    outputs = jax.tree.map(lambda each: each.astype(jnp.float32), given)
+    return diagnosis.looked(weights, gradients, steps, outputs)
 
 
 def _to_look_at(shape: Shape, data: Data) -> Float[Array, "some features"]:
@@ -141,7 +142,12 @@ def _averaged(config: Config, average: Parameters, parameters: Parameters) -> Pa
     kept = config.optimizer.ema_momentum
     if not config.optimizer.use_ema:
         return average
-    return jax.tree.map(lambda mean, weight: kept * mean + (1 - kept) * weight, average, parameters)
+
+    def mean(average: Array, weight: Array) -> Array:
+        is_constant = not jnp.issubdtype(weight.dtype, jnp.floating)
+        return weight if is_constant else kept * average + (1 - kept) * weight
+
+    return jax.tree.map(mean, average, parameters)
 
 
 def to_evaluate(config: Config, state: State) -> Parameters:

@@ -1,4 +1,7 @@
-"""The model summary: a network by its layers, before anything is computed. Needs neither JAX nor the examples."""
+"""The model summary: a network by its layers, before anything is computed. Needs neither JAX nor the examples.
+
+But for a network of one's own, whose layers only its code knows.
+"""
 
 from dataclasses import dataclass
 
@@ -14,24 +17,18 @@ class ModelSummary:
     Attributes:
         input_shape: of one example.
         layers: first to last.
+        n_parameters: how many numbers are learned.
+        flops: of a forward pass for one example, counted as in `Layer`; of a network of one's own as XLA counts them.
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
-
-    @property
-    def n_parameters(self) -> int:
-        """Return how many numbers are learned."""
-        return sum(layer.n_parameters for layer in self.layers)
-
-    @property
-    def flops(self) -> int:
-        """Return the FLOPs of a forward pass for one example, counted as in `Layer`."""
-        return sum(layer.flops for layer in self.layers)
+    n_parameters: int
+    flops: int
 
 
 def summarize(config: Config, data: Summary) -> ModelSummary:
     """Return the summary of the network that a config means for its data."""
-    return ModelSummary(
-        data.image_shape or (data.n_features,), config.model.network(data.inputs, data.n_outputs).layers
-    )
+    network = config.model.network(data.inputs, data.n_outputs)
+    shape = data.image_shape or (data.n_features,)
+    return ModelSummary(shape, network.layers, network.n_parameters, network.flops)

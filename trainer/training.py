@@ -67,7 +67,9 @@ def train_together(
     directories = [directory for _, directory in runs]
     try:
         for prepared, directory in runs:
-            directory.note(f"training {prepared.config.name!r} in process {os.getpid()}")
+            permission = prepared.config.model.permission
+            by = f" by {permission.words}" if permission else ""
+            directory.note(f"training {prepared.config.name!r}{by} in process {os.getpid()}")
         _train(runs, cancelled or threading.Event())
     except Exception as error:  # noqa: BLE001 the one place: whatever fails in a run is told by the run
         for directory in directories:

@@ -79,11 +79,14 @@ def summary(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
     ] = None,
     as_json: Json = False,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Run the code of a custom model, to tell of it.")
+    ] = False,
 ) -> None:
     """Tell layers, data, memory and learning rate of a preset, without training."""
     from tui.summary import print_summary
 
-    print_summary(preset, settings or [], as_json)
+    print_summary(preset, settings or [], as_json, run_code)
 
 
 @cli.command("lr-find")

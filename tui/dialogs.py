@@ -27,7 +27,7 @@ _CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip=
 
 
 class Question(Sparing, ModalScreen[bool | None]):
-    """Yes or no. Escape and n mean no."""
+    """Yes or no. Escape and n mean no, enter yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _CLOSE,
@@ -50,6 +50,12 @@ class Question(Sparing, ModalScreen[bool | None]):
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+
+class RiskyQuestion(Question):
+    """A question where enter means no: what would be done cannot be undone."""
+
+    AUTO_FOCUS = "#no"
 
 
 _HINT = (

@@ -1,6 +1,7 @@
 """A config while it is being edited: what it was, what was typed since, what is wrong with it."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from trainer.config import Config
@@ -88,6 +89,10 @@ class Draft:
         """Take problems found elsewhere, each of which stays until its field is edited."""
         self._told = {problem.key: problem.message for problem in problems}
 
+    def permit(self, folder: Path | None) -> None:
+        """Let the code that the config names run; a person said so. Argument as for `Config.permitted`."""
+        self._base = self._base.permitted(folder)
+
     def _forget(self, path: str) -> None:
         for notes in (self._edits, self._unread, self._told):
             notes.pop(path, None)
@@ -127,5 +132,5 @@ def _swapped(config: Config, path: str, kind: str) -> Config:
 def _value_at(config: Config, path: str, missing: Any = None) -> Any:
     try:
         return value_at(config, path)
-    except AttributeError:
+    except (AttributeError, KeyError):
         return missing

@@ -100,7 +100,7 @@ def _what(event: Event) -> str:
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
         case Layers():
-            dead = max(layer.dead for layer in event.layers.values()) if event.layers else 0.0
+            dead = max((layer.dead or 0.0 for layer in event.layers.values()), default=0.0)
             return f"looked into {len(event.layers)} layers, at most {dead:.0%} of the units of one dead"
         case Epoch():
             return metrics_line(event.metrics)

@@ -33,7 +33,7 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
     """Train a preset; return the exit code. Raises ConfigError, RunError: nothing was created."""
     values = parse_settings(settings)
     found = presets.find(preset)
-    config = found.load().changed({**values, **({"name": name} if name else {})})
+    config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
     prepared = prepare(config, found.base)
     started = start_replicas(prepared, store(runs))
     _, lead = started[0]

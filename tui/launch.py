@@ -45,10 +45,13 @@ def launch(words: list[str], runs: Path | None) -> int:
 
 
 def _loader(preset: presets.Preset) -> Callable[[], Config]:
-    """Return what gives the preset's config; a person's own is read at once, since it may have problems to tell."""
+    """Return what gives the preset's config; a person's own is read at once, since it may have problems to tell.
+
+    They named it, so that it may run the code that it names.
+    """
     if preset.built_in:
         return preset.load
-    config = preset.load()
+    config = preset.permitted(preset.load())
     return lambda: config
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _NAME_WIDTH = 10
+_UNKNOWN = "–"
 
 
 class _LayerChart(Panel):
@@ -150,11 +151,17 @@ def _ratio(layer: Layer) -> Content:
 def _dead(layer: Layer) -> Content:
     from trainer.insights.story import DEAD
 
+    if layer.dead is None:
+        return Content(_UNKNOWN)
     return _warned(f"{layer.dead:.0%}", is_odd=layer.dead >= DEAD)
 
 
 def _plain(name: str) -> Callable[[Any], Content]:
-    return lambda layer: Content(f"{getattr(layer, name):.3g}")
+    def cell(layer: Layer) -> Content:
+        value = getattr(layer, name)
+        return Content(_UNKNOWN if value is None else f"{value:.3g}")
+
+    return cell
 
 
 _COLUMNS = (
@@ -165,5 +172,7 @@ _COLUMNS = (
     _Column("out mean", 8, _plain("mean"), 70),
     _Column("out std", 7, _plain("std"), 70),
     _Column("weight values", 16, lambda layer: _spark(layer.weights), 88),
-    _Column("output values", 16, lambda layer: _spark(layer.outputs), 106),
+    _Column(
+        "output values", 16, lambda layer: _spark(layer.outputs) if layer.std is not None else Content(_UNKNOWN), 106
+    ),
 )

@@ -18,7 +18,8 @@ def print_search(preset: str, settings: list[str], lowest: float, highest: float
     if not lowest < highest:
         raise ConfigError(f"--from must be below --to, got {lowest:g} and {highest:g}.")
     found = presets.find(preset)
-    prepared = prepare(found.load().changed(parse_settings(settings)), found.base)
+    config = found.permitted(found.load().changed(parse_settings(settings)))
+    prepared = prepare(config, found.base)
     from trainer.devices import prepare_jax
 
     prepare_jax()

@@ -62,20 +62,24 @@ def _outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[
     from trainer.preparation import misfits, prepare
     from trainer.problems import ConfigError
     from trainer.summary import summarize
-
-    data = describe(config.data, base)
-    known = Outlook(config, data, overview(config.data, base), summarize(config, data))
-    yield known
-    if problems := [*misfits(config, data)]:
-        raise ConfigError(problems)
     from tui.training_host import load
 
+    data, fresh = describe(config.data, base), config.renewed()
+    known = Outlook(config, data, overview(config.data, base))
+    if config.model.permission is not None:
+        yield known
+        load()  # what its code makes is not known without JAX
+    if fresh.model.misfit(data.inputs, data.n_outputs) is None:
+        known = replace(known, summary=summarize(fresh, data))
+    yield known
+    if problems := [*misfits(fresh, data)]:
+        raise ConfigError(problems)
     load()
     from trainer.plan import compile_ahead, plan
 
-    planned = plan(config, data)
+    planned = plan(fresh, data)
     yield replace(known, plan=planned)
     if compiles and not planned.is_compiled:
         yield replace(known, plan=planned, is_compiling=True)
-        compile_ahead(prepare(config, base))
-        yield replace(known, plan=plan(config, data))
+        compile_ahead(prepare(fresh, base))
+        yield replace(known, plan=plan(fresh, data))

@@ -73,7 +73,8 @@ def aligned(rows: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> lis
 
 
 def _layer_row(layer: Layer) -> tuple[str, str, str, str, str]:
-    return layer.name, _shape(layer.shape), f"{layer.n_parameters:,}", f"{layer.flops:,}", layer.words
+    shape, flops = (_shape(layer.shape) if layer.shape else ""), ("" if layer.flops is None else f"{layer.flops:,}")
+    return layer.name, shape, f"{layer.n_parameters:,}", flops, layer.words
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -162,24 +162,15 @@ class TrainScreen(Sparing, Screen[None]):
 
     def action_run(self) -> None:
         """Train what the form says."""
-        config = self._config_for("ctrl+r starts the next")
-        if config is not None:
-            self.host.start(config, self._base)
-            self.run_view.show_waiting("preparing: reading data, compiling")
+        self._with_config("ctrl+r starts the next", self._run)
 
     def action_find_rate(self) -> None:
         """Try a range of learning rates; the one taken goes into the form."""
-        config = self._config_for("ctrl+l tries rates")
-        if config is not None:
-            from tui.lr_screen import LearningRateFinder
-
-            self.app.push_screen(LearningRateFinder(config, self._base), self._take_rate)
+        self._with_config("ctrl+l tries rates", self._find_rate)
 
     def action_compile(self) -> None:
         """Compile what the form says, and show its plan."""
-        if self._config_for("ctrl+t compiles") is not None:
-            self._show_page(PAGES.index(PlanPage))
-            self.plan.compile()
+        self._with_config("ctrl+t compiles", self._compile)
 
     def action_flip(self) -> None:
         """Go to the form, or from it to the panels; on a small screen only one of them is there."""
@@ -292,7 +283,9 @@ class TrainScreen(Sparing, Screen[None]):
         except ConfigError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self.notify(f"Saved {path}", markup=False)
+        permission = config.permitted(self._base or Path.cwd()).model.permission
+        code = permission and permission.file
+        self.notify(f"Saved {path}{f'; copy {code} beside it' if code else ''}", markup=False)
 
     def _stop(self, agreed: bool | None) -> None:
         if not agreed:
@@ -304,6 +297,45 @@ class TrainScreen(Sparing, Screen[None]):
             self._send(directory, Stop(by=_BY))
         else:  # it is still being started
             self.host.cancel()
+
+    def _run(self, config: Config) -> None:
+        self.host.start(config, self._base)
+        self.run_view.show_waiting("preparing: reading data, compiling")
+
+    def _find_rate(self, config: Config) -> None:
+        from tui.lr_screen import LearningRateFinder
+
+        self.app.push_screen(LearningRateFinder(config, self._base), self._take_rate)
+
+    def _compile(self, config: Config) -> None:  # noqa: ARG002 the page follows the form
+        self._show_page(PAGES.index(PlanPage))
+        self.plan.compile()
+
+    def _with_config(self, then: str, act: Callable[[Config], None]) -> None:
+        """Do something with what the form says; ask first where that runs code that nobody gave permission for."""
+        config = self._config_for(then)
+        if config is None:
+            return
+        asked = config.permitted(self._base or Path.cwd()).model.permission
+        if asked is None or config.model.permission is not None:
+            act(config)
+            return
+        from tui.dialogs import RiskyQuestion
+
+        def answer(agreed: bool | None) -> None:
+            if agreed:
+                self._permit()
+                self._with_config(then, act)
+
+        question = f"This runs code of your own or of somebody else, with all that you may do here:\n{asked.words}"
+        self.app.push_screen(RiskyQuestion(question, "Run it", "Do not"), answer)
+
+    def _permit(self) -> None:
+        """Take note that the code which the form names may run, until another one is named."""
+        self.form.draft.permit(self._base or Path.cwd())
+        if self.form.config is not None:
+            self._preset = self._preset.permitted_like(self.form.config)
+        self._follow_form()
 
     def _config_for(self, then: str) -> Config | None:
         """Return what the form says, if the device is free for it; else say why not, and what to press then."""

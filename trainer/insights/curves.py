@@ -5,6 +5,7 @@ import math
 import statistics
 
 from trainer.insights.story import LONG_STEP, Seen, Story
+from trainer.models import Custom
 
 _PATIENCE = 5
 """Epochs that a rule waits before it believes what it sees."""
@@ -25,9 +26,10 @@ _POOR_ACCURACY, _POOR_R2 = 0.8, 0.5
 def constant_start(story: Story) -> Seen | None:
     """Weights that start equal stay equal within a layer, and with zeros no gradient passes at all."""
     model = story.config.model
-    if model.initializer not in ("zeros", "ones") or model.is_linear or not _still(story, 3, 0.05):
+    initializer = None if isinstance(model, Custom) else model.initializer
+    if initializer not in ("zeros", "ones") or model.is_linear or not _still(story, 3, 0.05):
         return None
-    initializer, first, last = model.initializer, story.first["loss"], story.last["loss"]
+    first, last = story.first["loss"], story.last["loss"]
     return Seen(
         f'model.initializer = "{initializer}" cannot learn: all neurons of a layer start equal, get the same '
         f"gradient and stay equal (loss {first:.4g} -> {last:.4g}). Use glorot_uniform.",

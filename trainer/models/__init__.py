@@ -12,9 +12,11 @@ from pydantic import Field
 
 from trainer.models.attention import Transformer
 from trainer.models.convolution import CNN, ResNet
+from trainer.models.custom import Custom
 from trainer.models.language import TransformerLM
 from trainer.models.mlp import MLP
 from trainer.models.network import Inputs, Layer, Network, Noise
+from trainer.models.permission import Permission
 from trainer.models.recurrent import GRU, LSTM
 from trainer.models.section import Activation, Initializer, Model, Norm
 
@@ -25,6 +27,7 @@ __all__ = [
     "MLP",
     "Activation",
     "AnyModel",
+    "Custom",
     "Initializer",
     "Inputs",
     "Layer",
@@ -32,9 +35,12 @@ __all__ = [
     "Network",
     "Noise",
     "Norm",
+    "Permission",
     "ResNet",
     "Transformer",
     "TransformerLM",
 ]
 
-AnyModel = Annotated[MLP | CNN | ResNet | GRU | LSTM | Transformer | TransformerLM, Field(discriminator="kind")]
+AnyModel = Annotated[
+    MLP | CNN | ResNet | GRU | LSTM | Transformer | TransformerLM | Custom, Field(discriminator="kind")
+]

@@ -143,8 +143,8 @@ class ResidualBlock(Block):
 class ForPictures(Model):
     """A model that needs pictures."""
 
-    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: D102
-        return super().misfit(inputs) or (_NO_PICTURES if inputs.image_shape is None else None)
+    def misfit(self, inputs: Inputs, outputs: int) -> Problem | None:  # noqa: D102
+        return super().misfit(inputs, outputs) or (_NO_PICTURES if inputs.image_shape is None else None)
 
 
 class CNN(ForPictures):

@@ -25,7 +25,7 @@ class TransformerLM(Attending):
         advanced=True, source="Press and Wolf 2017",
     )  # fmt: skip
 
-    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: D102
+    def misfit(self, inputs: Inputs, outputs: int) -> Problem | None:  # noqa: ARG002, D102
         return None if inputs.vocabulary else _NO_TEXT
 
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102

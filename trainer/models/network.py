@@ -83,23 +83,29 @@ class Statistics(NamedTuple):
     variance: Float[Array, " units"]
 
 
+class Constant(NamedTuple):
+    """An array that a network was made with and that no training changes; part of the parameters, but not trained."""
+
+    value: Array
+
+
 class Layer(NamedTuple):
-    """One block of a network, as a summary tells it.
+    """One part of a network, as a summary tells it.
 
     Attributes:
         name: such as "hidden_1".
         words: what it does, in order, such as "dense relu".
-        shape: of its output for one example.
+        shape: of its output for one example; None where it is not known.
         n_parameters: numbers that it learns.
-        flops: of the forward pass for one example. A multiply-add is two; only the products with weights and, in
-            attention, of the steps with one another are counted.
+        flops: of the forward pass for one example; None where they are not known. A multiply-add is two; only the
+            products with weights and, in attention, of the steps with one another are counted.
     """
 
     name: str
     words: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     n_parameters: int
-    flops: int
+    flops: int | None
 
 
 @dataclass(frozen=True)
@@ -139,29 +145,69 @@ class Block:
         """
 
 
-@dataclass(frozen=True)
 class Network:
-    """Blocks one after the other; the parameters are a tuple with a tree for each."""
-
-    blocks: tuple[Block, ...]
+    """Layers, in order; the parameters are a tuple with a tree for each."""
 
     @property
+    @abstractmethod
     def layers(self) -> tuple[Layer, ...]:
-        """Return what a summary tells, first to last."""
-        return tuple(block.layer for block in self.blocks)
+        """Return what a summary tells, first to last; not while traced."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """Return the name of each block."""
-        return tuple(block.name for block in self.blocks)
+        """Return the name of each layer."""
+        return tuple(layer.name for layer in self.layers)
 
     @property
     def n_parameters(self) -> int:
         """Return how many numbers are learned."""
         return sum(layer.n_parameters for layer in self.layers)
 
+    @property
+    def flops(self) -> int:
+        """Return the FLOPs of a forward pass for one example, counted as in `Layer`."""
+        return sum(layer.flops or 0 for layer in self.layers)
+
+    @abstractmethod
     def init(self, key: PRNGKeyArray) -> tuple[Any, ...]:
         """Return the parameters to begin with."""
+
+    def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what each layer computes with: its own parameters, or those that it shares."""
+        return parameters
+
+    @abstractmethod
+    def activations(
+        self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return what each layer gives, the outputs last, and the parameters after seeing the batch.
+
+        None for a layer whose outputs are not known. Arguments as for `apply`.
+        """
+
+    def apply(
+        self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
+    ) -> Float[Array, "batch outputs"]:
+        """Return the outputs; `noise` is the update's randomness, None means evaluation."""
+        outputs: Array = self.activations(parameters, x, noise)[0][-1]
+        return outputs
+
+
+@dataclass(frozen=True)
+class Sequential(Network):
+    """Blocks one after the other."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:  # noqa: D102
+        return tuple(block.layer for block in self.blocks)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:  # noqa: D102
+        return tuple(block.name for block in self.blocks)
+
+    def init(self, key: PRNGKeyArray) -> tuple[Any, ...]:  # noqa: D102
         import jax
 
         keys = jax.random.split(key, len(self.blocks))
@@ -169,23 +215,15 @@ class Network:
             block.init(key) if block.shares is None else () for block, key in zip(self.blocks, keys, strict=True)
         )
 
-    def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return what each block computes with: its own parameters, or those that it shares."""
+    def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: D102
         return tuple(
             its if block.shares is None else parameters[block.shares]
             for block, its in zip(self.blocks, parameters, strict=True)
         )
 
-    def apply(
-        self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
-    ) -> Float[Array, "batch outputs"]:
-        """Return the outputs; `noise` is the update's randomness, None means evaluation."""
-        return self.activations(parameters, x, noise)[0][-1]
-
-    def activations(
+    def activations(  # noqa: D102
         self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        """Return what each block gives to the next, the outputs last, and the parameters after seeing the batch."""
         given, seen = [], []
         for block, its in zip(self.blocks, self.by_block(parameters), strict=True):
             x, after = block.apply(its, x, noise)
@@ -195,21 +233,21 @@ class Network:
 
 
 def trained(parameters: Any) -> Any:
-    """Return the parameters without statistics: None in their place, which is no leaf."""
+    """Return the parameters without what is not trained: None in its place, which is no leaf."""
     import jax
 
-    return jax.tree.map(lambda part: None if _is_seen(part) else part, parameters, is_leaf=_is_seen)
+    return jax.tree.map(lambda part: None if _is_untrained(part) else part, parameters, is_leaf=_is_untrained)
 
 
 def with_statistics(parameters: Any, seen: Any) -> Any:
-    """Return parameters, as `trained` gives them, with the statistics of others of the same network."""
+    """Return parameters, as `trained` gives them, with what is not trained of others of the same network."""
     import jax
 
     return jax.tree.map(
         lambda part, other: other if part is None else part, parameters, seen,
-        is_leaf=lambda part: part is None or _is_seen(part),
+        is_leaf=lambda part: part is None or _is_untrained(part),
     )  # fmt: skip
 
 
-def _is_seen(part: Any) -> bool:
-    return isinstance(part, Statistics)
+def _is_untrained(part: Any) -> bool:
+    return isinstance(part, Statistics | Constant)

@@ -165,8 +165,8 @@ class RecurrentModel(Model):
     initializer: Initializer = section.initializer()
     dropout: float = section.dropout()
 
-    def misfit(self, inputs: Inputs) -> Problem | None:  # noqa: ARG002, D102
-        return None
+    def misfit(self, inputs: Inputs, outputs: int) -> Problem | None:  # noqa: D102
+        return None if inputs.vocabulary else super().misfit(inputs, outputs)
 
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:  # noqa: D102
         (steps, width), last = inputs.steps, self.units[-1]

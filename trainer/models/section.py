@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from trainer.fields import Section, live, structural
-from trainer.models.network import Inputs, Network
+from trainer.models.network import Inputs, Network, Sequential
 from trainer.problems import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PRNGKeyArray
 
     from trainer.models.network import Block
+    from trainer.models.permission import Permission
 
 Activation = Literal[
     "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus",
@@ -79,21 +79,35 @@ class Model(Section):
 
     TAKES_CATEGORIES: ClassVar[bool] = False
 
-    @abstractmethod
     def blocks(self, inputs: Inputs, outputs: int) -> tuple[Block, ...]:
         """Return the parts of the network, first to last."""
+        raise NotImplementedError
 
     def network(self, inputs: Inputs, outputs: int) -> Network:
         """Return the network for such examples and so many outputs."""
-        return Network(self.blocks(inputs, outputs))
+        return Sequential(self.blocks(inputs, outputs))
+
+    @property
+    def code(self) -> str:
+        """Return the function of a person's own that makes the network, as module:function; "" where there is none."""
+        return ""
+
+    @property
+    def permission(self) -> Permission | None:
+        """Return the permission to run that code, if there is one."""
+        return None
+
+    def permitted(self, permission: Permission | None) -> Self:  # noqa: ARG002
+        """Return the model with permission to run its code, if it has any and is what the permission is for."""
+        return self
 
     @property
     def is_linear(self) -> bool:
         """Return whether there is nothing between inputs and outputs."""
         return False
 
-    def misfit(self, inputs: Inputs) -> Problem | None:
-        """Return why such examples do not fit, if they do not."""
+    def misfit(self, inputs: Inputs, outputs: int) -> Problem | None:  # noqa: ARG002
+        """Return why no network can be had for such examples and so many outputs, if none can."""
         if inputs.vocabulary:
             return _NO_NUMBERS
         return _NO_TABLES if inputs.categories and not self.TAKES_CATEGORIES else None
