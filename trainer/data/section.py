@@ -131,7 +131,10 @@ class DataSection(Section):
     """Fields that name files or folders."""
 
     validation_split: float = structural(
-        0.2, "Share of the examples that validates; they are never trained on.", ge=0, lt=0.9
+        0.2,
+        "Share of the examples that validates and is never trained on; with k_fold, each fold has its own part.",
+        ge=0,
+        lt=0.9,
     )
     test_split: float = structural(
         0.0, "Share of the examples set aside for one look at the very end.", advanced=True, ge=0, lt=0.9
