@@ -259,7 +259,7 @@ SOURCES = ["digits", "iris", "diabetes", "moons"]
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("kind", members(Config.model_fields["model"]).keys() - {"custom"})
+@pytest.mark.parametrize("kind", sorted(members(Config.model_fields["model"]).keys() - {"custom"}))
 def test_every_kind_of_model_trains_on_every_kind_of_data_or_is_refused(trained: Any, kind: str, source: str) -> None:
     small = {"mlp": {"hidden": [8], "norm": "batch"}, "cnn": {"filters": [4], "hidden": []},
              "resnet": {"filters": [4, 4]}, "gru": {"units": [8]}, "lstm": {"units": [8]},
