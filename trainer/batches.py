@@ -1,17 +1,22 @@
-"""The batches of an epoch: the order of the examples, and those that an update is made on."""
+"""The batches of an epoch: the order of the examples, and those that an update is made on.
+
+Where examples stream, the order is that of the buffer on the device: the place in the epoch says which one it is.
+"""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from trainer import forward, keys
 from trainer.shape import Shape
 from trainer.state import Blocks, Data, State
+
+_LAST: Final = 0xFFFFFFFF
 
 
 class Batch(NamedTuple):
@@ -24,7 +29,10 @@ class Batch(NamedTuple):
 
 def examples_at(shape: Shape, data: Data, rows: Int[Array, " some"]) -> tuple[Array, Array]:
     """Return features and targets of some examples, as trained on."""
-    return as_seen(data, data.x[rows], data.y[rows]) if shape.most_train else (data.x[rows], data.y[rows])
+    x, y = data.x[rows], data.y[rows]
+    if shape.most_train:
+        return as_seen(data, x, y)
+    return (_scaled(data, x), y) if shape.buffer else (x, y)
 
 
 def as_seen(data: Data, x: Array, y: Array) -> tuple[Array, Array]:
@@ -32,6 +40,15 @@ def as_seen(data: Data, x: Array, y: Array) -> tuple[Array, Array]:
     fold = data.own.fold
     x, y = ((held - change.offset) / change.scale if change else held for held, change in ((x, fold.x), (y, fold.y)))
     return x if isinstance(fold.fill, tuple) else jnp.where(jnp.isnan(x), fold.fill, x), y
+
+
+def _scaled(data: Data, x: Num[Array, "some features"]) -> Float[Array, "some features"]:
+    """Return features as trained on, from those that a buffer holds as the file has them."""
+    x = x.astype(jnp.float32)
+    if not data.x_scaling:
+        return x
+    offset, scale = data.x_scaling
+    return (x - offset) / scale
 
 
 def validation_of(shape: Shape, data: Data) -> tuple[Any, Callable[[Any], Blocks]]:
@@ -42,12 +59,25 @@ def validation_of(shape: Shape, data: Data) -> tuple[Any, Callable[[Any], Blocks
     return (fold.validation, fold.weights), lambda block: Blocks(*examples_at(shape, data, block[0]), block[1])
 
 
-def order(shape: Shape, data: Data, state: State) -> Int[Array, " order"]:
-    """Return the epoch's order of the examples; the last batch is filled up from the start, with weight 0.
+def begins(shape: Shape, state: State) -> Bool[Array, ""]:
+    """Return whether the next update is the first one on its examples: of the epoch, or of the buffer."""
+    return _place(shape, state) == 0
 
-    With folds, whose training parts differ by one example at most, those of the smallest decide how many updates there
-    are. A larger part has its last example in the last batch, or, where that is full, leaves it out of this epoch.
+
+def start_of(shape: Shape, state: State) -> Int[Array, ""]:
+    """Return the place in the order at which the next update's batch starts."""
+    return _place(shape, state) * shape.config.training.batch_size
+
+
+def order(shape: Shape, data: Data, state: State) -> Int[Array, " order"]:
+    """Return the order of the epoch's examples, or of the buffer's.
+
+    The last batch is filled up from the start, with weight 0. With folds, whose training parts differ by one example at
+    most, those of the smallest decide how many updates there are. A larger part has its last example in the last batch,
+    or, where that is full, leaves it out of this epoch.
     """
+    if shape.buffer:
+        return _order_of_buffer(shape, state)
     key = keys.key(state.seed, keys.ORDER, state.step // shape.steps_per_epoch)
     # The first round of `jax.random.permutation`. With many examples that sorts again, which takes as long as thirty
     # updates, lest two of them have the same number: one pair in four billion, which would keep its order.
@@ -64,9 +94,39 @@ def batch_at(shape: Shape, data: Data, state: State, start: Int[Array, ""]) -> B
     """Return the batch that starts at this place of the epoch's order."""
     size = shape.config.training.batch_size
     rows = lax.dynamic_slice_in_dim(state.order, start, size)
-    rows, n_train = (data.own.fold.train[rows], data.own.fold.n_train) if shape.most_train else (rows, shape.n_train)
+    count = _count(shape, state)
+    if shape.most_train:
+        rows, count = data.own.fold.train[rows], data.own.fold.n_train
     x, y = examples_at(shape, data, rows)
     targets = forward.as_targets(shape, y)
-    is_one = start + jnp.arange(size) < n_train
+    is_one = start + jnp.arange(size) < count
     weights = is_one.astype(jnp.float32) if shape.has_partial_batch else jnp.ones(size)
     return Batch(x, targets, weights)
+
+
+def _place(shape: Shape, state: State) -> Int[Array, ""]:
+    """Return how many updates were made on the examples: of the epoch, or of the buffer."""
+    place = state.step % shape.steps_per_epoch
+    return place % shape.steps_per_buffer if shape.buffer else place
+
+
+def _order_of_buffer(shape: Shape, state: State) -> Int[Array, " order"]:
+    """Return the order within the buffer in progress, whose last places may hold no examples.
+
+    The key is that of a whole epoch where one buffer is all of it, and then the order is the same too.
+    """
+    place = state.step % shape.steps_per_epoch // shape.steps_per_buffer
+    number = state.step // shape.steps_per_epoch * shape.buffers_per_epoch + place
+    bits = jax.random.bits(jax.random.split(keys.key(state.seed, keys.ORDER, number))[1], (shape.buffer,))
+    places, count = jnp.arange(shape.buffer), _count(shape, state)
+    # What holds no example comes last, behind examples with the same number: sorting keeps the order of equals.
+    permutation = jnp.argsort(jnp.where(places < count, bits, np.uint32(_LAST))).astype(jnp.int32)
+    return permutation[places % count]
+
+
+def _count(shape: Shape, state: State) -> Int[Array, ""] | int:
+    """Return how many examples there are in an epoch, or in the buffer in progress."""
+    if not shape.buffer:
+        return shape.n_train
+    place = state.step % shape.steps_per_epoch // shape.steps_per_buffer
+    return jnp.minimum(shape.buffer, shape.n_train - place * shape.buffer)

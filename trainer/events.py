@@ -33,13 +33,20 @@ class Record(BaseModel):
 
 
 class Started(Record):
-    """Training begins; `device` in words, `resumed_from` a step or None."""
+    """Training begins.
+
+    Attributes:
+        resumed_from: updates done before, or None.
+        device: in words.
+        buffer: examples on the device at a time where they stream, else 0, and left out.
+    """
 
     kind: Literal["started"] = "started"
     resumed_from: int | None = None
     n_parameters: int
     device: str
     steps_per_epoch: int
+    buffer: Annotated[int, Field(exclude_if=lambda count: count == 0)] = 0
 
 
 class Compiled(Record):
@@ -63,11 +70,16 @@ class Spread(BaseModel):
     last: float
 
 
+InputStall = Annotated[float | None, Field(exclude_if=lambda share: share is None)]
+"""Share of the training so far in which the devices waited for examples; None, and left out, where none stream."""
+
+
 class Steps(Record):
     """Metrics over the updates since the last such record."""
 
     kind: Literal["steps"] = "steps"
     metrics: dict[str, Spread]
+    input_stall: InputStall = None
 
 
 class Epoch(Record):
@@ -76,6 +88,7 @@ class Epoch(Record):
     kind: Literal["epoch"] = "epoch"
     metrics: dict[str, float]
     examples_per_second: float
+    input_stall: InputStall = None
 
 
 class Distribution(BaseModel):

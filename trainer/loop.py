@@ -18,6 +18,7 @@ from trainer import advance, horizons, memory, placement, program
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
+from trainer.feed import feed_of
 from trainer.looking import Looking
 from trainer.member import Member
 from trainer.preparation import Prepared
@@ -38,10 +39,11 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call on its way: its reports, when it began, and where the training stood."""
+    """A call on its way: its reports, when it began, the seconds then waited for examples, where the training stood."""
 
     reports: Any
     began: float
+    waited: float
     first_step: int
 
 
@@ -88,10 +90,11 @@ class Loop:
         """Return what to tell of memory that ran out, after letting go of all that the training has on the devices."""
         self._looking.close()
         self._looking = Looking(self._members)
-        for name in ("_data", "_test", "_state"):
+        self._let_go_of_examples()
+        for name in ("_test", "_state"):
             vars(self).pop(name, None)
         splits = self._prepared.splits
-        data = program.examples(splits, self._own())
+        data = program.examples(splits, self._own(), self._shape.buffer)
         held = program.held_test(splits)
         test = blocks(held.x, held.y) if len(held) else None
         need = program.need(self._shape, data, test)
@@ -99,14 +102,19 @@ class Loop:
 
     def close(self) -> None:
         """Let go of files and threads."""
+        self._let_go_of_examples()
         self._looking.close()
         for member in self._members:
             member.close()
 
+    def _let_go_of_examples(self) -> None:
+        if feed := vars(self).pop("_feed", None):
+            feed.close()
+
     def _begin(self) -> None:
         splits = self._prepared.splits
+        self._feed = feed_of(splits, self._shape, self._own())
         whole = placement.whole(self._shape)
-        self._data = program.place(splits, placement.of_data(self._shape), self._own())
         held = program.held_test(splits)
         self._test = program.place_blocks(held, whole) if len(held) else None
         compilations = self._compile()
@@ -116,6 +124,7 @@ class Loop:
             n_parameters=self._prepared.n_parameters,
             device=device_words(self._shape.devices),
             steps_per_epoch=self._shape.steps_per_epoch,
+            buffer=self._shape.buffer,
         )
         for member in self._members:
             _tell(member, compilations)
@@ -124,7 +133,7 @@ class Loop:
                 member.directory.record(Warned(message=warning))
 
     def _compile(self) -> tuple[Compilation, ...]:
-        self._program, compilations = program.compiled(self._shape, self._data, self._test)
+        self._program, compilations = program.compiled(self._shape, self._feed.data, self._test)
         return compilations
 
     def _compact(self) -> None:
@@ -138,10 +147,10 @@ class Loop:
         if not is_worth_it(*on_each, left, self._seconds_per_update, seconds):
             return
         self._shape = replace(before, members=members, devices=used)
-        self._state, self._data = moved(self._state, self._data, self._stacked(alive))
+        self._state, data = moved(self._state, self._feed.data, self._stacked(alive))
         if before.devices > 1:
-            settled = placement.settled(self._shape, self._state, self._data, self._test)
-            self._state, self._data, self._test = settled
+            self._state, data, self._test = placement.settled(self._shape, self._state, data, self._test)
+        self._feed.move(data, placement.whole(self._shape))
         compilations = self._compile()
         self._computed = list(self._alive)
         for index, member in enumerate(self._computed):
@@ -150,7 +159,7 @@ class Loop:
         self._make_ready_to_look()
 
     def _make_ready_to_look(self) -> None:
-        self._looking.begin(self._program, self._shape, self._state, self._vectors()[0], self._data)
+        self._looking.begin(self._program, self._shape, self._state, self._vectors()[0], self._feed.data)
 
     def _next_call(self) -> _Call | None:
         """Send the next call off, or return None if the training is over."""
@@ -162,13 +171,15 @@ class Loop:
         for member in self._alive:
             orders[member.index] = count, member.is_careful
             told[member.index] = horizons.pack(member.callbacks, self._shape.row_names)
-        began = time.perf_counter()
-        self._state, reports = self._program.advance(self._state, self._vectors(), self._data, orders, told)
-        return _Call(reports, began, self._step)
+        began, waited = time.perf_counter(), self._feed.waited
+        data = self._feed.at(self._step)
+        self._state, reports = self._program.advance(self._state, self._vectors(), data, orders, told)
+        return _Call(reports, began, self._feed.waited - waited, self._step)
 
     def _size_of_call(self) -> int:
         spe = self._shape.steps_per_epoch
-        bounds = [horizons.MOST_EPOCHS * spe - self._step % spe, *(member.updates_left for member in self._alive)]
+        bounds = [horizons.MOST_EPOCHS * spe - self._step % spe, self._feed.updates_left(self._step)]
+        bounds += [member.updates_left for member in self._alive]
         if self._seconds_per_update:
             bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
         else:
@@ -182,9 +193,9 @@ class Loop:
         reports = [advance.read_report(self._shape, vectors[member.index]) for member in self._alive]
         self._step = reports[0].step
         self._last_count = max(1, self._step - call.first_step)
-        self._seconds_per_update = seconds / self._last_count
+        self._seconds_per_update = (seconds - call.waited) / self._last_count
         by_member = dict(zip(self._alive, reports, strict=True))
-        self._each(self._alive, lambda member: member.decide(by_member[member], seconds))
+        self._each(self._alive, lambda member: member.decide(by_member[member], seconds, call.waited))
 
     def _sort_out(self) -> list[Member]:
         """Carry out commands, copy what is to be saved, and part with the members whose run is over."""
@@ -208,7 +219,7 @@ class Loop:
             return
         if self._test is not None:
             index, vector = np.int32(member.index), member.live.vector
-            measured = self._program.evaluate(ending.parameters, index, vector, self._data, self._test)
+            measured = self._program.evaluate(ending.parameters, index, vector, self._feed.data, self._test)
             member.take_test(np.asarray(measured))
         self._looking.at_the_end(member, ending)
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import horizons, memory, placement, program
+from trainer import horizons, memory, program
 from trainer.advance import read_report
+from trainer.feed import feed_of
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared, misfits
 from trainer.problems import ConfigError, RunError
@@ -144,8 +145,17 @@ def _losses(
 ) -> NDArray[np.float64]:
     """Return the mean loss of the last updates at each rate."""
     copies = _Copies(prepared, rates)
+    try:
+        return _measured(copies, len(rates), updates, cancelled, tell)
+    finally:
+        copies.close()
+
+
+def _measured(
+    copies: "_Copies", n_rates: int, updates: int, cancelled: threading.Event, tell: Callable[[int], None]
+) -> NDArray[np.float64]:
     measured = max(1, int(updates * _MEASURED))
-    done, sums = 0, np.zeros(len(rates))
+    done, sums = 0, np.zeros(n_rates)
     while done < updates:
         tell(done)
         if cancelled.is_set():
@@ -165,7 +175,8 @@ def _plain(prepared: Prepared) -> Prepared:
 
 def _shortage(prepared: Prepared, rates: NDArray[np.float64]) -> RunError:
     shape = shape_of([_plain(prepared)] * len(rates))
-    need = program.need(shape, program.examples(prepared.splits, program.own(shape, [prepared])), None)
+    own = program.own(shape, [prepared])
+    need = program.need(shape, program.examples(prepared.splits, own, shape.buffer), None)
     return memory.shortage(prepared.config.training.batch_size, shape.devices, need)
 
 
@@ -175,9 +186,12 @@ class _Copies:
     def __init__(self, prepared: Prepared, rates: NDArray[np.float64]) -> None:
         plain = _plain(prepared)
         self._shape = shape_of([plain] * len(rates))
-        own = program.own(self._shape, [plain])
-        self._data = program.place(plain.splits, placement.of_data(self._shape), own)
-        self._program, _ = program.compiled(self._shape, self._data, None)
+        self._feed = feed_of(plain.splits, self._shape, program.own(self._shape, [plain]))
+        try:
+            self._program, _ = program.compiled(self._shape, self._feed.data, None)
+        except BaseException:
+            self._feed.close()
+            raise
         live = LiveNumbers(plain.config, plain.splits.summary)
         # Members that stay idle, where the devices do not divide the rates, come last.
         self._vectors = np.tile(live.vector, (self._shape.members, 1))
@@ -186,7 +200,12 @@ class _Copies:
         self._state: Any = self._program.init(seeds, self._vectors)
         self._told = horizons.unbound(self._shape.members)
         self._n_rates = len(rates)
+        self._step = 0
         self._most = 1
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self._feed.close()
 
     def advance(self, wanted: int) -> tuple[int, NDArray[np.float64]]:
         """Make at most so many updates, as many as are right for a call; return how many, and the sum of each's losses.
@@ -194,12 +213,15 @@ class _Copies:
         A loss that is no number makes the sum none.
         """
         # A call has room for so many epochs' rows.
-        count = min(wanted, self._most, horizons.MOST_EPOCHS * self._shape.steps_per_epoch)
+        most = horizons.MOST_EPOCHS * self._shape.steps_per_epoch, self._feed.updates_left(self._step)
+        count = min(wanted, self._most, *most)
         orders = np.zeros((self._shape.members, 2), np.int32)
         orders[: self._n_rates, 0] = count
+        data = self._feed.at(self._step)
         began = time.perf_counter()
-        self._state, vectors = self._program.advance(self._state, self._vectors, self._data, orders, self._told)
+        self._state, vectors = self._program.advance(self._state, self._vectors, data, orders, self._told)
         reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)[: self._n_rates]]
         seconds = time.perf_counter() - began
+        self._step += count
         self._most = max(1, min(_GROWTH * count, int(count * _CALL_SECONDS / seconds)))
         return count, np.array([report.spread[0, 0] for report in reports], np.float64)

@@ -116,16 +116,18 @@ class Member:
         """Take another place along the first axis of the state."""
         self.index = self._keeper.member = index
 
-    def decide(self, report: Report, seconds: float) -> None:
+    def decide(self, report: Report, seconds: float, waited: float = 0.0) -> None:
         """Play the epochs of a call through the callbacks and act on what they say.
 
         Args:
             report: what the call did to this member.
             seconds: how long it took.
+            waited: how long of that the devices waited for examples.
         """
         directory, spe = self.directory, self._shape.steps_per_epoch
         first, directory.step = directory.step, report.step
         directory.seconds += seconds
+        directory.stalled += waited
         self._recorder.updates(report.step - first, report.spread)
         insides = iter(report.insides)
         for row in report.rows[: self._rows_that_count(report)]:

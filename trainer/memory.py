@@ -8,20 +8,39 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from trainer import cgroup
 from trainer.problems import Problem, RunError
 
 Need = Callable[[int], int | None]
 """From a batch size to the bytes that training takes of each device; None where the compiler does not say."""
 
+_SHARE_OF_EXAMPLES = 0.5
+_ANY_DEVICE_HOLDS = 1 << 28
+
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def installed() -> int | None:
-    """Return the bytes of this machine's own memory, or None where nobody says."""
+    """Return the bytes of memory that this process may have: the machine's, or its container's; None if nobody says."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
+    return min(there, cgroup.limit() or there)
+
+
+def may_hold(*, on_device: int, on_host: int) -> bool:
+    """Return whether so many bytes of examples leave half of the device's memory, and of what is free here, to others.
+
+    The device is asked where it matters: to ask loads JAX.
+    """
+    here = _free_of_machine()
+    if here is not None and on_host > here * _SHARE_OF_EXAMPLES:
+        return False
+    if on_device <= _ANY_DEVICE_HOLDS:
+        return True
+    there = of_device()
+    return there is None or on_device <= there * _SHARE_OF_EXAMPLES
 
 
 def of_device(devices: int = 1) -> int | None:
@@ -126,9 +145,11 @@ def _share(bytes_of_all: int | None, devices: int) -> int | None:
 def _free_of_machine() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        there = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return None
+    ours = cgroup.free()
+    return there if ours is None else min(there, ours)
 
 
 def _words(amount: int) -> str:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import numbers, placement, program, step
+from trainer import numbers, program, step
 from trainer.config import Config
 from trainer.data.splits import Summary
 from trainer.preparation import Prepared, members
 from trainer.shape import Shape, shape_of, shape_planned
-from trainer.state import State
+from trainer.state import State, blocks
 
 _POINTS = 513
 """Points of the learning-rate curve: more than a terminal has dots across."""
@@ -30,7 +30,7 @@ class Memory:
         gradients: there while an update is made.
         optimizer: its state, such as Adam's two moments.
         best_weights: copies kept of the best epochs' parameters.
-        examples: of the training and validation part.
+        examples: of the training and validation part; of training examples that stream two buffers.
     """
 
     parameters: int
@@ -48,6 +48,7 @@ class Plan:
         epochs: places along the training, from 0 to all epochs, ascending; shape [points].
         rates: the learning rate there: the base rate times the schedule; shape [points].
         steps_per_epoch: updates of an epoch.
+        buffer: examples on the device at a time where they stream, else 0.
         memory: what is known without compiling.
         is_compiled: whether the program for this structure was compiled by this process, and is kept for its run.
         devices: how many train.
@@ -58,6 +59,7 @@ class Plan:
     epochs: NDArray[np.float64]
     rates: NDArray[np.float64]
     steps_per_epoch: int
+    buffer: int
     memory: Memory
     is_compiled: bool
     devices: int
@@ -71,6 +73,7 @@ def plan(config: Config, data: Summary) -> Plan:
     return Plan(
         *learning_rates(config),
         steps_per_epoch=shape.steps_per_epoch,
+        buffer=shape.buffer,
         memory=_memory(shape),
         is_compiled=kept is not None,
         devices=shape.devices,
@@ -90,10 +93,9 @@ def compile_ahead(prepared: Prepared) -> None:
     splits = prepared.splits
     runs = members(prepared)
     shape = shape_of(runs)
-    whole = placement.whole(shape)
-    test = program.place_blocks(program.held_test(splits), whole) if len(splits.test) else None
-    own = program.own(shape, runs)
-    program.compiled(shape, program.place(splits, placement.of_data(shape), own), test)
+    held = program.held_test(splits)
+    test = blocks(held.x, held.y) if len(held) else None
+    program.compiled(shape, program.examples(splits, program.own(shape, runs), shape.buffer), test)
 
 
 def _memory(shape: Shape) -> Memory:
@@ -106,7 +108,7 @@ def _memory(shape: Shape) -> Memory:
         gradients=members * _bytes(state.parameters),
         optimizer=members * _bytes((state.optimizer, state.average, state.evaluated)),
         best_weights=members * _bytes([slot.parameters for slot in state.slots]),
-        examples=(shape.n_train + shape.n_validation) * _bytes_of_example(shape),
+        examples=((2 * shape.buffer or shape.n_train) + shape.n_validation) * _bytes_of_example(shape),
     )
 
 

@@ -63,7 +63,7 @@ def prepare(config: Config, base: Path | None = None) -> Prepared:
         splits = load(config.data, base)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    prepared = Prepared(_anchored(config.renewed(), base), splits)
+    prepared = Prepared(_settled(_anchored(config.renewed(), base), splits), splits)
     problems.extend(misfits(prepared.config, splits.summary))
     problems = problems or [*_targets_too_low(config, splits)]
     if problems:
@@ -80,6 +80,13 @@ def _anchored(config: Config, base: Path | None) -> Config:
         if path
     }
     return config.changed(whole) if whole else config
+
+
+def _settled(config: Config, splits: Splits) -> Config:
+    """Return the config with what this machine decided: elsewhere the run must have its examples in the same order."""
+    if getattr(config.data, "stream", "") != "auto":
+        return config
+    return config.changed({"data.stream": "always" if splits.stream else "never"})
 
 
 def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]:
@@ -141,7 +148,7 @@ def _targets_too_low(config: Config, splits: Splits) -> Iterator[Problem]:
     least = losses.resolve(config.loss, splits.task).least_target
     if least is None:
         return
-    lowest = min(float(part.y.min()) for part in (splits.train, splits.validation, splits.test) if len(part))
+    lowest = splits.least_target
     if lowest < least:
         needed = f'"{config.loss.kind}" needs targets of at least {least:g}'
         yield Problem(f"must fit the data: {needed}, got {lowest:g}. Use {_fitting(splits.task, lowest)}.", "loss.kind")

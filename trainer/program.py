@@ -126,9 +126,11 @@ def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None 
         program = program or _compile(shape, data, test)
         if batch_size == own:
             return program.memory_bytes
-        other = replace(shape, config=shape.config.changed({"training.batch_size": batch_size}))
+        config = shape.config.changed({"training.batch_size": batch_size})
+        other = replace(shape, config=config, buffer=shape.buffer // batch_size * batch_size)
         advance = _compile_advance([], other, data, jax.eval_shape(_make_init(other), *_begins(other)))
-        return _memory(_Built.of(program.init), advance, program.evaluate and _Built.of(program.evaluate), test)
+        evaluate = program.evaluate and _Built.of(program.evaluate)
+        return _memory(_Built.of(program.init), advance, evaluate, _beside(other, data, test))
 
     return needed
 
@@ -145,8 +147,14 @@ def _own(shape: Shape, run: Prepared) -> Own:
     return Own(weights, fold_rows(run.splits) if shape.most_train else ())
 
 
-def examples(splits: Splits, own: Own = Own()) -> Data:  # noqa: B008 a tuple never changes
-    """Return the examples as they train, still on the host."""
+def examples(splits: Splits, own: Own = Own(), buffer: int = 0) -> Data:  # noqa: B008 a tuple never changes
+    """Return the examples as they train, still on the host.
+
+    Args:
+        splits: all of them.
+        own: what each member has of its own.
+        buffer: as in `Shape`; of those that stream there are shapes and types alone.
+    """
     if splits.fold:
         held: Any = splits.fold.pool
         return Data(held.x, held.y, (), (), (), (), own)
@@ -154,9 +162,15 @@ def examples(splits: Splits, own: Own = Own()) -> Data:  # noqa: B008 a tuple ne
     y: Any = splits.train.y
     scale: Any = splits.y_scale
     offset: Any = splits.y_offset
+    x_scaling: Any = ()
     # The targets are held as trained on, so that their mean is about zero where they are standardized.
     mean: Any = y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)
-    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own)
+    if stream := splits.stream:
+        x, y = (jax.ShapeDtypeStruct((buffer, *shape), dtype) for shape, dtype in stream.outlines)
+        mean = stream.y_mean.astype(np.float32)
+        if not (stream.is_scaled_here or stream.x_scaling.changes_nothing):
+            x_scaling = splits.x_offset, splits.x_scale
+    return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own, x_scaling)
 
 
 def held_test(splits: Splits) -> Part | View:
@@ -189,7 +203,7 @@ def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
             shape, step.make_evaluate(shape), (each, whole, whole, placement.of_data(shape), whole), whole
         )
         evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
-    needed = _memory(init, advance, evaluate, test)
+    needed = _memory(init, advance, evaluate, _beside(shape, data, test))
     return Program(init.function, advance.function, evaluate and evaluate.function, tuple(done), needed)
 
 
@@ -226,12 +240,20 @@ def _placed(shape: Shape, function: Any, inputs: Any, outputs: Any, **options: A
     return jax.jit(function, **options)
 
 
-def _memory(init: _Built, advance: _Built, evaluate: _Built | None, test: Blocks | None) -> int | None:
-    """Return the bytes that training takes of each device at most: all that lies there, and what a call adds."""
+def _beside(shape: Shape, data: Data, test: Blocks | None) -> Any:
+    """Return what lies on the devices and is no argument of `advance`: the test examples, and the next buffer."""
+    return test, ((data.x, data.y) if shape.buffer else ())
+
+
+def _memory(init: _Built, advance: _Built, evaluate: _Built | None, beside: Any) -> int | None:
+    """Return the bytes that training takes of each device at most: all that lies there, and what a call adds.
+
+    `beside` lies there and is no argument of the call.
+    """
     if not init.memory or not advance.memory:
         return None
     call = advance.memory
-    lies_there = call.argument_size_in_bytes + sum(leaf.nbytes for leaf in jax.tree.leaves(test))
+    lies_there = call.argument_size_in_bytes + sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(beside))
     calls = [call.output_size_in_bytes - call.alias_size_in_bytes + call.temp_size_in_bytes]
     calls.append(init.memory.temp_size_in_bytes)
     if evaluate and evaluate.memory:

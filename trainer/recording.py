@@ -75,7 +75,8 @@ class Recorder:
             seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
             self._epoch_began = outcome.elapsed
             metrics = dict(outcome.end.metrics)
-            directory.record(Epoch(metrics=metrics, examples_per_second=round(n_examples / seconds, 1)), **at)
+            speed = round(n_examples / seconds, 1)
+            directory.record(Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall), **at)
             for event in self._records_of(outcome):
                 directory.record(event, **at)
                 if self._board and isinstance(event, Layers):
@@ -100,7 +101,7 @@ class Recorder:
             name: Spread(mean=shortest(mean), min=shortest(low), max=shortest(high), last=shortest(last))
             for name, mean, low, high, last in zip(self._shape.step_names, *columns, strict=True)
         }
-        self._directory.record(Steps(metrics=metrics))
+        self._directory.record(Steps(metrics=metrics, input_stall=self._input_stall))
         if self._board:
             self._board.on_steps(self._directory.step, {name: spread.last for name, spread in metrics.items()})
         self._spreads, self._steps_written = [], elapsed
@@ -109,6 +110,13 @@ class Recorder:
         """Close the event files."""
         if self._board:
             self._board.close(failed=failed)
+
+    @property
+    def _input_stall(self) -> float | None:
+        """Return the share of the training so far in which the devices waited for examples; None if none stream."""
+        if not self._shape.buffer:
+            return None
+        return round(self._directory.stalled / max(self._directory.seconds, 1e-9), 4)
 
     def _records_of(self, outcome: EpochOutcome) -> Iterator[Record]:
         inside = None if outcome.inside is None else diagnosis.read(self._shape.layer_names, outcome.inside)

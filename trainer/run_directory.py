@@ -37,6 +37,7 @@ class RunDirectory:
         run: what its records add up to so far.
         log: `events.jsonl`.
         seconds: trained so far, without compiling and pauses; set by the training loop, stamped on every record.
+        stalled: for how much of that the devices waited for examples that stream; likewise.
         step, epoch: likewise.
     """
 
@@ -45,6 +46,7 @@ class RunDirectory:
         self.run = run
         self.log = Log(path / "events.jsonl")
         self.seconds = 0.0
+        self.stalled = 0.0
         self.step = 0
         self.epoch = 0
         self._lock = lock

@@ -28,6 +28,7 @@ from trainer.events import (
     Event,
     Finished,
     HyperparameterSet,
+    InputStall,
     Insight,
     Layers,
     LearningRateReduced,
@@ -96,6 +97,7 @@ class Status(BaseModel):
         metrics: of the last epoch.
         test: metrics of the test split, if there is one.
         seconds: trained, without compiling and pauses.
+        input_stall: share of that in which the devices waited for examples; None where none stream.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="strings", populate_by_name=True)
@@ -124,6 +126,7 @@ class Status(BaseModel):
     seconds: float = 0.0
     compile_seconds: float = 0.0
     examples_per_second: float = 0.0
+    input_stall: InputStall = None
 
 
 class Series:
@@ -229,6 +232,7 @@ class Run:
         status.steps = max(status.steps, event.step)
         match event:
             case Steps():
+                status.input_stall = event.input_stall
                 self._add(self.steps, event, {name: spread.mean for name, spread in event.metrics.items()})
                 return
             case Epoch():
@@ -275,6 +279,7 @@ class Run:
         status = self.status
         status.epochs, status.metrics = event.epoch + 1, dict(event.metrics)
         status.examples_per_second = event.examples_per_second
+        status.input_stall = event.input_stall
         metric, direction = judge(self.config, event.metrics)
         value = event.metrics.get(metric, math.nan)
         known = status.best.value if status.best and status.best.metric == metric else None
@@ -356,6 +361,7 @@ def result(run: Run) -> dict[str, Any]:
         "seconds": round(status.seconds, 3),
         "compile_seconds": round(status.compile_seconds, 3),
         "examples_per_second": round(status.examples_per_second, 1),
+        **({} if status.input_stall is None else {"input_stall": status.input_stall}),
         **({"group": status.group} if status.group else {}),
     }
     return {key: strict(value) for key, value in plain.items()}

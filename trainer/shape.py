@@ -46,6 +46,7 @@ class Shape:
         devices: that train.
         weighs_classes: whether an example counts as much as its class says.
         most_train: of folds, the most that train in any; `n_train` are the fewest, `n_validation` the most. 0 without.
+        buffer: examples on the device at a time, whole batches of them, where they stream; 0 where all lie there.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Shape:
     devices: int = 1
     weighs_classes: bool = False
     most_train: int = 0
+    buffer: int = 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -75,6 +77,16 @@ class Shape:
         """Return the updates of an epoch."""
         size = self.config.training.batch_size
         return self.n_train // size if self.config.training.drop_remainder else -(-self.n_train // size)
+
+    @property
+    def steps_per_buffer(self) -> int:
+        """Return the updates on one buffer; those of an epoch where all examples lie on the device."""
+        return self.buffer // self.config.training.batch_size if self.buffer else self.steps_per_epoch
+
+    @property
+    def buffers_per_epoch(self) -> int:
+        """Return how many buffers an epoch takes."""
+        return -(-self.steps_per_epoch // self.steps_per_buffer)
 
     @property
     def has_partial_batch(self) -> bool:
@@ -140,7 +152,14 @@ def _shape(configs: Sequence[Config], data: Summary) -> Shape:
         devices=used,
         most_train=_most_train(configs[0].data.folds, data),
         weighs_classes=any(config.loss.class_weight != "none" for config in configs),
+        buffer=_whole_batches(data.buffer, plain),
     )
+
+
+def _whole_batches(buffer: int, plain: Shape) -> int:
+    """Return how many of a buffer's examples make whole batches, of an epoch at most; 0 without a buffer."""
+    size = plain.config.training.batch_size
+    return min(max(1, buffer // size), plain.steps_per_epoch) * size if buffer else 0
 
 
 def _most_train(k_fold: int, data: Summary) -> int:

@@ -70,7 +70,9 @@ class Data(NamedTuple):
     """The examples on the device. Classes are indices; validation is padded to whole blocks by examples of weight 0.
 
     All members share it, but for `own`. Of folds it holds all examples once: what is of the validation part and of the
-    targets alone is () then, and each member's own. Tokens are of the smallest unsigned type that holds them.
+    targets alone is () then, and each member's own. Tokens are of the smallest unsigned type that holds them. Where
+    examples stream, `x` and `y` are those of one buffer, and `x` may be as the file has it: of another type, and with
+    an offset and a scale to be applied.
     """
 
     x: Num[Array, "train features"]
@@ -80,6 +82,7 @@ class Data(NamedTuple):
     target_offset: Any
     target_mean: Any
     own: Own = Own()
+    x_scaling: tuple[()] | tuple[Float[Array, " features"], Float[Array, " features"]] = ()
 
 
 class Blocks(NamedTuple):
@@ -111,7 +114,7 @@ class State(NamedTuple):
 
     Attributes:
         step: updates done; the members' one count.
-        order: examples of the epoch in progress, in order; shape [steps per epoch x batch size].
+        order: examples of the epoch, or of the buffer, in progress; shape [steps x batch size].
         sums: what the metrics of the epoch in progress have summed up.
         grad_norms: sum of the gradient norms of the epoch in progress.
         slots: best weights, one for each watch.

@@ -33,7 +33,7 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
             optimizer=optimizer.build(optimizer.learning_rate).init(trained(parameters)),
             seed=seed,
             step=jnp.int32(0),
-            order=jnp.zeros(shape.steps_per_epoch * config.training.batch_size, jnp.int32),
+            order=jnp.zeros(shape.steps_per_buffer * config.training.batch_size, jnp.int32),
             sums=jnp.zeros(forward.metrics_of(shape, per_output, per_output, per_output).n_sums),
             grad_norms=zero,
             slots=tuple(_empty_slot(watch, parameters) for watch in shape.watches),
@@ -67,21 +67,32 @@ def make_evaluate(shape: Shape) -> Callable[..., Float[Array, " metrics"]]:
 
 
 def at_epoch_begin(shape: Shape, data: Data, state: State) -> State:
-    """Return the state with a new order and empty sums if it is at the beginning of an epoch, else as it is."""
+    """Return the state with a new order and empty sums if it is at the beginning of an epoch, else as it is.
+
+    At the beginning of a buffer the order is a new one, too.
+    """
     order, sums, grad_norms = lax.cond(
-        state.step % shape.steps_per_epoch == 0,
-        lambda: (batches.order(shape, data, state), jnp.zeros_like(state.sums), jnp.zeros(())),
+        batches.begins(shape, state),
+        lambda: (batches.order(shape, data, state), *_begun(shape, state)),
         lambda: (state.order, state.sums, state.grad_norms),
     )
     return state._replace(order=order, sums=sums, grad_norms=grad_norms)
+
+
+def _begun(shape: Shape, state: State) -> tuple[Float[Array, " sums"], Float[Array, ""]]:
+    """Return the sums at the beginning of an epoch, or of a later buffer within it."""
+    nothing = jnp.zeros_like(state.sums), jnp.zeros(())
+    if shape.buffers_per_epoch == 1:
+        return nothing
+    is_epoch = state.step % shape.steps_per_epoch == 0
+    return jnp.where(is_epoch, nothing[0], state.sums), jnp.where(is_epoch, nothing[1], state.grad_norms)
 
 
 def update(
     shape: Shape, config: Config, metrics: Metrics, data: Data, state: State
 ) -> tuple[State, Float[Array, " metrics"]]:
     """Make one update; return the state after it and the update's metrics."""
-    start = state.step % shape.steps_per_epoch * config.training.batch_size
-    found = gradient_of(shape, config, data, state, start)
+    found = gradient_of(shape, config, data, state, batches.start_of(shape, state))
     grad_norm = optax.tree.norm(found.gradient)
     rate = _learning_rate(shape, config, state.step)
     before = trained(state.parameters)
@@ -107,15 +118,15 @@ def update(
 def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Float[Array, " diagnosis"]:
     """Return the diagnosis of the epoch that ended.
 
-    Its gradient and step are those that the epoch's first batch, a whole one, would give now; asked for in `update`
-    they would keep XLA from fusing it.
+    Its gradient and step are those that the first batch of the epoch, or of its last buffer, would give now; asked for
+    in `update` they would keep XLA from fusing it.
     """
     gradient = gradient_of(shape, config, data, state, jnp.int32(0)).gradient
     limited = clipped(config, gradient, optax.tree.norm(gradient))
     rate = _learning_rate(shape, config, state.step - 1)
     optimizer, parameters = config.optimizer, trained(state.parameters)
     updates, _ = optimizer.step(rate).update(limited, optimizer.step_state(state.optimizer), parameters)
-    inputs = forward.inputs_of(shape, config, state.parameters, _to_look_at(shape, data))
+    inputs = forward.inputs_of(shape, config, state.parameters, _to_look_at(shape, data, state))
     network = shape.network(config)
     given, _ = network.activations(*inputs, None)
     weights, gradients, steps = map(network.by_block, (parameters, gradient, updates))
@@ -123,13 +134,14 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     return diagnosis.looked(weights, gradients, steps, outputs)
 
 
-def _to_look_at(shape: Shape, data: Data) -> Float[Array, "some features"]:
+def _to_look_at(shape: Shape, data: Data, state: State) -> Float[Array, "some features"]:
     """Return the examples whose way through the layers is looked at."""
-    if not shape.n_validation:
-        return data.x[: diagnosis.EXAMPLES]
-    if not shape.most_train:
-        return data.validation.x[0][: diagnosis.EXAMPLES]
-    return batches.examples_at(shape, data, data.own.fold.validation[0][: diagnosis.EXAMPLES])[0]
+    some = slice(diagnosis.EXAMPLES)
+    if shape.n_validation:
+        its = data.own.fold.validation[0][some] if shape.most_train else None
+        return data.validation.x[0][some] if its is None else batches.examples_at(shape, data, its)[0]
+    # A buffer may not be full.
+    return batches.examples_at(shape, data, state.order[some])[0] if shape.buffer else data.x[some]
 
 
 def _learning_rate(shape: Shape, config: Config, step: Int[Array, ""]) -> Array:

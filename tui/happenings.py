@@ -75,7 +75,8 @@ def _where(event: Event) -> str:
 def _what(event: Event) -> str:
     match event:
         case Started():
-            return f"training {count(event.n_parameters)} parameters on {event.device}"
+            streams = f", {event.buffer:,} examples at a time streamed from their file" if event.buffer else ""
+            return f"training {count(event.n_parameters)} parameters on {event.device}{streams}"
         case Compiled():
             return f"compiled {event.what} in {event.seconds:.2f} s"
         case LearningRateReduced():

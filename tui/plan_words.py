@@ -55,7 +55,10 @@ def course(outlook: Outlook) -> str:
     steps, training = outlook.plan.steps_per_epoch, outlook.config.training
     n_runs = outlook.config.n_runs
     each = f", in each of {n_runs} runs" if n_runs > 1 else ""
-    return f"{told}; {steps * training.epochs:,} updates, {steps:,} an epoch{each}."
+    words = f"{told}; {steps * training.epochs:,} updates, {steps:,} an epoch{each}."
+    if outlook.plan.buffer:
+        words += f" The data stream, {outlook.plan.buffer:,} examples at a time."
+    return words
 
 
 def problem_words(outlook: Outlook) -> str:

@@ -77,6 +77,8 @@ def _facts(run: Run, waiting: str) -> Content:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
+    if status.input_stall is not None:
+        parts.append(f"input stall {status.input_stall:.0%}")
     if status.seconds:
         parts.append(f"trained {duration(status.seconds)}")
     if status.compile_seconds:

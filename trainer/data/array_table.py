@@ -12,6 +12,7 @@ from trainer.data.refusal import DataFile
 from trainer.data.scaling import LARGEST
 from trainer.data.section import AskedTask, ImageShape, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
+from trainer.problems import ConfigError
 from trainer.task import Task
 
 MOST_FEATURES = 100_000
@@ -32,9 +33,9 @@ def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, missing: Missing) ->
     Raises:
         ConfigError: one line that names the file.
     """
-    _check_alike(parts)
+    check_alike(parts)
     shape = parts.train.x.shape[1:]
-    names = _feature_names(parts.train, shape)
+    names = feature_names_of(parts.train, shape)
     warnings: list[str] = []
     sound = parts.map(lambda part: _sound(part, names, asked, missing, warnings))
     y, task, target_names = _target(sound.present, asked)
@@ -44,14 +45,14 @@ def table_of_arrays(parts: Parts[Arrays], asked: AskedTask, missing: Missing) ->
         task=task,
         feature_names=names,
         target_names=target_names,
-        image_shape=_image_shape(shape),
+        image_shape=image_shape_of(shape),
         warnings=tuple(warnings),
         n_validation=len(sound.validation.x) if sound.validation else 0,
         n_test=len(sound.test.x) if sound.test else 0,
     )
 
 
-def _check_alike(parts: Parts[Arrays]) -> None:
+def check_alike(parts: Parts[Arrays]) -> None:
     """Refuse arrays that cannot be trained on, or that are not like those of the training part."""
     ours = parts.train
     for part in parts.present:
@@ -74,7 +75,8 @@ def _check_alike(parts: Parts[Arrays]) -> None:
             raise file.refused("must hold targets of the type that training has, got text and numbers. Save one kind.")
 
 
-def _feature_names(part: Arrays, shape: tuple[int, ...]) -> tuple[str, ...]:
+def feature_names_of(part: Arrays, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return a name for each number of an example of this shape. Raises ConfigError: there are too many."""
     count = int(np.prod(shape, dtype=np.int64))
     if count > MOST_FEATURES:
         raise part.file.refused(
@@ -84,7 +86,8 @@ def _feature_names(part: Arrays, shape: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(*shape)) if shape else (name,)
 
 
-def _image_shape(shape: tuple[int, ...]) -> ImageShape | None:
+def image_shape_of(shape: tuple[int, ...]) -> ImageShape | None:
+    """Return the shape of the picture that each example of this shape is, or None."""
     match shape:
         case rows, columns:
             return rows, columns, 1
@@ -115,19 +118,37 @@ def _flat(x: NDArray[Any]) -> NDArray[Any]:
 
 def _target_shape(part: Arrays, asked: AskedTask) -> NDArray[Any]:
     """Return the targets as [examples, outputs]."""
-    y = part.y.reshape(len(part.y), -1) if part.y.ndim <= 2 else part.y
-    if y.ndim > 2 or (y.shape[1] > 1 and (asked == "classification" or y.dtype.kind == "U")):
-        raise part.file.refused(
-            f"must name an array of one class an example, or of [examples, outputs] numbers, got {list(y.shape)}.",
-            key="data.target",
-        )
-    if asked == "auto" and y.shape[1] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
-        raise part.file.refused(
-            "must not be one-hot, got a 1 and zeros in each row. Save y.argmax(axis=1), or set"
-            ' data.task = "regression" if they are numbers.',
-            key="data.target",
-        )
+    n_outputs = n_outputs_of(part, asked)
+    y = part.y.reshape(len(part.y), -1)
+    if asked == "auto" and n_outputs > 1 and is_one_hot(y):
+        raise one_hot(part.file)
     return y
+
+
+def n_outputs_of(part: Arrays, asked: AskedTask) -> int:
+    """Return how many columns the targets have. Raises ConfigError: they can be neither classes nor numbers."""
+    y, n_outputs = part.y, part.y.shape[1] if part.y.ndim > 1 else 1
+    if y.ndim > 2 or (n_outputs > 1 and (asked == "classification" or y.dtype.kind == "U")):
+        shape = [len(y), n_outputs] if y.ndim < 3 else list(y.shape)
+        raise part.file.refused(
+            f"must name an array of one class an example, or of [examples, outputs] numbers, got {shape}.",
+            key="data.target",
+        )
+    return n_outputs
+
+
+def is_one_hot(y: NDArray[Any]) -> bool:
+    """Return whether each row of targets, shape [examples, outputs], is a 1 among zeros."""
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+
+
+def one_hot(file: DataFile) -> ConfigError:
+    """Return the error to raise about targets that are one-hot."""
+    return file.refused(
+        "must not be one-hot, got a 1 and zeros in each row. Save y.argmax(axis=1), or set"
+        ' data.task = "regression" if they are numbers.',
+        key="data.target",
+    )
 
 
 def _note_gaps(gaps: Gaps, columns: NDArray[Any], names: tuple[str, ...]) -> None:

@@ -3,8 +3,10 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from trainer.data.refusal import DataFile, refused
 
@@ -18,6 +20,12 @@ NAMES: dict[Format, str] = {
     "idx": "an IDX file",
 }  # fmt: skip
 
+Stamp = tuple[int, int]
+"""Size of a file in bytes, and time of its last change in nanoseconds."""
+
+CHANGED = "must not change while it is read, got a file that did. Wait until it is complete."
+
+_TOO_LARGE = "Train on a sample of the rows, or save them as .npy, which streams."
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _REASONS = {
     errno.ENOENT: "must name a file or folder, got a path where there is none. Check the spelling and the folder.",
@@ -61,13 +69,13 @@ def resolved(path: str, file_base: Path | None, key: str) -> Path:
     return (file_base or Path()) / given
 
 
-def stamp(file: DataFile) -> tuple[int, int]:
-    """Return size in bytes and time of the last change in nanoseconds. Raises as `read_content`."""
+def stamp(file: DataFile) -> Stamp:
+    """Return what is another whenever the content is. Raises ConfigError: there is no regular file, or it is empty."""
     try:
         status = file.path.stat()
     except OSError as error:
         raise unreadable(file, error) from None
-    return _stamp_of(file, status)
+    return stamp_of(file, status)
 
 
 def read_content(file: DataFile) -> bytes:
@@ -76,23 +84,36 @@ def read_content(file: DataFile) -> bytes:
     Raises:
         ConfigError: it cannot be read, is no regular file, is empty, damaged or too large, or changes meanwhile.
     """
-    # Looked at before it is opened: opening a device may already set it in motion.
-    stamp(file)
-    try:
-        descriptor = os.open(file.path, _READ)
-        with os.fdopen(descriptor, "rb") as opened:
-            before = _stamp_of(file, os.fstat(descriptor))
-            content = opened.read(before[0] + 1)
-            after = _stamp_of(file, os.fstat(descriptor))
-    except OSError as error:
-        raise unreadable(file, error) from None
+    with opened(file) as (stored, descriptor):
+        before = stamp_of(file, os.fstat(descriptor))
+        if before[0] > MOST_BYTES:
+            raise file.refused(f"must be at most {MOST_BYTES} bytes, got {before[0]}. {_TOO_LARGE}")
+        content = stored.read(before[0] + 1)
+        after = stamp_of(file, os.fstat(descriptor))
     if before != after or len(content) != before[0]:
-        raise file.refused("must not change while it is read, got a file that did. Wait until it is complete.")
+        raise file.refused(CHANGED)
     if content.startswith(_GZIP):
         from trainer.data.unpacking import unpacked
 
         return unpacked(content, MOST_BYTES, file)
     return content
+
+
+@contextmanager
+def opened(file: DataFile) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a regular file, following symbolic links, never waiting; give it and its descriptor.
+
+    Raises:
+        ConfigError: it cannot be read, is no regular file or is empty.
+    """
+    # Looked at before it is opened: opening a device may already set it in motion.
+    stamp(file)
+    try:
+        descriptor = os.open(file.path, _READ)
+        with os.fdopen(descriptor, "rb") as stored:
+            yield stored, descriptor
+    except OSError as error:
+        raise unreadable(file, error) from None
 
 
 def format_of(content: bytes, file: DataFile) -> Format:
@@ -110,7 +131,8 @@ def format_of(content: bytes, file: DataFile) -> Format:
     return "idx" if content.startswith(b"\0\0") and content[2:3] in _IDX_TYPES and len(content) > 2 else "csv"
 
 
-def _stamp_of(file: DataFile, status: os.stat_result) -> tuple[int, int]:
+def stamp_of(file: DataFile, status: os.stat_result) -> Stamp:
+    """Return what `stamp` does, of what the system says of a file. Raises ConfigError: it is none, or empty."""
     if stat.S_ISDIR(status.st_mode):
         raise file.refused(
             'must name a file, got a folder. Name a file in it, or set data.source = "images" for pictures.'
@@ -119,8 +141,6 @@ def _stamp_of(file: DataFile, status: os.stat_result) -> tuple[int, int]:
         raise file.refused("must name a regular file, got a pipe, socket or device. Copy its content to a file.")
     if not status.st_size:
         raise file.refused("must hold examples, got an empty file.")
-    if status.st_size > MOST_BYTES:
-        raise file.refused(f"must be at most {MOST_BYTES} bytes, got {status.st_size}. Train on a sample of the rows.")
     return status.st_size, status.st_mtime_ns
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainer.data.content import stamp
 from trainer.data.mnist_folder import four_files
 from trainer.data.paths import PathSection
 from trainer.data.section import AskedTask, Categories, Missing, NumericTargetSection, Table, categories_field
 from trainer.fields import Names, fixed, structural
+
+if TYPE_CHECKING:
+    from trainer.data.left import Left
 
 
 class Files(PathSection, NumericTargetSection):
@@ -41,9 +44,24 @@ class Files(PathSection, NumericTargetSection):
         "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
     )
 
+    stream: Literal["auto", "always", "never"] = structural(
+        "auto", "Leave the examples of a .npy file there and stream them; auto: those that do not fit into half of the"
+        " memory.", advanced=True,
+    )  # fmt: skip
+    buffer_size: int = structural(
+        0, "Examples on the device at a time where they stream; 0: as many as 128 MiB hold. More are mixed better and"
+        " take more memory.", unit="examples", ge=0, le=1 << 30, advanced=True,
+    )  # fmt: skip
+
     def stamp(self, file_base: Path | None) -> Hashable:
         """Return sizes and times of the last change. Raises ConfigError."""
         return tuple(stamp(part) for file in self.files(file_base).values() for part in four_files(file) or [file])
+
+    def left_in_files(self, file_base: Path | None) -> "Left | None":
+        """Return the examples of .npy files that are to stay there. Raises ConfigError."""
+        from trainer.data.left import left_in_files
+
+        return left_in_files(self, file_base)
 
     def read(self, file_base: Path | None) -> Table:
         """Return the examples of the files, in their order."""

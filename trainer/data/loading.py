@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from trainer.data import folding
 from trainer.data.categories import fit_numbers, unseen_apart
+from trainer.data.fitting import constant, require_finite, require_some
 from trainer.data.fold import Fold, View
-from trainer.data.missing import imputed, listed
+from trainer.data.missing import imputed
 from trainer.data.overview import Overview, overview_of
-from trainer.data.refusal import refused
-from trainer.data.scaling import Scaling, fit
-from trainer.data.section import LEAST_EXAMPLES, DataSection, Standardize, Table, TableSection
+from trainer.data.scaling import UNSCALED, Scaling, fit
+from trainer.data.section import DataSection, Standardize, Table, TableSection
 from trainer.data.split import Rows, split, split_warnings
 from trainer.data.splits import Part, Splits, Summary
-from trainer.text import quoted
 
 
 def load(section: DataSection, file_base: Path | None = None) -> Splits:
@@ -34,6 +33,10 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
     Raises:
         ConfigError: they cannot be read or cannot be trained on.
     """
+    if left := section.left_in_files(file_base):
+        from trainer.data.streaming import load_stream
+
+        return load_stream(left)
     table = section.read(file_base)
     return _drawn(section, table) if isinstance(section, TableSection) else _in_order(table)
 
@@ -151,6 +154,11 @@ def overview(section: DataSection, file_base: Path | None = None) -> Overview:
 
 @lru_cache(maxsize=64)
 def _seen(section: DataSection, file_base: Path | None, stamp: Hashable) -> tuple[Summary, Overview]:  # noqa: ARG001
+    if left := section.left_in_files(file_base):
+        from trainer.data.outline import outline_of, overview_of_sample
+
+        outline = outline_of(left)
+        return outline.summary, overview_of_sample(outline)
     table = section.read(file_base)
     parts = _split(section, table) if isinstance(section, TableSection) else _rows_in_order(table)
     n_train, n_validation, n_test = map(len, parts)
@@ -179,8 +187,7 @@ def _cut(table: Table, rows: NDArray[Any]) -> list[NDArray[Any]]:
 def _split(section: TableSection, table: Table) -> tuple[Rows, Rows, Rows]:
     """Return the rows of each part: drawn, but for what the source itself sets aside. Folds are still in the first."""
     n_drawn = len(table.x) - table.n_validation - table.n_test
-    if n_drawn < LEAST_EXAMPLES:
-        raise refused(f"must hold at least {LEAST_EXAMPLES} examples, got {n_drawn}. Add examples.")
+    require_some(n_drawn)
     groups = table.y[:n_drawn] if table.task == "classification" else np.zeros(n_drawn, np.int32)
     shares = (
         0.0 if table.n_validation or section.k_fold else section.validation_split,
@@ -197,7 +204,7 @@ def _split(section: TableSection, table: Table) -> tuple[Rows, Rows, Rows]:
 
 def _fit_target(section: DataSection, table: Table, train: Rows) -> Scaling:
     if table.task == "classification":
-        return Scaling(np.zeros(1), np.ones(1), np.zeros(1, np.bool_))
+        return UNSCALED
     return fit(table.y[train], "standard" if _scales_target(section, table) else "none")
 
 
@@ -212,39 +219,23 @@ def _scaled_target(table: Table, scaling: Scaling) -> NDArray[np.int32] | NDArra
 def _scaled(table: Table, rows: Rows, scaling: Scaling) -> NDArray[np.float32]:
     """Return the features of some examples; refuses a value that, scaled, leaves the 32-bit floats."""
     x = scaling.apply(table.x[rows])
-    finite = np.isfinite(x).all(axis=0)
-    if not finite.all():
-        name = quoted(table.feature_names[int(finite.argmin())])
-        raise refused(
-            f"must leave finite values, got one in column {name} that is too far from the training part."
-            " Correct it or remove the column.",
-            "data.standardize",
-        )
+    require_finite(x, table.feature_names)
     return x
 
 
 def _warnings(
     section: TableSection, table: Table, parts: tuple[Rows, Rows, Rows], x: Scaling, y: Scaling
 ) -> tuple[str, ...]:
-    found = [*_constant(table.target_names, y, "targets")]
-    # The rim of a picture is the same in all of them; left as it is, it harms nothing.
-    if not table.image_shape or section.standardize not in ("none", "minmax_all"):
-        found.extend(_constant(table.feature_names, x, "features"))
+    found = [*constant(section, table, x, y)]
     if section.validation_split and not len(parts[1]):
         found.append(f"data.validation_split = {section.validation_split} of {len(table.x)} examples is none of them")
     if section.test_split and not len(parts[2]):
         found.append(f"data.test_split = {section.test_split} of {len(table.x)} examples is none of them")
     if table.task == "classification":
         wanted = section.k_fold or section.validation_split
-        found.extend(split_warnings(table.y, table.target_names, parts[1], wanted))
+        sizes, validate = (np.bincount(rows, minlength=table.n_outputs) for rows in (table.y, table.y[parts[1]]))
+        found.extend(split_warnings(sizes, table.target_names, validate, wanted))
     return tuple(found)
-
-
-def _constant(names: tuple[str, ...], scaling: Scaling, subject: str) -> tuple[str, ...]:
-    columns = np.flatnonzero(scaling.constant)
-    if not columns.size:
-        return ()
-    return (f"{subject} that never change in the training part: {listed([names[column] for column in columns])}",)
 
 
 def _fingerprint(standardize: Standardize, scales_target: bool, table: Table, parts: tuple[Rows, Rows, Rows]) -> str:

@@ -2,7 +2,8 @@
 
 NumPy's own reader allocates what the header declares and, where allowed, unpickles; here the declared size must be
 the size that the file has for it before anything is allocated, and only plain numbers and text are known. Nor is a
-file mapped into memory: one that is cut short meanwhile would end the process.
+file mapped into memory: one that is cut short meanwhile would end the process. An array that is too large to hold is
+left in its file, and read there row by row (`trainer.data.stored`).
 
 Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays", 2007.
 """
@@ -67,33 +68,61 @@ def read_array(file: IO[bytes], size: int, most_bytes: int) -> NDArray[Any]:
     Raises:
         BadArrayError: it is of a kind that is not read, or not of the size that it declares, or too large.
     """
-    header = read_header(file)
-    kind, item_bytes = _item(header)
-    declared, present = math.prod(header.shape) * item_bytes, size - header.offset
-    if declared != present:
-        raise BadArrayError(f"declares {header}, which is {declared} bytes, and has {present}")
+    header = sound_header(file, size)
+    declared = size - header.offset
     if declared > most_bytes:
         raise BadArrayError(f"is {declared} bytes, of at most {most_bytes}")
     data = file.read(declared)
     if len(data) != declared:
         raise BadArrayError("is cut off")
-    flat = np.frombuffer(data, np.uint8 if kind == "b" else np.dtype(header.dtype))
-    flat = flat != 0 if kind == "b" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
-    if kind == "U" and flat.size and flat.view(np.uint32).max() > _LARGEST_CODE_POINT:
+    return as_values(np.frombuffer(data, as_stored(header.dtype)), header.dtype).reshape(
+        header.shape, order="F" if header.fortran else "C"
+    )
+
+
+def sound_header(file: IO[bytes], size: int) -> Header:
+    """Return the header of an array that is of a known kind and of the size that it declares.
+
+    Args:
+        file: at its start.
+        size: of the file in bytes.
+
+    Raises:
+        BadArrayError: it is not.
+    """
+    header = read_header(file)
+    declared, present = math.prod(header.shape) * _item_bytes(header), size - header.offset
+    if declared != present:
+        raise BadArrayError(f"declares {header}, which is {declared} bytes, and has {present}")
+    return header
+
+
+def as_stored(dtype: str) -> np.dtype[Any]:
+    """Return the type in which the bytes of a known kind are read: those of truth values are numbers."""
+    kind = np.dtype(dtype)
+    return np.dtype(np.uint8) if kind.kind == "b" else kind
+
+
+def as_values(stored: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Return values as they were read in the machine's byte order, truth values as such. Raises BadArrayError."""
+    if np.dtype(dtype).kind == "b":
+        return stored.astype(np.bool_)
+    values: NDArray[Any] = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "U" and values.size and values.view(np.uint32).max() > _LARGEST_CODE_POINT:
         raise BadArrayError("holds text that is no Unicode")
-    return flat.reshape(header.shape, order="F" if header.fortran else "C")
+    return values
 
 
-def _item(header: Header) -> tuple[str, int]:
+def _item_bytes(header: Header) -> int:
     match = _ITEM.fullmatch(header.dtype)
     if not match:
         raise BadArrayError(f"is of type {header.dtype}, and neither real numbers nor text")
     kind, size = match[2], int(match[3])
     if kind == "U" and size:
-        return kind, 4 * size
+        return 4 * size
     if size not in _ITEM_SIZES.get(kind, ()):
         raise BadArrayError(f"is of type {header.dtype}, which is not read")
-    return kind, size
+    return size
 
 
 def _parsed(text: str, offset: int) -> Header:

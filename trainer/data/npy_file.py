@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from trainer.data.content import MOST_BYTES
 from trainer.data.npy_array import BadArrayError, read_array
 from trainer.data.refusal import DataFile
+from trainer.problems import ConfigError
 from trainer.text import clean
 
 
@@ -24,4 +25,9 @@ def read_npy(content: bytes, file: DataFile) -> NDArray[Any]:
     try:
         return read_array(io.BytesIO(content), len(content), MOST_BYTES)
     except BadArrayError as error:
-        raise file.refused(f"must hold a plain array, got one that {clean(str(error))}. Write it again.") from None
+        raise bad_array(file, error) from None
+
+
+def bad_array(file: DataFile, error: BadArrayError) -> ConfigError:
+    """Return the error to raise about a file whose array is not read."""
+    return file.refused(f"must hold a plain array, got one that {clean(str(error))}. Write it again.")

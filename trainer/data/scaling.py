@@ -1,5 +1,6 @@
 """Offset and scale of each column, fitted on the training part alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +35,14 @@ class Scaling:
     scale: Floats
     constant: NDArray[np.bool_]
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Return whether the columns stay as they are."""
+        return not self.offset.any() and bool((self.scale == 1).all())
+
     def apply(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return the columns standardized, shape [examples, columns]; infinite where 32 bits are too few."""
-        if not self.offset.any() and (self.scale == 1).all():
+        if self.changes_nothing:
             return raw.astype(np.float32)
         scaled = np.empty(raw.shape, np.float32)
         with np.errstate(over="ignore"):
@@ -44,6 +50,10 @@ class Scaling:
                 rows = slice(start, start + _BLOCK)
                 scaled[rows] = (raw[rows] - self.offset) / self.scale
         return scaled
+
+
+UNSCALED = Scaling(np.zeros(1), np.ones(1), np.zeros(1, np.bool_))
+"""That of a target which is a class."""
 
 
 def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
@@ -54,16 +64,29 @@ def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
         kind: `minmax_all` has one scale for all columns together; `none` still tells which columns are constant.
     """
     low, high = raw.min(axis=0).astype(np.float64), raw.max(axis=0).astype(np.float64)
+    return fitted(low, high, lambda unit: _mean_and_deviation(raw, unit), kind)
+
+
+def fitted(low: Floats, high: Floats, moments: Callable[[Floats], tuple[Floats, Floats]], kind: Standardize) -> Scaling:
+    """Return the scaling of columns of which this is known.
+
+    Args:
+        low: least value of each, shape [columns].
+        high: greatest, likewise.
+        moments: mean and standard deviation of each, asked for where they are needed; squares of values in its
+            argument, a number of their size for each column, stay in range.
+        kind: as for `fit`.
+    """
     spread = high - low
     # Below, the digits that differ are rounding of the value, not of what was measured.
     constant = spread <= 8 * np.finfo(np.float64).eps * np.maximum(abs(low), abs(high))
-    zero, one = np.zeros(raw.shape[1]), np.ones(raw.shape[1])
+    zero, one = np.zeros(len(low)), np.ones(len(low))
     if kind == "none":
         return Scaling(zero, one, constant)
     if kind == "minmax_all":
         whole = high.max() - low.min()
         return Scaling(zero + low.min(), one * whole if whole >= _LEAST else one, constant)
-    offset, scale = (low, spread) if kind == "minmax" else _mean_and_deviation(raw, np.where(constant, 1, spread))
+    offset, scale = (low, spread) if kind == "minmax" else moments(np.where(constant, 1, spread))
     constant |= scale < _LEAST
     # Not the mean, which may miss the one value by a rounding.
     return Scaling(np.where(constant, low, offset), np.where(constant, one, scale), constant)

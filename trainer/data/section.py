@@ -16,6 +16,7 @@ from trainer.task import Task
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trainer.data.left import Left
     from trainer.data.vocabulary import Vocabulary
 
 AskedTask = Literal["auto", "classification", "regression"]
@@ -153,6 +154,10 @@ class DataSection(Section):
 
     def stamp(self, file_base: Path | None) -> Hashable:  # noqa: ARG002
         """Return what is another whenever the source's files are others. Raises `ConfigError`, as `read`."""
+        return None
+
+    def left_in_files(self, file_base: Path | None) -> Left | None:  # noqa: ARG002
+        """Return the examples where they are to stay in their files and stream, else None. Raises `ConfigError`."""
         return None
 
     @property

@@ -44,21 +44,20 @@ def deal(groups: NDArray[Any], k: int, seed: int) -> NDArray[np.int64]:
     return fold
 
 
-def split_warnings(labels: NDArray[Any], names: tuple[str, ...], validation: Rows, wanted: float) -> tuple[str, ...]:
+def split_warnings(
+    sizes: NDArray[np.int64], names: tuple[str, ...], validation: NDArray[np.int64], wanted: float
+) -> tuple[str, ...]:
     """Say what is odd about the classes: a single one, or some that cannot be validated.
 
     Args:
-        labels: class index of each example, shape [examples].
+        sizes: examples of each class, shape [classes].
         names: of the classes.
-        validation: rows that validate.
+        validation: those of them that validate, likewise.
         wanted: share that should validate.
     """
-    sizes = np.bincount(labels, minlength=len(names))
     if len(names) == 1:
-        return (f"all {len(labels)} examples are of one class, '{clipped(names[0], 40)}': there is nothing to learn",)
-    missing = (
-        np.flatnonzero(np.bincount(labels[validation], minlength=len(names)) == 0) if wanted else np.array([], int)
-    )
+        return (f"all {sizes.sum()} examples are of one class, '{clipped(names[0], 40)}': there is nothing to learn",)
+    missing = np.flatnonzero(validation == 0) if wanted else np.array([], int)
     if not missing.size:
         return ()
     shown = ", ".join(f"'{clipped(names[index], 40)}' ({sizes[index]})" for index in missing[:_SHOWN])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trainer.data.fold import Fold, View
 from trainer.data.section import ImageShape
+from trainer.data.stream import Stream
 from trainer.data.vocabulary import Vocabulary
 from trainer.models import Inputs
 from trainer.task import Task
@@ -35,7 +36,7 @@ class Splits:
     """All examples, split and scaled.
 
     Attributes:
-        train: never empty.
+        train: never empty; where examples stream, a sample of those that train.
         validation: may have no examples.
         test: may have no examples.
         task: what the target asks for.
@@ -52,6 +53,8 @@ class Splits:
         vocabulary: what tokens stand for, else None.
         fold: which fold it is, and what it shares with the others; None without folds.
         folds: all of them, this one first, where all are to be trained; else none.
+        stream: where the training examples lie that are too many to hold; None where they are in `train`.
+        buffer: how many of them lie on the device at a time, before these are made whole batches; 0 for all.
     """
 
     train: Part | View
@@ -71,6 +74,8 @@ class Splits:
     vocabulary: Vocabulary | None = None
     fold: Fold | None = None
     folds: tuple["Splits", ...] = ()
+    stream: Stream | None = None
+    buffer: int = 0
 
     @property
     def shared_fingerprint(self) -> str:
@@ -78,17 +83,32 @@ class Splits:
         return self.fold.fingerprint if self.fold else self.fingerprint
 
     @property
+    def n_train(self) -> int:
+        """Return how many examples train."""
+        return self.stream.n_train if self.stream else len(self.train)
+
+    @property
+    def least_target(self) -> float:
+        """Return the least of all targets as held, for regression."""
+        if self.stream:
+            return self.stream.least_target
+        return min(float(part.y.min()) for part in (self.train, self.validation, self.test) if len(part))
+
+    @property
     def train_labels(self) -> dict[str, int]:
         """Return how many training examples each class has, by its name; empty where there are no classes."""
         if self.task != "classification":
             return {}
-        counts = np.bincount(self.train.y.astype(np.int64), minlength=len(self.target_names))
+        if self.stream:
+            counts = self.stream.label_counts
+        else:
+            counts = np.bincount(self.train.y.astype(np.int64), minlength=len(self.target_names))
         return dict(zip(self.target_names, counts.tolist(), strict=True))
 
     @property
     def n_features(self) -> int:
         """Return the number of inputs of a network."""
-        return int(self.train.x.shape[1])
+        return len(self.x_offset) or int(self.train.x.shape[1])
 
     @property
     def n_outputs(self) -> int:
@@ -99,7 +119,7 @@ class Splits:
     def summary(self) -> "Summary":
         """Return what a form can tell of them."""
         return Summary(
-            n_train=self.fold.least_train if self.fold else len(self.train),
+            n_train=self.fold.least_train if self.fold else self.n_train,
             n_validation=self.fold.most_validation if self.fold else len(self.validation),
             n_test=len(self.test),
             n_features=self.n_features,
@@ -107,6 +127,7 @@ class Splits:
             task=self.task,
             image_shape=self.image_shape,
             categories=tuple(map(len, self.categories)),
+            buffer=self.buffer,
         )
 
 
@@ -118,6 +139,7 @@ class Summary:
 
     Attributes:
         categories: as `Inputs` has them.
+        buffer: as in `Splits`.
     """
 
     n_train: int
@@ -128,6 +150,7 @@ class Summary:
     task: Task
     image_shape: ImageShape | None
     categories: tuple[int, ...] = ()
+    buffer: int = 0
 
     @property
     def n_outputs(self) -> int:

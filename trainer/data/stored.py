@@ -1,0 +1,119 @@
+"""An array that stays in its .npy file: its rows are read when they are needed, into memory that is there already.
+
+They are read, not mapped. The system ends a process that looks at the lost part of a mapped file that was cut short,
+where a read is refused in one line; and mapped pages count as memory of the process for as long as nobody needs them.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.content import CHANGED, Stamp, opened, stamp_of
+from trainer.data.npy_array import BadArrayError, as_stored, as_values, sound_header
+from trainer.data.npy_file import bad_array
+from trainer.data.refusal import DataFile
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An array in its file.
+
+    Attributes:
+        file: it lies in.
+        dtype: as the file names it.
+        shape: of all; its first axis has the rows.
+        fortran: whether the values of a column lie together, and not those of a row.
+        offset: in bytes, of the first row.
+        stamp: of the file when its header was read.
+    """
+
+    file: DataFile
+    dtype: str
+    shape: tuple[int, ...]
+    fortran: bool
+    offset: int
+    stamp: Stamp
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def row_bytes(self) -> int:
+        """Return the bytes of a row in the file."""
+        return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
+
+    @property
+    def outline(self) -> NDArray[Any]:
+        """Return an array of this shape and type that holds nothing."""
+        return np.broadcast_to(np.zeros((), self.dtype), self.shape)
+
+    @contextmanager
+    def opened(self) -> Iterator["Reader"]:
+        """Open the file. Raises ConfigError: it is not the one that it was, or cannot be read."""
+        with opened(self.file) as (stored, descriptor):
+            reader = Reader(self, stored, descriptor)
+            reader.check()
+            yield reader
+
+
+class Reader:
+    """Reads rows; for one thread at a time."""
+
+    def __init__(self, array: Stored, stored: IO[bytes], descriptor: int) -> None:
+        self.array = array
+        self._file: Any = stored.raw  # type: ignore[attr-defined]
+        self._descriptor = descriptor
+
+    def read_into(self, start: int, rows: NDArray[Any]) -> None:
+        """Fill these rows, of the file's own type and shape, with those from `start` on.
+
+        Raises:
+            ConfigError: the file ends before.
+        """
+        left = rows.reshape(-1).data.cast("B")
+        self._file.seek(self.array.offset + start * self.array.row_bytes)
+        while left:
+            got = self._file.readinto(left)
+            if not got:
+                raise self.array.file.refused(CHANGED)
+            left = left[got:]
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows in the machine's byte order. Raises ConfigError."""
+        array = self.array
+        stored = np.empty((stop - start, *array.shape[1:]), as_stored(array.dtype))
+        self.read_into(start, stored)
+        try:
+            return as_values(stored, array.dtype)
+        except BadArrayError as error:
+            raise bad_array(array.file, error) from None
+
+    def check(self) -> None:
+        """Raise ConfigError if the file is not the one that it was."""
+        if stamp_of(self.array.file, os.fstat(self._descriptor)) != self.array.stamp:
+            raise self.array.file.refused(CHANGED)
+
+
+def stored_in(file: DataFile) -> Stored | None:
+    """Return the array that a file holds, of which only the header is read; None if it is no .npy file.
+
+    Raises:
+        ConfigError: it cannot be read, or its header lies or means no plain array.
+    """
+    with opened(file) as (stored, descriptor):
+        stamp = stamp_of(file, os.fstat(descriptor))
+        if stored.read(6) != b"\x93NUMPY":
+            return None
+        stored.seek(0)
+        try:
+            header = sound_header(stored, stamp[0])
+        except BadArrayError as error:
+            raise bad_array(file, error) from None
+    fortran = header.fortran and len(header.shape) > 1
+    return Stored(file, header.dtype, header.shape, fortran, header.offset, stamp)
