@@ -7,13 +7,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import keys, overheads, paint, population, report, switches, terminal, throughput, whole_run
+from benchmarks import keys, overheads, paint, population, report, streaming, switches, terminal, throughput, whole_run
 from benchmarks.bench import Bench
 
 SUBJECTS = {
     "throughput": throughput.measure,
     "large": throughput.measure_large,
     "population": population.measure,
+    "streaming": streaming.measure,
     "checkpoints": switches.measure_checkpoints,
     "diagnostics": switches.measure_diagnostics,
     "whole_run": whole_run.measure,

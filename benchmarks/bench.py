@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,9 +62,16 @@ class Bench:
         """Run a file of this folder in a process of its own; return the JSON that it prints last."""
         return self.output([python, str(ROOT / "benchmarks" / f"{name}.py"), *words])
 
-    def module(self, name: str, *words: str, **environment: str) -> Any:
-        """Run a module of this package in a process of its own; return the JSON that it prints last."""
-        return self.output([sys.executable, "-m", f"benchmarks.{name}", *words], **environment)
+    def module(self, name: str, *words: str, within: Sequence[str] = (), **environment: str) -> Any:
+        """Run a module of this package in a process of its own; return the JSON that it prints last.
+
+        Args:
+            name: of the module.
+            *words: that it is given.
+            within: words of a command that runs the one behind it.
+            **environment: variables beside the usual ones.
+        """
+        return self.output([*within, sys.executable, "-m", f"benchmarks.{name}", *words], **environment)
 
     def output(self, words: list[str], **environment: str) -> Any:
         """Run a command, with these variables beside the usual ones; return the JSON on its last line."""

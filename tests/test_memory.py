@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from trainer import devices, memory, program
+from trainer import cgroup, devices, memory, program
 from trainer.config import Config
 from trainer.lr_finder import find
 from trainer.preparation import prepare
@@ -203,3 +203,56 @@ def test_memory_that_really_runs_out_ends_the_run_in_one_line_and_the_next_one_t
     assert "Traceback" not in done.stderr
     assert [run["held"] for run in (first, failed, second)] == [0, 0, 0]
     assert np.log2(int(failed["message"].split("Use ")[1].split(",")[0])) % 1 == 0
+
+
+GIB = 2**30
+
+
+def groups(folder: Path, files: dict[str, str], own: str) -> dict[str, Path]:
+    """Files as the kernel shows them, and those that say which group this process is in."""
+    for name, text in files.items():
+        (folder / "mounted" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "mounted" / name).write_text(text)
+    (folder / "own").write_text(own)
+    return {"mounted": folder / "mounted", "own": folder / "own"}
+
+
+V2 = {"memory.max": "max\n", "jobs/memory.max": f"{3 * GIB}\n", "jobs/one/memory.max": f"{4 * GIB}\n",
+      "jobs/memory.current": f"{2 * GIB}\n", "jobs/memory.stat": f"anon 5\ninactive_file {GIB}\n",
+      "jobs/one/memory.current": f"{2 * GIB}\n"}  # fmt: skip
+V1 = {"memory/memory.limit_in_bytes": "9223372036854771712\n", "memory/jobs/memory.limit_in_bytes": f"{GIB}\n",
+      "memory/jobs/memory.usage_in_bytes": f"{GIB // 2}\n"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "limit", "free"),
+    [
+        (V2, "0::/jobs/one\n", 3 * GIB, 2 * GIB),
+        (V2, "0::/\n", None, None),
+        (V1, "4:memory:/jobs\n3:cpu:/\n0::/\n", GIB, GIB // 2),
+        (V1, "5:hugetlb:/jobs\n0::/jobs\n", None, None),
+        ({"memory.max": f"{GIB}\n"}, "0::/outside/of/the/container\n", GIB, GIB),
+        ({}, "0::/jobs\n", None, None),
+    ],
+)
+def test_the_tightest_group_around_the_process_bounds_its_memory(
+    files: dict[str, str], own: str, limit: int | None, free: int | None, tmp_path: Path
+) -> None:
+    shown = groups(tmp_path, files, own)
+    assert (cgroup.limit(**shown), cgroup.free(**shown)) == (limit, free)
+
+
+@pytest.mark.parametrize(
+    ("host", "device", "fits"), [(10, 10, True), (9, 10, False), (10, 9, False), (None, None, True), (10, None, True)]
+)
+def test_examples_may_take_half_of_the_memory_of_the_host_and_of_the_device(
+    host: int | None, device: int | None, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_free_of_machine", lambda: host and host * GIB)
+    monkeypatch.setattr(memory, "of_device", lambda: device and device * GIB)
+    assert memory.may_hold(on_device=5 * GIB, on_host=5 * GIB) == fits
+
+
+def test_a_device_is_not_asked_about_what_every_device_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "of_device", lambda: 0)
+    assert memory.may_hold(on_device=MIB, on_host=MIB)

@@ -177,14 +177,14 @@ class Loop:
         return _Call(reports, began, self._feed.waited - waited, self._step)
 
     def _size_of_call(self) -> int:
-        spe = self._shape.steps_per_epoch
-        bounds = [horizons.MOST_EPOCHS * spe - self._step % spe, self._feed.updates_left(self._step)]
-        bounds += [member.updates_left for member in self._alive]
+        spe, here = self._shape.steps_per_epoch, self._feed.updates_left(self._step)
+        bounds = [here, horizons.MOST_EPOCHS * spe - self._step % spe, *(it.updates_left for it in self._alive)]
         if self._seconds_per_update:
             bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
         else:
             bounds.append(1)
-        return max(1, min(bounds))
+        # Calls on one buffer are equally long: a short last one would say little of the speed.
+        return -(-here // -(-here // max(1, min(bounds))))
 
     def _take(self, call: _Call) -> None:
         """Wait for the call and have each member decide what it means."""

@@ -72,7 +72,7 @@ def pictures_of(subject: Subject, seen: Seen, epoch: int, step: int) -> Pictures
         step=step,
         split=subject.split,
         examples=n,
-        of=len(subject.part),
+        of=subject.size,
         task=splits.task,
         target_names=list(splits.target_names) if splits.n_outputs <= MOST_NAMES else [],
         worst=_worst(subject, true, on_examples),
@@ -110,7 +110,6 @@ def _worst(subject: Subject, true: NDArray[Any], seen: Seen) -> list[Example]:
 
 
 def _example(subject: Subject, row: int, true: NDArray[Any], seen: Seen) -> Example:
-    index = int(subject.rows[row])
     told: dict[str, Any]
     if seen.shares is not None and seen.true_shares is not None:
         told = {"true": int(true[row]), "predicted": int(seen.predicted[row])}
@@ -120,9 +119,9 @@ def _example(subject: Subject, row: int, true: NDArray[Any], seen: Seen) -> Exam
             "true": _listed(_in_own_units(subject, true[row])),
             "predicted": _listed(_in_own_units(subject, seen.predicted[row])),
         }
-    x = subject.part.x[index]
+    x = subject.part.x[subject.rows[row]]
     shown = {"image": _image(subject, x)} if subject.splits.image_shape else {"features": _unusual(subject, x)}
-    return Example(index=index, loss=_short(seen.losses[row]), **told, **shown)
+    return Example(index=subject.place(row), loss=_short(seen.losses[row]), **told, **shown)
 
 
 def _image(subject: Subject, x: NDArray[np.float32]) -> list[int]:

@@ -50,7 +50,7 @@ class Subject:
     Attributes:
         splits: all examples.
         split: the part that they are from.
-        rows: place of each within that part.
+        rows: of each within `part`.
         plane: for data of two features that are numbers, else None.
         mean, deviation: of each feature in the training part, as trained on; shape [features], of tokens [0].
         rarity: for each feature that is the number of a category, by that number: how many standard deviations lie
@@ -70,8 +70,18 @@ class Subject:
 
     @property
     def part(self) -> Part | View:
-        """Return the part that the examples are from."""
+        """Return the part that the examples are from, or what is held of it."""
         return self.splits.validation if self.split == "validation" else self.splits.train
+
+    @property
+    def size(self) -> int:
+        """Return how many examples the part has."""
+        return len(self.splits.validation) if self.split == "validation" else self.splits.n_train
+
+    def place(self, row: int) -> int:
+        """Return the place within its part of an example that is looked at."""
+        sampled = self.splits.sampled if self.split == "train" else None
+        return int(self.rows[row] if sampled is None else sampled[self.rows[row]])
 
     @property
     def asked(self) -> Part | None:

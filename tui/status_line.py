@@ -70,15 +70,14 @@ def _facts(run: Run, waiting: str) -> Content:
     status = run.status
     parts = [waiting] if waiting and not status.device and not run.ended else []
     if status.device:
-        parts += [f"{count(status.examples_per_second)} examples/s", status.device]
+        stall = [] if status.input_stall is None else [f"input stall {status.input_stall:.0%}"]
+        parts += [f"{count(status.examples_per_second)} examples/s", *stall, status.device]
     if run.replicas:
         parts += _together(run)
     elif status.best:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
-    if status.input_stall is not None:
-        parts.append(f"input stall {status.input_stall:.0%}")
     if status.seconds:
         parts.append(f"trained {duration(status.seconds)}")
     if status.compile_seconds:

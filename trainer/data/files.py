@@ -43,14 +43,13 @@ class Files(PathSection, NumericTargetSection):
     missing: Missing = fixed(
         "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
     )
-
     stream: Literal["auto", "always", "never"] = structural(
         "auto", "Leave the examples of a .npy file there and stream them; auto: those that do not fit into half of the"
         " memory.", advanced=True,
     )  # fmt: skip
     buffer_size: int = structural(
-        0, "Examples on the device at a time where they stream; 0: as many as 128 MiB hold. More are mixed better and"
-        " take more memory.", unit="examples", ge=0, le=1 << 30, advanced=True,
+        0, "Examples on the device at a time where they stream; 0: what 128 MiB hold. More mix better and take memory.",
+        unit="examples", ge=0, le=1 << 30, advanced=True,
     )  # fmt: skip
 
     def stamp(self, file_base: Path | None) -> Hashable:

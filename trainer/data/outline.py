@@ -66,6 +66,15 @@ class Outline:
         return tuple(found)
 
     @property
+    def places(self) -> NDArray[np.int64]:
+        """Return the place of each sampled example among those that train."""
+        trains, starts = self.parts[0], np.array([start for start, _ in self.sample])
+        sizes = self.chunks.sizes(trains)
+        firsts = (np.cumsum(sizes) - sizes)[np.searchsorted(trains, starts // self.chunks.length)]
+        counts = (stop - start for start, stop in self.sample)
+        return np.concatenate([first + np.arange(count) for first, count in zip(firsts, counts, strict=True)])
+
+    @property
     def summary(self) -> Summary:
         """Return counts and shapes."""
         n_train, n_validation, n_test = map(self.chunks.rows, self.parts)

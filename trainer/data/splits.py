@@ -54,6 +54,7 @@ class Splits:
         fold: which fold it is, and what it shares with the others; None without folds.
         folds: all of them, this one first, where all are to be trained; else none.
         stream: where the training examples lie that are too many to hold; None where they are in `train`.
+        sampled: place of each example of `train` among those that train, where it is a sample; else None.
         buffer: how many of them lie on the device at a time, before these are made whole batches; 0 for all.
     """
 
@@ -75,6 +76,7 @@ class Splits:
     fold: Fold | None = None
     folds: tuple["Splits", ...] = ()
     stream: Stream | None = None
+    sampled: NDArray[np.int64] | None = None
     buffer: int = 0
 
     @property

@@ -17,9 +17,6 @@ from trainer.data.target import indices_of
 _BUFFER_BYTES: Final = 1 << 27
 """What the features of a buffer take as 32-bit floats, where nothing else is asked for."""
 
-_READ_AT_ONCE: Final = 1 << 12
-"""Rows that are scaled on the host at a time: they take double precision then."""
-
 _NATIVE: Final = {np.dtype(kind).str for kind in ("f4", "f2", "i2", "u2", "i1", "u1")}
 """Types of which a device makes 32-bit floats without loss: a buffer holds them as the file does."""
 
@@ -102,11 +99,9 @@ class StreamReader:
         self._x, self._y = x, y
 
     def read_into(self, row: int, x: NDArray[Any], y: NDArray[Any]) -> None:
-        """Fill these examples of a buffer with those from a row of the files on. Raises ConfigError."""
+        """Fill these examples of a buffer with those from a row of the files on, of one chunk. Raises ConfigError."""
         if self._stream.is_scaled_here:
-            for start in range(0, len(x), _READ_AT_ONCE):
-                part = x[start : start + _READ_AT_ONCE]
-                part[:] = self.features(row + start, row + start + len(part))
+            x[:] = self.features(row, row + len(x))
         else:
             self._x.read_into(row, x)
         y[:] = self.targets(row, row + len(y))

@@ -16,6 +16,7 @@ import numpy as np
 from trainer.data.chunks import Chunks
 from trainer.data.fitting import constant, require_finite
 from trainer.data.left import Left
+from trainer.data.missing import listed
 from trainer.data.outline import Outline, Stretches, outline_of
 from trainer.data.scaling import UNSCALED, Scaling, fitted
 from trainer.data.section import Standardize
@@ -64,6 +65,7 @@ def load_stream(left: Left) -> Splits:
         fingerprint=_fingerprint(outline, found),
         warnings=tuple(_warnings(outline, stream)),
         stream=stream,
+        sampled=outline.places,
         buffer=outline.buffer,
     )
 
@@ -132,7 +134,9 @@ def _warnings(outline: Outline, stream: Stream) -> Iterator[str]:
     yield from outline.warnings
     census = outline.census
     if census.task == "classification":
-        sizes, validate = census.counts.sum(axis=1), census.counts[:, 1]
+        sizes, (trains, validate) = census.counts.sum(axis=1), census.counts.T[:2]
+        if len(untrained := np.flatnonzero(trains == 0)):
+            yield f"classes that no training example is of: {listed([outline.target_names[i] for i in untrained])}"
         yield from split_warnings(sizes, outline.target_names, validate, section.validation_split)
 
 
