@@ -11,7 +11,7 @@ import pytest
 from refusals import refusal
 
 from trainer.config import Config
-from trainer.data import Cifar10, DataSection, FashionMnist, Mnist
+from trainer.data import Cifar10, DataSection, FashionMnist, Mnist, hub
 from trainer.data.loading import describe, load
 from trainer.preparation import prepare
 
@@ -26,6 +26,7 @@ TRAIN, TEST = slice(0, 40), slice(40, 60)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(hub, "is_installed", lambda: False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -34,6 +34,7 @@ _REST_SECONDS = 0.2
 _SIDE_BY_SIDE = 92
 """Cells from which on the panels have room beside each other."""
 
+_PANEL = "panel of-data -without"
 _READING = "reading the examples"
 _PROBLEM = "! A field of the data has a problem, which stands under the field."
 
@@ -85,21 +86,18 @@ class DataPage(Page):
         self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out columns over examples, classes over notes."""
+        """Lay out columns over examples, classes over notes; none is seen until something is known."""
         yield Static(id="data-head")
         with Horizontal(id="data-body"):
-            with Vertical(id="data-left"):
-                yield ColumnList(classes="panel of-data")
-                yield SampleList(classes="panel of-data")
-                yield SamplePictures(classes="panel of-data")
-            with Vertical(id="data-right"):
-                yield ClassList(classes="panel of-data")
-                with VerticalScroll(id="data-notes", classes="panel of-data"):
+            with Vertical(id="data-left", classes="-without"):
+                yield ColumnList(classes=_PANEL)
+                yield SampleList(classes=_PANEL)
+                yield SamplePictures(classes=_PANEL)
+            with Vertical(id="data-right", classes="-without"):
+                yield ClassList(classes=_PANEL)
+                with VerticalScroll(id="data-notes", classes=_PANEL) as notes:
+                    notes.border_title = "to know"
                     yield Static(markup=False)
-
-    def on_mount(self) -> None:
-        """Show nothing until something is known."""
-        self._lay_out(())
 
     def on_show(self) -> None:
         """Read the data, now that the page is seen."""

@@ -64,6 +64,8 @@ def _outlooks(config: Config, base: Path | None, *, compiles: bool) -> Iterator[
     from trainer.summary import summarize
     from tui.training_host import load
 
+    if compiles:
+        config.data.fetch(base)
     data, fresh = describe(config.data, base), config.renewed()
     known = Outlook(config, data, overview(config.data, base))
     if config.model.permission is not None:

@@ -92,17 +92,15 @@ class PlanPage(Page):
 
     def compose(self) -> ComposeResult:
         """Lay out the layers over memory and learning rate."""
-        with VerticalScroll(id="plan-model", classes="panel"):
+        with VerticalScroll(id="plan-model", classes="panel") as model:
+            model.border_title = "model"
             yield Lines(id="plan-layers")
             yield Static(id="plan-words", markup=False)
         with Horizontal(id="plan-lower"):
             yield MemoryPanel(classes="panel")
-            yield Chart(id="plan-rate", classes="panel")
-
-    def on_mount(self) -> None:
-        """Give the panels their names."""
-        self.query_one("#plan-model").border_title = "model"
-        self.rate.border_title = "learning rate"
+            rate = Chart(id="plan-rate", classes="panel")
+            rate.border_title = "learning rate"
+            yield rate
 
     def on_show(self) -> None:
         """Make the plan, now that it is seen."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trainer.data.embedded import BreastCancer, Diabetes, Digits, Iris, Wine
 from trainer.data.files import Files
+from trainer.data.hugging_face import HuggingFace
 from trainer.data.images import Images
 from trainer.data.known import Cifar10, FashionMnist, Mnist
 from trainer.data.section import DataSection, Standardize
@@ -25,6 +26,7 @@ __all__ = [
     "Digits",
     "FashionMnist",
     "Files",
+    "HuggingFace",
     "Images",
     "Iris",
     "Mnist",
@@ -51,6 +53,7 @@ Data = Annotated[
     | Cifar10
     | Files
     | Images
+    | HuggingFace
     | Text,
     Field(discriminator="source"),
 ]

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from trainer.data.content import stamp
 from trainer.data.mnist_folder import four_files
 from trainer.data.paths import PathSection
-from trainer.data.section import AskedTask, Categories, Missing, NumericTargetSection, Table, categories_field
-from trainer.fields import Names, fixed, structural
+from trainer.data.section import (
+    AskedTask,
+    Categories,
+    Missing,
+    NumericTargetSection,
+    Table,
+    categories_field,
+    ignore_field,
+    missing_field,
+    task_field,
+)
+from trainer.fields import Names, structural
 
 if TYPE_CHECKING:
     from trainer.data.left import Left
@@ -27,10 +37,7 @@ class Files(PathSection, NumericTargetSection):
     target: str = structural(
         "", "Column to predict (empty: the last one), or the archive's array of targets (empty: y)."
     )
-    ignore: Names = structural(
-        (), "Columns of a table to leave out, parted by commas, such as names of people and numbers of rows.",
-        max_length=10_000,
-    )  # fmt: skip
+    ignore: Names = ignore_field()
     target_path: str = structural(
         "", "File of the targets, where data.path is a .npy or IDX file, which holds features alone.",
         advanced=True, max_length=4096,
@@ -38,11 +45,9 @@ class Files(PathSection, NumericTargetSection):
     features: str = structural(
         "x", "The archive's array of features; a table uses all columns but the target.", advanced=True
     )
-    task: AskedTask = structural("auto", "Classes or numbers; auto: text and few whole numbers are classes.")
+    task: AskedTask = task_field()
     categories: Categories = categories_field()
-    missing: Missing = fixed(
-        "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
-    )
+    missing: Missing = missing_field()
     stream: Literal["auto", "always", "never"] = structural(
         "auto", "Leave the examples of a .npy file there and stream them; auto: those that do not fit into half of the"
         " memory.", advanced=True,

@@ -5,7 +5,7 @@ Pillow refuses what would unpack to far more pixels than a picture has; here its
 
 import io
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -68,8 +68,9 @@ def _read(folder: DataFile, size: int, channels: int, stamp: Hashable) -> tuple[
             " Make it smaller.",
             key="data.image_size",
         )
+    contents = ((read_content(file), file) for file in files)
     names = np.repeat([*classes], [len(pictures) for pictures in classes.values()])
-    return Arrays(folder, _decoded(files, size, channels), names, "pixel", "class"), beside
+    return Arrays(folder, decoded(contents, len(files), size, channels), names, "pixel", "class"), beside
 
 
 def _classes(folder: DataFile) -> tuple[dict[str, list[DataFile]], tuple[str, ...]]:
@@ -103,16 +104,23 @@ def _entries(folder: DataFile) -> list[tuple[str, bool]]:
         raise unreadable(folder, error) from None
 
 
-def _decoded(files: list[DataFile], size: int, channels: int) -> NDArray[np.uint8]:
-    """Return the pictures, shape [pictures, size, size, channels]."""
+def decoded(pictures: Iterable[tuple[bytes, DataFile]], count: int, size: int, channels: int) -> NDArray[np.uint8]:
+    """Return so many pictures, shape [pictures, size, size, channels].
+
+    Args:
+        pictures: content and name of each.
+        count: how many there are.
+        size: rows and columns to which each is scaled.
+        channels: 1 for grey, 3 for colour.
+    """
     pillow = _pillow()
-    pixels = np.empty((len(files), size, size, channels), np.uint8)
+    pixels = np.empty((count, size, size, channels), np.uint8)
     with warnings.catch_warnings():
         # All others are about what is left out here: transparency, animation.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", pillow.DecompressionBombWarning)
-        for place, file in enumerate(files):
-            pixels[place] = _pixels(file, size, channels, pillow)
+        for place, (content, file) in enumerate(pictures):
+            pixels[place] = _pixels(content, file, size, channels, pillow)
     return pixels
 
 
@@ -125,8 +133,7 @@ def _pillow() -> "ModuleType":
     return Image
 
 
-def _pixels(file: DataFile, size: int, channels: int, pillow: "ModuleType") -> NDArray[np.uint8]:
-    content = read_content(file)
+def _pixels(content: bytes, file: DataFile, size: int, channels: int, pillow: "ModuleType") -> NDArray[np.uint8]:
     try:
         with pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
             if picture.mode not in _EIGHT_BITS:

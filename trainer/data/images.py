@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from trainer.data.paths import PathSection
 from trainer.data.section import Standardize, Table, standardize_field
@@ -12,6 +12,21 @@ from trainer.fields import structural
 
 _LARGEST = 182
 """Rows and columns of a picture whose three channels are no more numbers than an example may have."""
+
+
+def image_size_field() -> Any:
+    """Declare the size of pictures."""
+    return structural(
+        32, "Rows and columns that each picture is scaled to; more shows more and takes longer.",
+        unit="pixels", ge=1, le=_LARGEST,
+    )  # fmt: skip
+
+
+def image_mode_field() -> Any:
+    """Declare what becomes of colours."""
+    return structural(
+        "colour", "Keep the colours, or turn pictures grey where colour says nothing: a third of the features."
+    )
 
 
 class Images(PathSection):
@@ -22,13 +37,8 @@ class Images(PathSection):
         ..., "Folder with a sub-folder of PNG or JPEG pictures for each class, named after it.",
         min_length=1, max_length=4096,
     )  # fmt: skip
-    image_size: int = structural(
-        32, "Rows and columns that each picture is scaled to; more shows more and takes longer.",
-        unit="pixels", ge=1, le=_LARGEST,
-    )  # fmt: skip
-    image_mode: Literal["colour", "grey"] = structural(
-        "colour", "Keep the colours, or turn pictures grey where colour says nothing: a third of the features."
-    )
+    image_size: int = image_size_field()
+    image_mode: Literal["colour", "grey"] = image_mode_field()
     standardize: Standardize = standardize_field("minmax_all")
 
     @property

@@ -1,6 +1,6 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, from where Keras and torchvision keep what they downloaded.
+"""MNIST, Fashion-MNIST and CIFAR-10, from where Keras and torchvision keep what they downloaded, or from the Hub.
 
-Nothing is downloaded here, and no pickle is opened. The test part is the one that the makers set aside; what validates
+No pickle is opened. The test part is the one that the makers set aside; what validates
 is taken from their training part.
 """
 
@@ -10,15 +10,20 @@ import os
 from abc import abstractmethod
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainer.data.content import resolved, stamp
 from trainer.data.mnist_folder import all_of, four_files
 from trainer.data.refusal import DataFile, refused
 from trainer.data.section import ImageShape, Standardize, Table, TableSection, standardize_field
 from trainer.fields import structural
+from trainer.problems import ConfigError
 from trainer.text import clean
 
+if TYPE_CHECKING:
+    from trainer.data import hub
+
+_PARTS = {"part": "train", "test_part": "test"}
 _ROOTS = ("data", "~/data")
 """Folders into which people let torchvision download."""
 
@@ -31,6 +36,7 @@ class _Known(TableSection):
         TORCHVISION: its folder below the one that torchvision was given.
         SHAPE: of a picture.
         CLASSES: by index.
+        HUB: its name on the Hugging Face Hub, and there the columns of its pictures and classes.
         ADVICE: how to get it.
     """
 
@@ -39,10 +45,11 @@ class _Known(TableSection):
     TORCHVISION: ClassVar[str]
     SHAPE: ClassVar[ImageShape] = (28, 28, 1)
     CLASSES: ClassVar[tuple[str, ...]]
+    HUB: ClassVar[tuple[str, str, str]]
     ADVICE: ClassVar[str]
 
     folder: str = structural(
-        "", "Folder that holds the files; empty: where Keras and torchvision keep them.", max_length=4096
+        "", "Folder that holds the files; empty: where Keras and torchvision keep them, or the Hub.", max_length=4096
     )
     standardize: Standardize = standardize_field("minmax_all")
 
@@ -54,21 +61,49 @@ class _Known(TableSection):
         """Return sizes and times of the last change. Raises ConfigError."""
         return tuple((file.path, stamp(file)) for file in self._files(file_base))
 
+    def fetch(self, file_base: Path | None) -> None:
+        """Bring the set from the Hub, if no files of it are on this machine."""
+        if not self._files(file_base):
+            self._from_hub(file_base, is_to_fetch=True)
+
     def read(self, file_base: Path | None) -> Table:
         """Return the pictures, those that test at the end."""
-        from trainer.data.known_files import read_known
+        from trainer.data.known_files import read_known, table_of_known
 
-        return read_known(self._files(file_base), self.SHAPE, self.CLASSES)
+        if files := self._files(file_base):
+            return read_known(files, self.SHAPE, self.CLASSES)
+        from trainer.data.hub_table import parts_of, pictures_of
+
+        parts = parts_of(self._from_hub(file_base, is_to_fetch=False), self.HUB[0], tuple(_PARTS))
+        side, _, channels = self.SHAPE
+        return table_of_known(pictures_of(parts, *self.HUB[1:], side, channels), self.SHAPE, self.CLASSES)
 
     def _files(self, file_base: Path | None) -> list[DataFile]:
-        places = self._places(file_base)
-        for place in places:
+        """Return the files, none where the Hub is to be asked. Raises ConfigError."""
+        for place in self._places(file_base):
             if found := self.find(place):
                 return found
-        looked = ", ".join(clean(str(place.path)) for place in places)
+        from trainer.data import hub
+
+        if self.folder or not hub.is_installed():
+            raise self._absent(file_base)
+        return []
+
+    def _from_hub(self, file_base: Path | None, *, is_to_fetch: bool) -> hub.Answer:
+        from trainer.data import hub
+
+        request = hub.Request(self.HUB[0], "", "", tuple(_PARTS.items()))
+        try:
+            return (hub.fetch if is_to_fetch else hub.read)(request)
+        except ConfigError as error:
+            raise self._absent(file_base, f"; {self.HUB[0]} {error.problems[0].message}") from None
+
+    def _absent(self, file_base: Path | None, more: str = "") -> ConfigError:
+        looked = ", ".join(clean(str(place.path)) for place in self._places(file_base))
         rule, key = ("hold the set", "data.folder") if self.folder else ("be on this machine", "data.source")
-        advice = f"{self.ADVICE}, or name its folder in data.folder."
-        raise refused(f"must {rule}, got none of its files in {looked}. {advice}", key)
+        install = "" if more or self.folder else ", install nn-tui[datasets] to have it fetched"
+        advice = f"{self.ADVICE}{install}, or name its folder in data.folder."
+        return refused(f"must {rule}, got none of its files in {looked}{more or '.'} {advice}", key)
 
     def _places(self, file_base: Path | None) -> list[DataFile]:
         """Return the folders to look in, the first that has the files counts."""
@@ -87,6 +122,7 @@ class Mnist(_Known):
 
     KERAS = ""
     TORCHVISION = "MNIST/raw"
+    HUB = ("ylecun/mnist", "image", "label")
     CLASSES = tuple(map(str, range(10)))
     ADVICE = "Get it by keras.datasets.mnist.load_data() or torchvision.datasets.MNIST('data', download=True)"
 
@@ -105,6 +141,7 @@ class FashionMnist(_Known):
 
     KERAS = "fashion-mnist"
     TORCHVISION = "FashionMNIST/raw"
+    HUB = ("zalando-datasets/fashion_mnist", "image", "label")
     CLASSES = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     )  # fmt: skip
@@ -127,6 +164,7 @@ class Cifar10(_Known):
     """
 
     KERAS = TORCHVISION = "cifar-10-batches-bin"
+    HUB = ("uoft-cs/cifar10", "img", "label")
     SHAPE = (32, 32, 3)
     CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     ADVICE = (

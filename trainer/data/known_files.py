@@ -29,10 +29,15 @@ def read_known(files: list[DataFile], shape: ImageShape, classes: tuple[str, ...
         ConfigError: one line that names the file.
     """
     readers = {1: _archive, 4: read_four, 6: _batches}
-    parts = readers[len(files)](files).map(lambda part: replace(part, features="pixel", target="class"))
+    return table_of_known(readers[len(files)](files), shape, classes)
+
+
+def table_of_known(parts: Parts[Arrays], shape: ImageShape, classes: tuple[str, ...]) -> Table:
+    """Return the pictures; arguments and errors as of `read_known`."""
+    parts = parts.map(lambda part: replace(part, features="pixel", target="class"))
     table = table_of_arrays(parts, "classification", "error")
     if (table.image_shape, table.target_names) != (shape, tuple(map(str, range(len(classes))))):
-        raise files[0].refused(
+        raise parts.train.file.refused(
             f"must hold pictures of {shape[0]} x {shape[1]} in {len(classes)} classes from 0, got"
             f" {list(parts.train.x.shape[1:])} in {table.n_outputs}. Name the folder of the set."
         )

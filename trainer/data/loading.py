@@ -37,6 +37,7 @@ def load(section: DataSection, file_base: Path | None = None) -> Splits:
         from trainer.data.streaming import load_stream
 
         return load_stream(left)
+    section.fetch(file_base)
     table = section.read(file_base)
     return _drawn(section, table) if isinstance(section, TableSection) else _in_order(table)
 

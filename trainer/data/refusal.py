@@ -7,6 +7,7 @@ from trainer.problems import ConfigError, Problem
 from trainer.text import clean
 
 _USUAL = "data.path"
+_OF_TRAINING = (_USUAL, "data.part")
 
 
 def refused(message: str, key: str = _USUAL, path: Path | None = None, line: int = 0) -> ConfigError:
@@ -28,10 +29,14 @@ class DataFile:
     path: Path
     key: str = _USUAL
 
+    def of_row(self, row: int) -> "DataFile":
+        """Return what stands for one row of it."""
+        return DataFile(Path(f"{self.path} row {row}"), self.key)
+
     def refused(self, message: str, *, key: str = "", line: int = 0) -> ConfigError:
         """Return the error to raise; `key` where another setting is to blame."""
         return refused(message, key or self.key, self.path, line)
 
     def told(self, warning: str) -> str:
         """Return a warning about the file, with the setting that names it where that is not the usual one."""
-        return warning if self.key == _USUAL else f"{self.key}: {warning}"
+        return warning if self.key in _OF_TRAINING else f"{self.key}: {warning}"

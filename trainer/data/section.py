@@ -122,6 +122,26 @@ def categories_field() -> Any:
     )
 
 
+def ignore_field() -> Any:
+    """Declare columns that are left out."""
+    return structural(
+        (), "Columns of a table to leave out, parted by commas, such as names of people and numbers of rows.",
+        max_length=10_000,
+    )  # fmt: skip
+
+
+def task_field() -> Any:
+    """Declare what the target asks for."""
+    return structural("auto", "Classes or numbers; auto: text and few whole numbers are classes.")
+
+
+def missing_field() -> Any:
+    """Declare what is done about a missing value."""
+    return fixed(
+        "error", "A missing value: refuse the file, leave the example out, or fill in the median or the word missing."
+    )
+
+
 class DataSection(Section):
     """`data`: the settings of every source. A source adds `source` and its own fields, and reads its examples.
 
@@ -174,6 +194,9 @@ class DataSection(Section):
     def trains_all_folds(self) -> bool:
         """Return whether each of them is a run of its own."""
         return False
+
+    def fetch(self, file_base: Path | None) -> None:
+        """Bring what is elsewhere onto this machine, which may take long; `read` does not. Raises `ConfigError`."""
 
     @abstractmethod
     def read(self, file_base: Path | None) -> Table:
