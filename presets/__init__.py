@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _BUILT_IN = Path(__file__).parent
 _LONGEST = 64
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}")
+_DATA = (".csv", ".tsv", ".parquet", ".npz", ".npy", ".gz")
+"""Endings of files that hold data."""
+
 DEFAULT = "digits-mlp"
 
 
@@ -84,6 +87,9 @@ def find(word: str) -> Preset:
     if word in known:
         return known[word]
     path = Path(word)
+    if path.suffix.lower() in _DATA:
+        advice = f"nn-tui train csv-template --set data.path={clean(word)} --set data.target=COLUMN"
+        raise ConfigError(f"{clean(word)} is no preset, but perhaps data. Train on it: {advice}")
     # Not `Path.is_file`, which raises for a word that is too long to be a name.
     if os.path.isfile(path) or path.suffix == ".toml" or os.sep in word:  # noqa: PTH113
         return Preset(path.stem, path, built_in=False)

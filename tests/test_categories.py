@@ -196,15 +196,23 @@ def test_a_missing_word_has_a_place_of_its_own(table_of: Callable[..., Splits]) 
 def test_many_words_are_for_an_embedding_and_too_many_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("id,y\n" + "".join(f"w{n},{n % 2}\n" for n in range(10_001)))
     line = refusal(Files(path="data.csv"), tmp_path)
-    assert "at most 20 distinct words a column, got 10001 words in column 'id'" in line
+    assert "or of at most 20 different words, got 'id' (10001 words). Name those to leave out in data.ignore" in line
     assert 'set data.categories = "embedding"' in line
-    assert "at most 10000 distinct words" in refusal(Files(path="data.csv", categories="embedding"), tmp_path)
+    assert "at most 10000 different words" in refusal(Files(path="data.csv", categories="embedding"), tmp_path)
 
 
 def test_long_text_is_no_category(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("review,y\n" + "".join(f"{'so ' * 70}{n},{n % 2}\n" for n in range(30)))
     line = refusal(Files(path="data.csv", categories="embedding"), tmp_path)
-    assert "must hold words of at most 200 characters, got one of 212 in column 'review'" in line
+    assert "got 'review' (text of up to 212 characters). Name those to leave out in data.ignore." in line
+
+
+def test_all_columns_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
+    lines = "".join(f"person {chr(65 + n)},1970-01-{n + 1:02},{n},{n % 2}\n" for n in range(25))
+    (tmp_path / "data.csv").write_text("name,day,n,y\n" + lines)
+    line = refusal(Files(path="data.csv"), tmp_path)
+    assert "got 'name' (25 words), 'day' (such as '1970-01-01'). Name those to leave out in data.ignore" in line
+    assert load(Files(path="data.csv", ignore=("name", "day")), tmp_path).feature_names == ("n",)
 
 
 def test_data_without_words_are_the_same_either_way(table_of: Callable[..., Splits]) -> None:

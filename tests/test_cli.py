@@ -115,7 +115,8 @@ def test_train_ends_with_one_strict_json_object(shell: Terminal, tmp_path: Path)
 
 def test_train_without_json_says_how_it_went_and_where_it_is(shell: Terminal):
     code, out, _ = shell("train", "iris-first", *TINY)
-    words, folder = out.splitlines()
+    words, metrics, folder = out.splitlines()
+    assert re.match(r"epoch \d+: loss [\d.e-]+  accuracy ", metrics)
     assert code == 0
     assert words.startswith("finished: all epochs done; best val_loss")
     assert is_run(Path(folder))

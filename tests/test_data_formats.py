@@ -134,7 +134,7 @@ PARQUET = parquet(FRAME)
         (FRAME.with_columns(nothing=pl.lit(None)), "got 20 in column 'nothing'"),
         (pl.DataFrame({f"c{n}": [1] for n in range(10_001)}), "at most 10000 columns, got 10001"),
         (FRAME.with_columns(colour=pl.Series([f"word {chr(97 + n)}" for n in range(20)]) + "?"), ""),
-        (pl.DataFrame({"w": [chr(97 + n) for n in range(22)], "y": [0, 1] * 11}), "got 22 words in column 'w'"),
+        (pl.DataFrame({"w": [chr(97 + n) for n in range(22)], "y": [0, 1] * 11}), "got 'w' (22 words)"),
     ],
 )  # fmt: skip
 def test_columns_that_cannot_be_trained_on_are_refused(tmp_path: Path, frame: pl.DataFrame, said: str):

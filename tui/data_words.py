@@ -27,7 +27,8 @@ _BAR, _LONGEST_BAR = 16, 40
 def headline(data: Summary, overview: Overview) -> str:
     """Return shape, type and balance in one line."""
     count = data.n_train + data.n_validation + data.n_test
-    return f"{count:,} {_what(data)} ({overview.number_type}), {_targets(data, overview)}."
+    target = f"{clipped(overview.target, _LONGEST)}: " if overview.target and overview.classes else ""
+    return f"{count:,} {_what(data)} ({overview.number_type}), {target}{_targets(data, overview)}."
 
 
 def _what(data: Summary) -> str:

@@ -56,6 +56,9 @@ def _tell_end(run: Run, as_json: bool) -> None:
         return
     for one in members(run):
         print(f"{one.status.state}: {one.status.message}")
+        if (known := one.status.best) is not None:
+            metrics = {name: curve.y[known.epoch] for name, curve in one.epochs.items() if known.epoch < len(curve.y)}
+            print(f"epoch {known.epoch + 1}: {metrics_line(metrics)}")
         print(f"{one.directory}")
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")

@@ -1,5 +1,6 @@
 """Columns of cells, as numbers or as categories; a cell is text, or a number already."""
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,28 +100,27 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     return values
 
 
-def words_in(name: str, column: "pl.Series", categories: Categories) -> tuple[str, ...]:
-    """Return the distinct words of a column in sorted order; none where it is one of numbers.
-
-    Raises:
-        BadCellError: there are too many words for what becomes of them.
-    """
+def words_in(column: "pl.Series") -> tuple[str, ...]:
+    """Return the distinct words of a column in sorted order; none where it is one of numbers."""
     if is_numeric(column) or not is_words(column):
         return ()
-    words = column.unique().sort().to_list()
-    most = MOST_CATEGORIES[categories]
-    if len(words) > most:
-        embed = ', set data.categories = "embedding"' if categories == "one_hot" else ""
-        raise BadCellError(
-            0,
-            f"must hold numbers or at most {most} distinct words a column, got {len(words)} words in column"
-            f" {quoted(name)}, the first being {quoted(column[0])}. Name it in data.ignore{embed} or group its words.",
-        )
-    if categories == "embedding" and len(longest := max(words, key=len, default="")) > _LONGEST:
-        got = f"got one of {len(longest)} in column {quoted(name)}"
-        row = int((column == longest).arg_max() or 0)
-        raise BadCellError(row, f"must hold words of at most {_LONGEST} characters, {got}. Name it in data.ignore.")
-    return tuple(words)
+    return tuple(column.unique().sort().to_list())
+
+
+def misfit(column: "pl.Series", words: tuple[str, ...], categories: Categories) -> str:
+    """Return what keeps a column from being made into features, such as "304 words"; "" for nothing.
+
+    A column whose cells are numbers for the most part is one of numbers, whatever stands in the others.
+    """
+    if len(words) > MOST_CATEGORIES[categories]:
+        return f"{len(words)} words"
+    if categories == "embedding" and (longest := max(map(len, words), default=0)) > _LONGEST:
+        return f"text of up to {longest} characters"
+    if words or column.dtype.is_numeric() or 2 * int(column.str.contains(NUMBER).sum()) >= len(column):
+        return ""
+    strange = column.filter(~column.str.contains(NUMBER))[0]
+    # A decimal comma is best told by the cell, with what to write.
+    return "" if re.fullmatch(r"[0-9.]+,[0-9]+", strange) else f"such as {quoted(strange, 24)}"
 
 
 def features_in(
@@ -161,5 +161,5 @@ def _may_mean_number(cell: str) -> bool:
 
 
 def _not_a_number(name: str, cell: str) -> str:
-    hint = "Write 1.5, not 1,5." if "," in cell else "Correct the cell or remove the column."
+    hint = "Write 1.5, not 1,5." if "," in cell else "Correct the cell, or name the column in data.ignore."
     return f"must hold a number, got {quoted(cell)} in column {quoted(name)}. {hint}"

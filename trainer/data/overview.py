@@ -40,6 +40,7 @@ class Overview:
         number_type: NumPy's name of the type that the features are held in.
         columns: the first of them, or all pixels together; none of a text.
         n_columns: how many there are; one for the pixels of pictures.
+        target: name of the column to predict, "" where there are no such columns.
         outputs: the first of them; none for classes.
         classes: training examples by the name of their class, in its order; or how often each token is to be predicted,
             the most frequent first; none for numbers.
@@ -52,6 +53,7 @@ class Overview:
     number_type: str
     columns: tuple[ColumnFacts, ...]
     n_columns: int
+    target: str
     outputs: tuple[ColumnFacts, ...]
     classes: tuple[tuple[str, int], ...]
     samples: tuple[Sample, ...]
@@ -83,6 +85,7 @@ def overview_of(read: Table, table: Table, train: Rows) -> Overview:
         number_type=table.x.dtype.name,
         columns=columns,
         n_columns=1 if table.image_shape else len(columns_of(table)),
+        target=table.target,
         outputs=() if classifies else facts_of_numbers(table.target_names[:MOST_COLUMNS], y[:, :MOST_COLUMNS]),
         classes=tuple(zip(table.target_names, counts, strict=True)) if classifies else (),
         samples=tuple(_sample(table, int(row), columns) for row in train[_chosen(table, train)]),

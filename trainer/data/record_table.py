@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from trainer.data.cells import (
     MISSING,
+    MOST_CATEGORIES,
     BadCellError,
     features_in,
     is_numeric,
     is_words,
+    misfit,
     missing_in,
     nulled,
     numbers_in,
@@ -25,10 +27,12 @@ from trainer.data.records import Records
 from trainer.data.section import AskedTask, Categories, Column, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
 from trainer.task import Task
-from trainer.text import clean
+from trainer.text import clean, quoted
 
 if TYPE_CHECKING:
     import polars as pl
+
+_SHOWN = 8
 
 
 def table_of_records(
@@ -64,6 +68,7 @@ def table_of_records(
         feature_names=tuple(name for column in columns for name in column.feature_names),
         target_names=target_names,
         columns=columns,
+        target=chosen,
         warnings=(*(warning for part in settled.present for warning in part.warnings), *_filled_words(filled)),
         n_validation=settled.validation.frame.height if settled.validation else 0,
         n_test=settled.test.frame.height if settled.test else 0,
@@ -131,11 +136,18 @@ class _Settled:
 
 def _codes(part: _Settled, target: str, categories: Categories) -> dict[str, tuple[str, ...]]:
     """Return the words of each column but the target's, none for one of numbers."""
-    frame = part.frame
-    try:
-        return {name: words_in(name, frame[name].drop_nulls(), categories) for name in frame.columns if name != target}
-    except BadCellError as error:
-        raise part.refused(error) from None
+    known = {name: part.frame[name].drop_nulls() for name in part.frame.columns if name != target}
+    codes = {name: words_in(column) for name, column in known.items()}
+    found = {name: misfit(column, codes[name], categories) for name, column in known.items()}
+    if misfits := [f"{quoted(name, 40)} ({why})" for name, why in found.items() if why]:
+        more = f" and {len(misfits) - _SHOWN} more" if len(misfits) > _SHOWN else ""
+        helps = categories == "one_hot" and any(why.endswith(" words") for why in found.values())
+        embed = ', or set data.categories = "embedding" for words' if helps else ""
+        raise part.records.file.refused(
+            f"must hold columns of numbers, or of at most {MOST_CATEGORIES[categories]} different words, got"
+            f" {', '.join(misfits[:_SHOWN])}{more}. Name those to leave out in data.ignore{embed}."
+        )
+    return codes
 
 
 def _check_count(columns: tuple[Column, ...], records: Records) -> None:

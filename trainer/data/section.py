@@ -74,6 +74,7 @@ class Table:
         target_names: one a class, one an output, or one a token.
         image_shape: of the picture that each example is, or None.
         columns: what the features are made of, in their order; empty where each is a column of numbers.
+        target: name of the column to predict, safe to show; "" where the examples have no such columns.
         warnings: what was found odd while reading, one line each.
         n_validation, n_test: examples at the end that the source itself sets aside, those that validate first; 0 where
             the part is to be drawn.
@@ -87,6 +88,7 @@ class Table:
     target_names: tuple[str, ...]
     image_shape: ImageShape | None = None
     columns: tuple[Column, ...] = ()
+    target: str = ""
     warnings: tuple[str, ...] = ()
     n_validation: int = 0
     n_test: int = 0
