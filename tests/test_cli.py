@@ -562,6 +562,15 @@ def test_summary_as_json_holds_the_numbers(shell: Terminal):
     assert told["learning_rates"][-1][0] == told["epochs"] == 2
 
 
+def test_summary_of_a_model_that_cannot_work_on_its_data_tells_of_the_data_and_why(shell: Terminal):
+    code, out, err = shell("summary", "iris-first", "--set", "model.kind=cnn")
+    assert (code, err) == (
+        2,
+        'nn-tui: model.kind needs pictures, which these data are not. Use "mlp" or "transformer".\n',
+    )
+    assert "3 classes" in out
+
+
 def test_summary_of_what_does_not_fit_its_data_says_so_after_what_is_known(shell: Terminal):
     code, out, err = shell("summary", "iris-first", "--set", "training.batch_size=999")
     assert code == 2

@@ -9,14 +9,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from trainer import devices
-from trainer.config import Config
 from trainer.models import CNN, GRU, LSTM, MLP, Inputs, Model, Network, Noise, ResNet, Transformer, TransformerLM
 from trainer.models.attention import EncoderBlock
 from trainer.models.convolution import ConvBlock, _patches
 from trainer.models.dense import Finish, normalized, scale
 from trainer.models.network import Block, trained, with_statistics
 from trainer.models.recurrent import GRUBlock, LSTMBlock
-from trainer.validation import members
 
 devices.prepare_jax()
 
@@ -253,29 +251,3 @@ def test_dropout_is_on_in_training_alone_and_differs_with_the_key(model: Model, 
     assert (one == same).all()
     assert (one != other).any()
     assert (network.apply(parameters, x, None) == network.apply(parameters, x, None)).all()
-
-
-SOURCES = ["digits", "iris", "diabetes", "moons"]
-
-
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("kind", sorted(members(Config.model_fields["model"]).keys() - {"custom"}))
-def test_every_kind_of_model_trains_on_every_kind_of_data_or_is_refused(trained: Any, kind: str, source: str) -> None:
-    small = {"mlp": {"hidden": [8], "norm": "batch"}, "cnn": {"filters": [4], "hidden": []},
-             "resnet": {"filters": [4, 4]}, "gru": {"units": [8]}, "lstm": {"units": [8]},
-             "transformer": {"key_dim": 4, "heads": 2, "depth": 1}, "transformer_lm": {}}[kind]  # fmt: skip
-    settings = {"data.source": source, "model.kind": kind, "training.epochs": 2, "optimizer.learning_rate": 0.01,
-                "data.test_split": 0.1, **{f"model.{key}": value for key, value in small.items()}}  # fmt: skip
-    if kind in ("cnn", "resnet") and source != "digits":
-        with pytest.raises(Exception, match=r"model\.kind needs pictures, which these data are not"):
-            trained(settings)
-        return
-    if kind == "transformer_lm":
-        with pytest.raises(Exception, match=r"model\.kind needs a text, which these data are not"):
-            trained(settings)
-        return
-    run = trained(settings)
-    assert (run.status.state, run.status.epochs) == ("finished", 2)
-    losses = run.epochs["loss"].y
-    assert losses[1] < losses[0]
-    assert np.isfinite(run.status.test["test_loss"])

@@ -98,7 +98,7 @@ def _overview_of_text(table: Table, vocabulary: Vocabulary, train: Rows) -> Over
     counts = np.bincount(table.y[train].ravel(), minlength=table.n_outputs)
     classes = ((table.target_names[token], int(counts[token])) for token in np.argsort(-counts, kind="stable"))
     beginning = vocabulary.spelled(table.x[train[:_PASSAGE]].ravel()[:_PASSAGE])
-    return Overview(table.x.dtype.name, (), 0, (), tuple(classes), (), None, table.warnings, beginning)
+    return Overview(table.x.dtype.name, (), 0, "", (), tuple(classes), (), None, table.warnings, beginning)
 
 
 def _chosen(table: Table, train: Rows) -> Rows:
