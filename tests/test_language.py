@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from screens import following, shown, until_shown
 
-from trainer import devices, forward, keys, picture_file
+from trainer import devices, forward, keys, numbers, picture_file
 from trainer.config import Config
 from trainer.data.splits import Splits
-from trainer.live_numbers import LiveNumbers
 from trainer.losses import Focal, KLDivergence, SoftmaxCrossEntropy
 from trainer.models import GRU, LSTM, Inputs, Model, TransformerLM
 from trainer.picture_file import LIMIT, MOST_PASSAGES, TEMPERATURE, WRITTEN, Passage, Pictures
@@ -143,7 +142,7 @@ def test_each_token_is_drawn_from_what_the_network_makes_of_those_before_it() ->
     """The oracle sees the last tokens as an example of their own; the compiled function shifts one example along."""
     config = Config().changed({**TINY, "data.context": 6, "training.batch_size": 2})
     shape = Shape(config, "language_modeling", Inputs(6, vocabulary=7), 7, 2, 0)
-    network, vector = shape.network(config), LiveNumbers(config).vector
+    network, vector = shape.network(config), numbers.pack(config)
     parameters = jax.tree.map(lambda leaf: 5 * leaf, jax.jit(network.init)(jax.random.key(1)))
     x = tokens(2, 6)
     sample, apply = jax.jit(make_sample(shape)), jax.jit(lambda x: network.apply(parameters, x, None))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from trainer import augmenting, batches, diagnosis, forward, keys, losses, numbers, placement
 from trainer.config import Config
@@ -134,7 +134,7 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     return diagnosis.looked(weights, gradients, steps, outputs)
 
 
-def _to_look_at(shape: Shape, data: Data, state: State) -> Float[Array, "some features"]:
+def _to_look_at(shape: Shape, data: Data, state: State) -> Num[Array, "some features"]:
     """Return the examples whose way through the layers is looked at."""
     some = slice(diagnosis.EXAMPLES)
     if shape.n_validation:
