@@ -13,6 +13,7 @@ from benchmarks.bench import Bench
 SUBJECTS = {
     "throughput": throughput.measure,
     "large": throughput.measure_large,
+    "networks": throughput.measure_networks,
     "population": population.measure,
     "streaming": streaming.measure,
     "checkpoints": switches.measure_checkpoints,
@@ -57,8 +58,8 @@ def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:
 def _settings(bench: Bench) -> str:
     return (
         f"{bench.repetitions} pairs of each; digits: {bench.epochs} epochs a training at full speed, "
-        f"{bench.slow_epochs} in Keras and PyTorch, {bench.terminal_epochs} where bytes are counted; 60,000 x 784: "
-        f"{bench.large_epochs}, of which the first is not measured"
+        f"{bench.slow_epochs} in Keras, in PyTorch and of other networks, {bench.terminal_epochs} where bytes are "
+        f"counted; 60,000 x 784: {bench.large_epochs}, of which the first is not measured"
     )
 
 

@@ -1,15 +1,16 @@
-"""The reference: what a person writes by hand for this one network, in JAX and Optax and nothing else.
+"""The reference: what a person writes by hand for one network, in JAX and Optax and nothing else.
 
 An epoch is one compiled call: shuffle, a scan over the full batches, the smaller last batch, validation. Its four
 metrics become floats each epoch, as for a printed line. Nothing is recorded, saved, watched or stoppable.
 
-Also a script, without anything of nn-tui: `python benchmarks/bare_loop.py --data FILE --epochs 30`.
+The network here is the MLP of the digits; `bare_networks` has others for the same loop. Also a script, without anything
+of nn-tui: `python benchmarks/bare_loop.py --data FILE --epochs 30`.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,14 @@ HIDDEN = (128, 128)
 LEARNING_RATE = 1e-3
 N_CLASSES = 10
 
-Parameters = list[tuple[jax.Array, jax.Array]]
+Parameters = Any
+
+
+class Network(NamedTuple):
+    """A network: from a key and the number of features to its parameters, and from these and examples to logits."""
+
+    init: Callable[[jax.Array, int], Parameters]
+    forward: Callable[[Parameters, jax.Array], jax.Array]
 
 
 class Examples(NamedTuple):
@@ -50,33 +58,48 @@ def load(path: Path) -> tuple[Examples, Examples]:
     return Examples(parts["x"], parts["y"]), Examples(parts["val_x"], parts["val_y"])
 
 
-def begin(seed: int, n_features: int) -> Carry:
-    """Return the state before the first update."""
-    key, *keys = jax.random.split(jax.random.key(seed), len(HIDDEN) + 2)
+def dense(key: jax.Array, n_in: int, n_out: int) -> tuple[jax.Array, jax.Array]:
+    """Return the weights of a dense layer, shape [inputs, outputs], and its bias."""
+    return jax.nn.initializers.glorot_uniform()(key, (n_in, n_out)), jnp.zeros(n_out)
+
+
+def init_mlp(key: jax.Array, n_features: int) -> Parameters:
+    """Return the layers of the MLP."""
     sizes = (n_features, *HIDDEN, N_CLASSES)
-    glorot = jax.nn.initializers.glorot_uniform()
-    shapes = zip(keys, sizes[:-1], sizes[1:], strict=True)
-    parameters = [(glorot(key, (n_in, n_out)), jnp.zeros(n_out)) for key, n_in, n_out in shapes]
-    return Carry(parameters, optax.adam(LEARNING_RATE).init(parameters), key)
+    keys = jax.random.split(key, len(sizes) - 1)
+    return [dense(key, n_in, n_out) for key, n_in, n_out in zip(keys, sizes[:-1], sizes[1:], strict=True)]
 
 
-def forward(parameters: Parameters, x: jax.Array) -> jax.Array:
+def forward_mlp(parameters: Parameters, x: jax.Array) -> jax.Array:
     """Return the logits, shape [examples, classes]."""
     for weight, bias in parameters[:-1]:
         x = jax.nn.relu(x @ weight + bias)
     weight, bias = parameters[-1]
-    return x @ weight + bias
+    logits: jax.Array = x @ weight + bias
+    return logits
 
 
-def measure(parameters: Parameters, examples: Examples) -> tuple[jax.Array, jax.Array]:
+MLP = Network(init_mlp, forward_mlp)
+
+
+def begin(network: Network, seed: int, n_features: int) -> Carry:
+    """Return the state before the first update."""
+    key, first = jax.random.split(jax.random.key(seed))
+    parameters = network.init(first, n_features)
+    return Carry(parameters, optax.adam(LEARNING_RATE).init(parameters), key)
+
+
+def measure(network: Network, parameters: Parameters, examples: Examples) -> tuple[jax.Array, jax.Array]:
     """Return the sum of the losses and the number of right answers."""
-    logits = forward(parameters, examples.x)
+    logits = network.forward(parameters, examples.x)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, examples.y)
     return losses.sum(), (logits.argmax(-1) == examples.y).sum()
 
 
-@partial(jax.jit, donate_argnums=0)
-def run_epoch(carry: Carry, train: Examples, validation: Examples) -> tuple[Carry, tuple[jax.Array, ...]]:
+@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def run_epoch(
+    network: Network, carry: Carry, train: Examples, validation: Examples
+) -> tuple[Carry, tuple[jax.Array, ...]]:
     """Train one epoch and validate; return loss, accuracy, validation loss and validation accuracy."""
     n = len(train.x)
     full = n // BATCH_SIZE * BATCH_SIZE
@@ -87,7 +110,7 @@ def run_epoch(carry: Carry, train: Examples, validation: Examples) -> tuple[Carr
         parameters, optimizer = state
 
         def objective(parameters: Parameters) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            loss, right = measure(parameters, Examples(train.x[batch], train.y[batch]))
+            loss, right = measure(network, parameters, Examples(train.x[batch], train.y[batch]))
             return loss / len(batch), (loss, right)
 
         gradients, measured = jax.grad(objective, has_aux=True)(parameters)
@@ -99,23 +122,25 @@ def run_epoch(carry: Carry, train: Examples, validation: Examples) -> tuple[Carr
     if full < n:
         state, (last_loss, last_right) = update(state, order[full:])
         loss, right = loss + last_loss, right + last_right
-    val_loss, val_right = measure(state[0], validation)
+    val_loss, val_right = measure(network, state[0], validation)
     m = len(validation.x)
     return Carry(*state, key), (loss / n, right / n, val_loss / m, val_right / m)
 
 
-def epochs(train: Examples, validation: Examples, count: int, seed: int = 0) -> Iterator[list[float]]:
+def epochs(
+    train: Examples, validation: Examples, count: int, seed: int = 0, network: Network = MLP
+) -> Iterator[list[float]]:
     """Train from the start; yield the metrics of each epoch."""
     train, validation = jax.device_put((train, validation))
-    carry = begin(seed, train.x.shape[1])
+    carry = begin(network, seed, train.x.shape[1])
     for _ in range(count):
-        carry, measured = run_epoch(carry, train, validation)
+        carry, measured = run_epoch(network, carry, train, validation)
         yield [float(value) for value in measured]
 
 
-def speed(train: Examples, validation: Examples, count: int) -> float:
+def speed(train: Examples, validation: Examples, count: int, network: Network = MLP) -> float:
     """Return the training examples per second from the end of the first epoch to the end of the last."""
-    training = epochs(train, validation, count)
+    training = epochs(train, validation, count, network=network)
     next(training)
     began = time.perf_counter()
     n = sum(len(train.x) for _ in training)

@@ -25,7 +25,7 @@ class Bench:
         folder: for everything that is written.
         repetitions: of each pair.
         epochs: of a training of digits at full speed.
-        slow_epochs: of one in Keras or PyTorch.
+        slow_epochs: of one in Keras or PyTorch, or of a CNN or a Transformer, which then has a quarter of it in Keras.
         large_epochs: of a training of MNIST's shape; the first one is not measured.
         terminal_epochs: of the training whose bytes to the terminal are counted.
         presses: of keys.
@@ -50,6 +50,16 @@ class Bench:
     def large(self) -> Workload:
         """Return the large one."""
         return workloads.mnist_shaped(self.folder, self.large_epochs, max(2, self.large_epochs // 4))
+
+    @cached_property
+    def cnn(self) -> Workload:
+        """Return the digits for a CNN."""
+        return workloads.digits_by("cnn", self.folder, self.slow_epochs, max(2, self.slow_epochs // 4))
+
+    @cached_property
+    def transformer(self) -> Workload:
+        """Return the digits for a Transformer."""
+        return workloads.digits_by("transformer", self.folder, self.slow_epochs, max(2, self.slow_epochs // 4))
 
     @property
     def environment(self) -> dict[str, str]:

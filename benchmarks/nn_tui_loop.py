@@ -43,13 +43,13 @@ def speed(prepared: Prepared, epochs: int) -> float:
         return speed_of(run.directory, len(prepared.splits.train))
 
 
-def bare(splits: Splits) -> Callable[[int], float]:
-    """Return what trains the bare loop for so many epochs and returns its examples per second."""
-    from benchmarks import bare_loop
+def bare(splits: Splits, network: str) -> Callable[[int], float]:
+    """Return what trains the bare loop of a network for so many epochs and returns its examples per second."""
+    from benchmarks import bare_loop, bare_networks
 
     train_part = bare_loop.Examples(splits.train.x, splits.train.y)
     validation = bare_loop.Examples(splits.validation.x, splits.validation.y)
-    return partial(bare_loop.speed, train_part, validation)
+    return partial(bare_loop.speed, train_part, validation, network=bare_networks.NETWORKS[network])
 
 
 def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
@@ -60,10 +60,10 @@ def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetition
 
 
 def main() -> None:
-    """Train presets, all of one data set, in turn and with `--bare` the bare loop too; print the speeds."""
+    """Train presets, all of one data set, in turn and with `--bare` a bare loop too; print the speeds."""
     parser = argparse.ArgumentParser(description="nn-tui's training without a screen.")
     parser.add_argument("presets", type=Path, nargs="+")
-    parser.add_argument("--bare", action="store_true", help="in turn with the bare loop, too")
+    parser.add_argument("--bare", default="", metavar="NETWORK", help="in turn with the bare loop of a network, too")
     parser.add_argument("--repetitions", type=int, default=1)
     options = parser.parse_args()
     prepared = prepare(configs.load(options.presets[0]))
@@ -71,7 +71,7 @@ def main() -> None:
         partial(speed, Prepared(configs.load(preset), prepared.splits)) for preset in options.presets
     ]
     if options.bare:
-        trainings.append(bare(prepared.splits))
+        trainings.append(bare(prepared.splits, options.bare))
     print(json.dumps(in_turn(trainings, prepared.config.training.epochs, options.repetitions)))
 
 

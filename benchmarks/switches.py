@@ -19,7 +19,7 @@ def measure_checkpoints(bench: Bench) -> list[Result]:
 
 def _checkpoints(bench: Bench, work: Workload, bar: float | None) -> Result:
     say(f"checkpoints at every epoch of {work.name}")
-    pairs = in_turn(bench, [work.preset(**_EVERY_EPOCH), work.preset(**_NEVER)], bare=False)
+    pairs = in_turn(bench, [work.preset(**_EVERY_EPOCH), work.preset(**_NEVER)], bare="")
     ratios = tuple(saving / plain for saving, plain in pairs)
     seconds = len(work.splits.train) / max(plain for _, plain in pairs)
     note = f"an epoch without takes {seconds:.3g} s"

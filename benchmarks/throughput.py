@@ -1,4 +1,4 @@
-"""Steady training: examples per second, of a 128-128 MLP at batch 64 with Adam, against those who do the same work."""
+"""Steady training: examples per second at batch 64 with Adam, against those who do the same work."""
 
 import importlib.util
 import sys
@@ -26,17 +26,26 @@ def measure_large(bench: Bench) -> list[Result]:
     return [headless(bench, large), with_dashboard(bench, large), against_keras(bench, large, 1.2)]
 
 
+def measure_networks(bench: Bench) -> list[Result]:
+    """Return the results for other networks than the MLP."""
+    works = (bench.cnn, bench.transformer)
+    return [result for work in works for result in (headless(bench, work), against_keras(bench, work, 1.2))]
+
+
 def headless(bench: Bench, work: Workload) -> Result:
     """Train without a screen in one process, in turn with the bare loop."""
     say(f"throughput of {work.name}, headless")
-    pairs = in_turn(bench, [work.preset()])
+    pairs = in_turn(bench, [work.preset()], bare=work.network)
     ratios = tuple(ours / bare for ours, bare in pairs)
     return Result(f"training {work.name}, headless", "bare JAX loop", 0.97, True, ratios, note=fastest(pairs))
 
 
-def in_turn(bench: Bench, presets: Sequence[Path], *, bare: bool = True) -> list[list[float]]:
-    """Return the speeds of presets of one data set and of the bare loop, a list each repetition, in one process."""
-    words = [*map(str, presets), *(["--bare"] if bare else []), "--repetitions", str(bench.repetitions)]
+def in_turn(bench: Bench, presets: Sequence[Path], *, bare: str = "mlp") -> list[list[float]]:
+    """Return the speeds of presets of one data set and of the bare loop of a network, if any; in one process.
+
+    A list each repetition.
+    """
+    words = [*map(str, presets), *(["--bare", bare] if bare else []), "--repetitions", str(bench.repetitions)]
     speeds: list[list[float]] = bench.module("nn_tui_loop", *words)
     return speeds
 
@@ -62,7 +71,7 @@ def with_dashboard(bench: Bench, work: Workload) -> Result:
 def against_keras(bench: Bench, work: Workload, bar: float) -> Result:
     """Train without a screen, in turn with Keras where there is one."""
     python = sys.executable if importlib.util.find_spec("keras") else ""
-    return _in_processes(bench, work, "keras_loop", "Keras on JAX", bar, python)
+    return _in_processes(bench, work, "keras_loop", "Keras on JAX", bar, python, "--network", work.network)
 
 
 def against_torch(bench: Bench, work: Workload) -> Result:
@@ -71,16 +80,19 @@ def against_torch(bench: Bench, work: Workload) -> Result:
     return _in_processes(bench, work, "torch_loop", "PyTorch, eager", 3.5, python)
 
 
-def _in_processes(bench: Bench, work: Workload, script: str, name: str, bar: float, python: str) -> Result:
+def _in_processes(
+    bench: Bench, work: Workload, script: str, name: str, bar: float, python: str, *options: str
+) -> Result:
     what = f"training {work.name}, headless"
     if not python:
         return Result(what, name, bar, True, (), note="not installed")
-    data, preset = str(work.examples()), str(work.preset())
+    words = ["--data", str(work.examples()), "--epochs", str(work.slow_epochs), *options]
+    preset = str(work.preset())
     ratios, note = [], ""
     for repetition in range(bench.repetitions):
         say(f"throughput of {work.name}, {name}, {repetition + 1} of {bench.repetitions}")
         ours = bench.module("nn_tui_loop", preset)[0][0]
-        theirs: dict[str, Any] = bench.script(script, "--data", data, "--epochs", str(work.slow_epochs), python=python)
+        theirs: dict[str, Any] = bench.script(script, *words, python=python)
         ratios.append(ours / theirs["examples_per_second"])
         note = f"{theirs['versions']}, {theirs['examples_per_second']:,.0f} examples/s"
     return Result(what, name, bar, True, tuple(ratios), note=note)

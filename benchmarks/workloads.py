@@ -1,4 +1,4 @@
-"""What is trained, by nn-tui and the references: the digits preset, and its network on examples of MNIST's shape."""
+"""What is trained, by nn-tui and the references: the digits preset, its network on MNIST's shape, other networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,10 @@ from trainer.preparation import prepare
 
 _FOREVER = 1_000_000
 _SLOW = 1e-6
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "cnn": {"filters": [32, 64], "hidden": [64]},
+    "transformer": {"heads": 4, "key_dim": 8, "depth": 2},
+}
 _TRAIN, _VALIDATION, _PIXELS, _CLASSES = 60_000, 10_000, 784, 10
 
 
@@ -29,6 +33,7 @@ class Workload:
         epochs: of a training at full speed.
         slow_epochs: of a training in Keras or PyTorch.
         folder: for the files.
+        network: of the references: a key of `bare_networks.NETWORKS`.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Workload:
     epochs: int
     slow_epochs: int
     folder: Path
+    network: str = "mlp"
 
     @cached_property
     def splits(self) -> Splits:
@@ -60,23 +66,34 @@ class Workload:
             "callbacks.early_stopping.patience": _FOREVER,
             **{key.replace("__", "."): value for key, value in changes.items()},
         }
-        words = [self.name.replace(" ", ""), str(epochs), *(f"{key}-{value}" for key, value in changes.items())]
+        words = [self._file, str(epochs), *(f"{key}-{value}" for key, value in changes.items())]
         path = self.folder / f"{'-'.join(words)}.toml"
         path.write_text(configs.dump(self.config.changed(values)))
         return path
 
     def examples(self) -> Path:
         """Write the examples for the references, split as nn-tui splits them; return the path."""
-        path = self.folder / f"{self.name.replace(' ', '')}.npz"
+        path = self.folder / f"{self._file}.npz"
         if not path.exists():
             train, validation = self.splits.train, self.splits.validation
             np.savez(path, x=train.x, y=train.y, val_x=validation.x, val_y=validation.y)
         return path
 
+    @property
+    def _file(self) -> str:
+        return self.name.replace(" ", "")
+
 
 def digits(folder: Path, epochs: int, slow_epochs: int) -> Workload:
     """Return the digits preset: 1,437 pictures of 64 pixels to train on, 360 to validate."""
     return Workload("digits", presets.load("digits-mlp"), epochs, slow_epochs, folder)
+
+
+def digits_by(network: str, folder: Path, epochs: int, slow_epochs: int) -> Workload:
+    """Return the digits preset with another network, as `bare_networks` has it."""
+    settings: dict[str, Any] = {"kind": network, **_NETWORKS[network]}
+    config = presets.load("digits-mlp").changed({f"model.{key}": value for key, value in settings.items()})
+    return Workload(f"digits, {network}", config, epochs, slow_epochs, folder, network)
 
 
 def mnist_shaped(folder: Path, epochs: int, slow_epochs: int) -> Workload:
