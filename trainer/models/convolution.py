@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from trainer.fields import Sizes, structural
-from trainer.lazy import np
 from trainer.models import section
-from trainer.models.dense import DenseBlock, Finish, Scale
+from trainer.models.dense import DenseBlock, Finish, Scale, dropped
 from trainer.models.network import Block, Inputs, Layer, Noise
 from trainer.models.section import Activation, Initializer, Model, Norm, weights
 from trainer.problems import Problem
@@ -67,9 +66,10 @@ class ConvBlock(Block):
     @property
     def layer(self) -> Layer:  # noqa: D102
         pooled = "" if self.pooling == "none" else f" {self.pooling}_pool"
+        dropout = f" dropout {self.finish.dropout:g}" if self.finish.dropout else ""
         n_parameters, flops = _cost(self.inputs, self.kernel, self.filters)
         n_parameters += self.finish.n_parameters(self.filters)
-        words = f"conv {self.kernel}x{self.kernel}{self.finish.words}{pooled}"
+        words = f"conv {self.kernel}x{self.kernel}{self._before_pooling.words}{pooled}{dropout}"
         return Layer(self.name, words, self.shape, n_parameters, flops)
 
     def init(self, key: PRNGKeyArray) -> Convolved:  # noqa: D102
@@ -80,8 +80,13 @@ class ConvBlock(Block):
         self, parameters: Convolved, x: Array, noise: Noise | None
     ) -> tuple[Float[Array, "batch rows columns filters"], Convolved]:
         sums = _convolved(parameters.conv, x.reshape(len(x), *self.inputs))
-        y, norm = self.finish.apply(parameters.norm, sums, self.place, noise)
-        return _pooled(self.pooling, y), parameters._replace(norm=norm)
+        y, norm = self._before_pooling.apply(parameters.norm, sums, self.place, noise)
+        y = dropped(_pooled(self.pooling, y), self.place, self.finish.dropout, noise)
+        return y, parameters._replace(norm=norm)
+
+    @property
+    def _before_pooling(self) -> Finish:
+        return self.finish._replace(dropout=0.0)
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,10 @@ def _convolved(conv: Conv, x: Array, stride: int = 1) -> Float[Array, "batch row
     from jax import lax
 
     def as_product(x: Array, weight: Array) -> Array:
-        return _patches(x, weight.shape[0], stride) @ weight.reshape(-1, weight.shape[-1])
+        seen = _patches(x, weight.shape[0], stride)
+        # All places in one axis: with three of them XLA would transpose and copy for the gradient of the weights.
+        sums: Array = seen.reshape(-1, seen.shape[-1]) @ weight.reshape(-1, weight.shape[-1])
+        return sums.reshape(*seen.shape[:-1], -1)
 
     def as_convolution(x: Array, weight: Array) -> Array:
         found: Array = lax.conv_general_dilated(x, weight, (stride, stride), "SAME", dimension_numbers=_LAYOUT)
@@ -269,17 +277,22 @@ def _patches(x: Array, kernel: int, stride: int) -> Float[Array, "batch rows col
 
 
 def _pooled(pooling: Pooling, x: Array) -> Array:
-    """Return the largest or the mean of each two by two places; at an odd rim, of those that there are."""
+    """Return the largest or the mean of each two by two places; at an odd rim, of those that there are.
+
+    By axes of two and not by `lax.reduce_window`, whose gradient takes XLA twice as long on the CPU.
+    """
     import jax.numpy as jnp
-    from jax import lax
+
+    _, rows, columns, filters = x.shape
+    rim = ((0, 0), (0, rows % 2), (0, columns % 2), (0, 0))
 
     def over(values: Array, start: float, reduce: Any) -> Array:
-        places = (1, 2, 2, 1)
-        found: Array = lax.reduce_window(values, np.array(start, values.dtype), reduce, places, places, "SAME")
+        whole = jnp.pad(values, rim, constant_values=start) if rows % 2 or columns % 2 else values
+        found: Array = reduce(whole.reshape(len(values), -(-rows // 2), 2, -(-columns // 2), 2, filters), axis=(2, 4))
         return found
 
     if pooling == "none":
         return x
     if pooling == "max":
-        return over(x, -jnp.inf, lax.max)
-    return over(x, 0.0, lax.add) / over(jnp.ones_like(x), 0.0, lax.add)
+        return over(x, -jnp.inf, jnp.max)
+    return over(x, 0.0, jnp.sum) / over(jnp.ones_like(x[:1]), 0.0, jnp.sum)

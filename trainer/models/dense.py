@@ -125,10 +125,12 @@ def dense_parameters(initializer: Initializer, key: PRNGKeyArray, n_inputs: int,
 
 def dense(layer: Dense, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
     """Return the weighted sums."""
-    # Of the whole batch at once: mapped over its examples and a population's members, XLA would copy and transpose.
+    # Of the whole batch at once, its places in one axis: mapped over examples and a population's members, and for the
+    # gradient of several axes, XLA would copy and transpose.
     import jax.numpy as jnp
 
-    return jnp.einsum("...i,oi->...o", x, layer.weight) + layer.bias
+    sums = jnp.einsum("bi,oi->bo", x.reshape(-1, x.shape[-1]), layer.weight) + layer.bias
+    return sums.reshape(*x.shape[:-1], -1)
 
 
 def dropped(x: Array, place: int, rate: Any, noise: Noise | None) -> Array:
