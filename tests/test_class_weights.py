@@ -137,10 +137,10 @@ def test_the_loss_that_is_told_is_not_weighted(tmp_path: Path) -> None:
         ),
         (
             {"data.source": "diabetes", "loss.class_weight": "balanced"},
-            'must be "none" for regression, which has no classes, got "balanced".',
+            'must be "none" here, where nothing has a class, got "balanced".',
         ),
         ({"data.source": "diabetes", "loss.class_weight": [1, 2]},
-         'must be "none" for regression, which has no classes, got a list.'),
+         'must be "none" here, where nothing has a class, got a list.'),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_the_data_are_refused_in_one_line(changes: dict[str, Any], message: str) -> None:

@@ -96,6 +96,17 @@ def test_each_example_validates_once_and_trains_in_the_other_folds(tmp_path: Pat
     assert (first.summary.n_train, first.summary.n_validation) == (len(pool) - max(sizes), max(sizes))
 
 
+def test_folds_whose_own_scaling_changes_nothing_train_beside_others(tmp_path: Path) -> None:
+    write(tmp_path / "a.npz", x=np.linspace(0, 1, 40)[:, None], y=np.arange(40) % 2)
+    data = {f"data.{key}": value for key, value in own(tmp_path / "a.npz", standardize="minmax").model_dump().items()}
+    runs = members(prepare(Config().changed({**data, "training.batch_size": 8})))
+    shape = shape_of(runs)
+    for member, run in enumerate(runs):
+        its = picked(program.examples(run.splits, program.own(shape, runs)), DATA_AXES, member)
+        x, _ = batches.examples_at(shape, jax.tree.map(jnp.asarray, its), jnp.asarray(run.splits.fold.train))
+        assert (float(x.min()), float(x.max())) == pytest.approx((0, 1), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "scaler"), [("standard", StandardScaler()), ("minmax", MinMaxScaler()), ("none", None)]
 )

@@ -34,12 +34,12 @@ ClassWeight = Annotated[Literal["none", "balanced"] | Numbers, WrapValidator(_in
 
 
 def misfit(asked: str | Sequence[float], classes: Sequence[str] | None) -> Problem | None:
-    """Return why the weights do not fit, if they do not; `classes` by name, None where the target is a number."""
+    """Return why the weights do not fit, if they do not; `classes` by name, None where there are none."""
     if asked == "none":
         return None
     if classes is None:
         got = f'"{asked}"' if asked == "balanced" else "a list"
-        return Problem(f'must be "none" for regression, which has no classes, got {got}.', "loss.class_weight")
+        return Problem(f'must be "none" here, where nothing has a class, got {got}.', "loss.class_weight")
     if asked == "balanced" or len(asked) == len(classes):
         return None
     names = ", ".join(clipped(name, 40) for name in classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")

@@ -15,6 +15,7 @@ def fold_rows(splits: Splits) -> FoldRows:
     validation: Any = blocks(fold.validation.astype(np.int32), fold.validation, fold.most_validation)
     scale: Any = splits.y_scale
     offset: Any = splits.y_offset
+    mean: Any = splits.target_mean
     return FoldRows(
         train=_filled_up(fold.train, fold.most_train),
         n_train=np.int32(len(fold.train)),  # type: ignore[arg-type]
@@ -25,14 +26,9 @@ def fold_rows(splits: Splits) -> FoldRows:
         fill=() if fold.fill is None else fold.fill,
         target_scale=scale,
         target_offset=offset,
-        target_mean=_mean(splits),
+        target_mean=mean,
     )
 
 
 def _filled_up(rows: Any, length: int) -> Any:
     return np.append(rows, np.repeat(rows[:1], length - len(rows))).astype(np.int32)
-
-
-def _mean(splits: Splits) -> Any:
-    """Return the mean of the training targets, as in `Data`."""
-    return splits.train.y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)

@@ -137,6 +137,8 @@ class Looking:
     def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> Any:
         import trainer.pictures  # noqa: F401 so that it is there when something was seen
 
+        for member in self._watched:
+            self._asked_of(member.prepared.splits, data)
         asked = self._asked_of(self._splits, data)
         # A population that has become smaller may train on other devices.
         if self._splits.fold is None:

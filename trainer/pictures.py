@@ -119,7 +119,7 @@ def _example(subject: Subject, row: int, true: NDArray[Any], seen: Seen) -> Exam
             "true": _listed(_in_own_units(subject, true[row])),
             "predicted": _listed(_in_own_units(subject, seen.predicted[row])),
         }
-    x = subject.part.x[subject.rows[row]]
+    (x,) = subject.part.rows(subject.rows[row : row + 1]).x
     shown = {"image": _image(subject, x)} if subject.splits.image_shape else {"features": _unusual(subject, x)}
     return Example(index=subject.place(row), loss=_short(seen.losses[row]), **told, **shown)
 
@@ -158,15 +158,16 @@ def _boundary(subject: Subject, plane: Plane, seen: Seen) -> Boundary:
     splits = subject.splits
     low, high = (_listed(end * splits.x_scale + splits.x_offset, digits=9) for end in (plane.low, plane.high))
     rows = some(len(splits.train), _SHOWN_ON_PLANE)
-    across, up = (splits.train.x[rows].astype(np.float64) * splits.x_scale + splits.x_offset).T
+    points = splits.train.rows(rows)
+    across, up = (points.x.astype(np.float64) * splits.x_scale + splits.x_offset).T
     told: dict[str, Any]
     if seen.shares is not None:
-        targets: Any = splits.train.y[rows].tolist()
+        targets: Any = points.y.tolist()
         # What is no number is no confidence either.
         percents = np.nan_to_num(seen.shares * 100).round().clip(0, 100).astype(int)
         told = {"classes": seen.predicted.tolist(), "percents": percents.tolist()}
     else:
-        targets = _listed(_in_own_units(subject, splits.train.y[rows])[:, 0])
+        targets = _listed(_in_own_units(subject, points.y)[:, 0])
         told = {"values": _listed(_in_own_units(subject, seen.predicted)[:, 0], digits=4)}
     return Boundary(
         names=(splits.feature_names[0], splits.feature_names[1]),

@@ -74,7 +74,7 @@ def plan(config: Config, data: Summary) -> Plan:
         *learning_rates(config),
         steps_per_epoch=shape.steps_per_epoch,
         buffer=shape.buffer,
-        memory=_memory(shape),
+        memory=_memory(shape, data.feature_bytes),
         is_compiled=kept is not None,
         devices=shape.devices,
         compiled_bytes=kept.memory_bytes if kept else None,
@@ -98,7 +98,7 @@ def compile_ahead(prepared: Prepared) -> None:
     program.compiled(shape, program.examples(splits, program.own(shape, runs), shape.buffer), test)
 
 
-def _memory(shape: Shape) -> Memory:
+def _memory(shape: Shape, feature_bytes: int) -> Memory:
     seed = jax.ShapeDtypeStruct((), np.uint32)
     vector = jax.ShapeDtypeStruct((len(numbers.names(shape.config)),), np.float32)
     state: State = jax.eval_shape(step.make_init(shape), seed, vector)
@@ -108,17 +108,18 @@ def _memory(shape: Shape) -> Memory:
         gradients=members * _bytes(state.parameters),
         optimizer=members * _bytes((state.optimizer, state.average, state.evaluated)),
         best_weights=members * _bytes([slot.parameters for slot in state.slots]),
-        examples=((2 * shape.buffer or shape.n_train) + shape.n_validation) * _bytes_of_example(shape),
+        examples=(2 * shape.buffer or shape.n_train) * _bytes_of_example(shape, feature_bytes)
+        + shape.n_validation * _bytes_of_example(shape, _BYTES),
     )
 
 
-def _bytes_of_example(shape: Shape) -> int:
+def _bytes_of_example(shape: Shape, feature_bytes: int) -> int:
     n_inputs = shape.inputs.n_features
     match shape.task:
         case "classification":
-            return (n_inputs + 1) * _BYTES
+            return n_inputs * feature_bytes + _BYTES
         case "regression":
-            return (n_inputs + shape.n_outputs) * _BYTES
+            return n_inputs * feature_bytes + shape.n_outputs * _BYTES
         case "language_modeling":
             return 2 * n_inputs * np.min_scalar_type(shape.n_outputs - 1).itemsize
 

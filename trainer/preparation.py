@@ -100,7 +100,7 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     size = config.training.batch_size
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
-    if config.data.folds and (replicas := config.training.replicas) > 1:
+    if config.data.trains_all_folds and (replicas := config.training.replicas) > 1:
         yield Problem(f"must be 1 with data.k_fold, whose folds are the runs, got {replicas}.", "training.replicas")
     yield from _unfit_loss(config, data)
     if problem := class_weights.misfit(config.loss.class_weight, data.classes):

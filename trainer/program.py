@@ -163,11 +163,9 @@ def examples(splits: Splits, own: Own = Own(), buffer: int = 0) -> Data:  # noqa
     scale: Any = splits.y_scale
     offset: Any = splits.y_offset
     x_scaling: Any = ()
-    # The targets are held as trained on, so that their mean is about zero where they are standardized.
-    mean: Any = y.mean(axis=0, dtype=np.float32) if splits.task == "regression" else np.zeros(1, np.float32)
+    mean: Any = splits.target_mean
     if stream := splits.stream:
         x, y = (jax.ShapeDtypeStruct((buffer, *shape), dtype) for shape, dtype in stream.outlines)
-        mean = stream.y_mean.astype(np.float32)
         if not (stream.is_scaled_here or stream.x_scaling.changes_nothing):
             x_scaling = splits.x_offset, splits.x_scale
     return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own, x_scaling)

@@ -92,11 +92,14 @@ class Subject:
         part = self.part
         if self.plane is None:
             is_there = self.split == "validation" and len(self.rows) == len(part)
-            return None if is_there else Part(part.x[self.rows], part.y[self.rows])
-        x = np.concatenate([part.x[self.rows], self.plane.points])
-        return Part(
-            x, np.concatenate([part.y[self.rows], np.zeros((len(self.plane.points), *part.y.shape[1:]), part.y.dtype)])
-        )
+            return None if is_there else Part(*self._examples)
+        (x, y), points = self._examples, self.plane.points
+        return Part(np.concatenate([x, points]), np.concatenate([y, np.zeros((len(points), *y.shape[1:]), y.dtype)]))
+
+    @property
+    def _examples(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        its = self.part.rows(self.rows)
+        return its.x, its.y
 
 
 def subject_of(splits: Splits) -> Subject:

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from trainer.data.missing import listed
 from trainer.data.refusal import refused
 from trainer.data.scaling import Scaling
-from trainer.data.section import ImageShape, TableSection
+from trainer.data.section import LEAST_EXAMPLES, ImageShape, TableSection
 from trainer.text import quoted
-
-_LEAST_EXAMPLES = 2
 
 
 class _Named(Protocol):
@@ -26,8 +24,8 @@ class _Named(Protocol):
 
 def require_some(count: int) -> None:
     """Raise ConfigError if these are too few examples to draw parts from."""
-    if count < _LEAST_EXAMPLES:
-        raise refused(f"must hold at least {_LEAST_EXAMPLES} examples, got {count}. Add examples.")
+    if count < LEAST_EXAMPLES:
+        raise refused(f"must hold at least {LEAST_EXAMPLES} examples, got {count}. Add examples.")
 
 
 def require_finite(x: NDArray[Any], names: tuple[str, ...]) -> None:

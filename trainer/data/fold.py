@@ -91,17 +91,21 @@ class View:
 
     fold: Fold
     held: Part
-    rows: Rows
+    places: Rows
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.places)
+
+    def rows(self, some: Rows) -> View:
+        """Return some of them, of which alone `x` and `y` then are."""
+        return View(self.fold, self.held, self.places[some])
 
     @property
     def x(self) -> Floats:
         """Return the features, shape [examples, features]."""
-        return self.fold.features(self.held.x[self.rows])
+        return self.fold.features(self.held.x[self.places])
 
     @property
     def y(self) -> Any:
         """Return the targets, as in `Part`."""
-        return self.fold.targets(self.held.y[self.rows])
+        return self.fold.targets(self.held.y[self.places])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.fitting import require_finite
 from trainer.data.fold import Change, Floats, Fold
 from trainer.data.missing import fill_values
 from trainer.data.refusal import refused
@@ -14,7 +15,6 @@ from trainer.data.scaling import Scaling
 from trainer.data.section import Table, TableSection
 from trainer.data.split import Rows, deal
 from trainer.data.splits import Part
-from trainer.text import quoted
 
 
 def divided(section: TableSection, table: Table, pool: Rows) -> list[tuple[int, Rows, Rows]]:
@@ -49,14 +49,14 @@ class Held:
     Attributes:
         pool: those that train and validate.
         test: those that test.
-        x, y: how they are scaled.
+        x, y: how they are scaled; None where no fold scales them.
         fingerprint: of all of it.
     """
 
     pool: Part
     test: Part
-    x: Scaling
-    y: Scaling
+    x: Scaling | None
+    y: Scaling | None
     fingerprint: str
 
     def fold(
@@ -70,8 +70,8 @@ class Held:
             test=self.test,
             train=train,
             validation=validation,
-            x=_change(self.x, x),
-            y=_change(self.y, y),
+            x=Change.between(self.x, x) if self.x else None,
+            y=Change.between(self.y, y) if self.y else None,
             fill=fill,
             fingerprint=self.fingerprint,
         )
@@ -98,20 +98,9 @@ def own_fingerprint(shared: str, number: int, of: int) -> str:
     return hashlib.sha256(f"{shared} {number}/{of}".encode()).hexdigest()
 
 
-def require_finite(fold: Fold, names: tuple[str, ...]) -> None:
+def check_finite(fold: Fold, names: tuple[str, ...]) -> None:
     """Refuse a value that, scaled by this fold, leaves the 32-bit floats."""
     held = np.stack([np.fmin.reduce(fold.pool.x), np.fmax.reduce(fold.pool.x)])
     with np.errstate(over="ignore"):
-        finite = np.isfinite(fold.features(held)).all(axis=0)
-    if not finite.all():
-        name = quoted(names[int(finite.argmin())])
-        raise refused(
-            f"must leave finite values, got one in column {name} that is too far from the training part."
-            " Correct it or remove the column.",
-            "data.standardize",
-        )
-
-
-def _change(held: Scaling, own: Scaling) -> Change | None:
-    same = np.array_equal(held.offset, own.offset) and np.array_equal(held.scale, own.scale)
-    return None if same and not own.offset.any() and (own.scale == 1).all() else Change.between(held, own)
+        seen = fold.features(held)
+    require_finite(seen, names)

@@ -123,7 +123,8 @@ def _folds(section: TableSection, table: Table, parts: tuple[Rows, Rows, Rows]) 
     pooled, tests = (Part(x.apply(table.x[rows]), targets[rows]) for rows in (pool, test))
     rows = pool, parts[1], test
     fingerprint = _fingerprint(section.standardize, _scales_target(section, table), table, rows)
-    held = folding.Held(pooled, tests, x, y, fingerprint)
+    its = x if section.standardize != "none" else None, y if _scales_target(section, table) else None
+    held = folding.Held(pooled, tests, *its, fingerprint)
     return [_fold(section, table, held, (pool, test), *its) for its in places]
 
 
@@ -136,7 +137,7 @@ def _fold(
     x, y = fit(whole.x[pool[train]], section.standardize), _fit_target(section, table, pool[train])
     fill = folding.filled(table, pool[train], x)
     fold = held.fold(number, section.k_fold, train, validation, x, y, fill)
-    folding.require_finite(fold, table.feature_names)
+    folding.check_finite(fold, table.feature_names)
     views = View(fold, held.pool, train), View(fold, held.pool, validation), View(fold, held.test, np.arange(len(test)))
     warnings = (*whole.warnings, *_warnings(section, table, (pool[train], pool[validation], test), x, y))
     fingerprint = folding.own_fingerprint(held.fingerprint, number, section.k_fold)

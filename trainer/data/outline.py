@@ -20,7 +20,7 @@ from trainer.data.section import ImageShape, Table
 from trainer.data.split import Rows
 from trainer.data.splits import Summary
 from trainer.data.stored import Stored
-from trainer.data.stream import buffer_of
+from trainer.data.stream import buffer_of, buffered
 from trainer.data.target import class_names, indices_of
 
 _SAMPLED: Final = (64, 256)
@@ -79,7 +79,9 @@ class Outline:
         """Return counts and shapes."""
         n_train, n_validation, n_test = map(self.chunks.rows, self.parts)
         shapes = len(self.feature_names), self.target_names, self.census.task, self.image_shape
-        return Summary(n_train, n_validation, n_test, *shapes, buffer=self.buffer)
+        return Summary(
+            n_train, n_validation, n_test, *shapes, buffer=self.buffer, feature_bytes=buffered(self.left.x).itemsize
+        )
 
 
 def outline_of(left: Left) -> Outline:

@@ -30,6 +30,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.x)
 
+    def rows(self, some: NDArray[np.integer[Any]]) -> "Part":
+        """Return some of them."""
+        return Part(self.x[some], self.y[some])
+
 
 @dataclass(frozen=True, slots=True)
 class Splits:
@@ -97,6 +101,16 @@ class Splits:
         return min(float(part.y.min()) for part in (self.train, self.validation, self.test) if len(part))
 
     @property
+    def target_mean(self) -> NDArray[np.float32]:
+        """Return the mean of the training targets as trained on, shape [outputs]; [0] where they are no numbers."""
+        if self.task != "regression":
+            return np.zeros(1, np.float32)
+        if self.stream:
+            return self.stream.y_mean.astype(np.float32)
+        mean: NDArray[np.float32] = self.train.y.mean(axis=0, dtype=np.float32)
+        return mean
+
+    @property
     def train_labels(self) -> dict[str, int]:
         """Return how many training examples each class has, by its name; empty where there are no classes."""
         if self.task != "classification":
@@ -130,6 +144,7 @@ class Splits:
             image_shape=self.image_shape,
             categories=tuple(map(len, self.categories)),
             buffer=self.buffer,
+            feature_bytes=self.stream.outlines[0][1].itemsize if self.stream else 4,
         )
 
 
@@ -142,6 +157,7 @@ class Summary:
     Attributes:
         categories: as `Inputs` has them.
         buffer: as in `Splits`.
+        feature_bytes: of a feature as a buffer holds it.
     """
 
     n_train: int
@@ -153,6 +169,7 @@ class Summary:
     image_shape: ImageShape | None
     categories: tuple[int, ...] = ()
     buffer: int = 0
+    feature_bytes: int = 4
 
     @property
     def n_outputs(self) -> int:
@@ -161,7 +178,7 @@ class Summary:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """Return the names of the classes; None for regression."""
+        """Return the names of the classes; None where there are none."""
         return self.target_names if self.task == "classification" else None
 
     @property

@@ -62,7 +62,7 @@ class Stream:
     @property
     def outlines(self) -> tuple[OfOne, OfOne]:
         """Return shape and type of an example's features and of its target, as a buffer holds them."""
-        x = np.dtype(np.float32) if self.is_scaled_here else np.dtype(self.x.dtype)
+        x = buffered(self.x)
         features = int(np.prod(self.x.shape[1:], dtype=np.int64))
         y = ((), np.dtype(np.int32)) if len(self.classes) else ((len(self.y_mean),), np.dtype(np.float32))
         return ((features,), x), y
@@ -70,7 +70,7 @@ class Stream:
     @property
     def is_scaled_here(self) -> bool:
         """Return whether features are scaled on the host, in double precision: devices lack numbers of their type."""
-        return np.dtype(self.x.dtype).str not in _NATIVE
+        return buffered(self.x) != np.dtype(self.x.dtype)
 
     @contextmanager
     def opened(self) -> Iterator["StreamReader"]:
@@ -121,6 +121,12 @@ class StreamReader:
         if len(stream.classes):
             return indices_of(values[:, 0], stream.classes, stream.y.file)
         return stream.y_scaling.apply(values.astype(np.float64))
+
+
+def buffered(x: Stored) -> np.dtype[Any]:
+    """Return the type in which a buffer holds features: the file's own, where devices know it."""
+    own = np.dtype(x.dtype)
+    return own if own.str in _NATIVE else np.dtype(np.float32)
 
 
 def buffer_of(asked: int, n_features: int) -> int:
