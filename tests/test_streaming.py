@@ -100,7 +100,7 @@ def require_same(one: Run, other: Run, *, but: tuple[str, ...] = ()) -> None:
 def in_turn(prepared: Prepared, epochs: int) -> list[list[NDArray[Any]]]:
     """The features of the examples of each update, an epoch after the other, as the engine comes by them."""
     shape = shape_of([prepared])
-    order = jax.jit(lambda step, seed: batches.order(shape, _state(step, seed)))
+    order = jax.jit(lambda step, seed: batches.order(shape, None, _state(step, seed)))
     batch = jax.jit(lambda data, step, order: batches.batch_at(
         shape, data, _state(step, 0)._replace(order=order), batches.start_of(shape, _state(step, 0))
     ))  # fmt: skip
@@ -199,7 +199,7 @@ def test_many_buffers_train_as_examples_that_are_held_in_the_same_order_to_the_b
     streamed = trained(prepared, tmp_path)
     rows = [np.rint(np.concatenate(seen)[:, 2] * N).astype(np.int32) for seen in in_turn(prepared, 3)]
     table = jnp.asarray(np.stack([np.resize(epoch, 13 * BATCH) for epoch in rows]))
-    monkeypatch.setattr(batches, "order", lambda shape, state: table[state.step // shape.steps_per_epoch])
+    monkeypatch.setattr(batches, "order", lambda shape, data, state: table[state.step // shape.steps_per_epoch])
     monkeypatch.setattr(program, "_programs", OrderedDict())
     held = trained(prepared_of(tmp_path, data__stream="never"), tmp_path)
     require_same(held, streamed, but=("order",))
@@ -240,7 +240,7 @@ def test_features_of_any_type_train_as_if_they_were_held(dtype: str, tmp_path: P
     its = feed_of(prepared.splits, shape)
     try:
         data = its.at(0)
-        seen = np.asarray(batches.as_trained(data, data.x))[:N]
+        seen = np.asarray(batches.examples_at(shape, data, np.arange(N))[0])
     finally:
         its.close()
     np.testing.assert_allclose(seen, held.train.x, rtol=1e-5, atol=1e-5)
@@ -267,7 +267,7 @@ def test_targets_mean_what_they_mean_where_examples_are_held(target: str, tmp_pa
     np.testing.assert_allclose(streamed.train.y, held.train.y[streamed.sampled], rtol=1e-6)
     np.testing.assert_allclose(streamed.train.x, held.train.x[streamed.sampled], rtol=1e-6)
     assert streamed.least_target == pytest.approx(float(np.min(y)) if streamed.task == "regression" else 0)
-    told = program.examples(streamed, 1000), program.examples(held)
+    told = program.examples(streamed, buffer=1000), program.examples(held)
     np.testing.assert_allclose(told[0].target_mean, told[1].target_mean, atol=1e-6)
 
 
@@ -499,7 +499,7 @@ def test_what_the_next_buffer_takes_counts_as_memory_of_the_device(
 ) -> None:
     prepared = prepared_of(tmp_path)
     shape = shape_of([prepared])
-    data = program.examples(prepared.splits, shape.buffer)
+    data = program.examples(prepared.splits, buffer=shape.buffer)
     needed = program.need(shape, data, None)(BATCH)
     monkeypatch.setattr(program, "_beside", lambda *_: ())
     alone = program.need(shape, data, None)(BATCH)

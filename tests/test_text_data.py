@@ -17,6 +17,7 @@ from trainer.data.splits import Splits
 from trainer.data.text import Tokens
 from trainer.data.tokens import read_text
 from trainer.data.vocabulary import Vocabulary
+from trainer.models import Inputs
 from tui.data_words import data_lines
 
 PROSE = "It is a truth universally acknowledged, that a single man must be in want of a wife.\n" * 8
@@ -74,7 +75,7 @@ def test_what_is_told_before_reading_is_what_is_read(tmp_path: Path) -> None:
     section = written(tmp_path, PROSE)
     splits = load(section)
     assert describe(section) == splits.summary
-    assert splits.summary.inputs == (8, None, len(set(PROSE)))
+    assert splits.summary.inputs == Inputs(8, vocabulary=len(set(PROSE)))
     told = overview(section)
     assert told.text == PROSE[:240]
     names, counts = zip(*told.classes, strict=True)

@@ -169,7 +169,7 @@ class Streamed(Feed):
         return _Filled(number, buffer, x, y)
 
 
-def feed_of(splits: Splits, shape: Shape, own: Own) -> Feed:
+def feed_of(splits: Splits, shape: Shape, own: Own = Own()) -> Feed:  # noqa: B008 a tuple never changes
     """Return what brings the examples, with what each member has of its own, to the devices that train."""
     places = placement.of_data(shape)
     if splits.stream is None:
