@@ -15,6 +15,16 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # One folder for all workers and all sessions: most of the time of a first run is spent compiling.
 os.environ["NN_TUI_CACHE"] = str(Path(tempfile.gettempdir()) / f"nn-tui-test-cache-{os.getuid()}")
 
+# Nearly all of a first run's time goes into compiling, most of that into optimizing. What the engine promises
+# to the bit is tested on the program as users have it: see `OPTIMIZED`.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+
+OPTIMIZED = {
+    "test_devices", "test_lr_finder", "test_population", "test_precision", "test_presets", "test_pty", "test_step",
+    "test_streaming", "test_training", "test_weights",
+}  # fmt: skip
+"""Tests of what XLA's optimizer may change, or whose trainings take longer than compiling them."""
+
 # The shapes in the annotations are checked while the program is traced.
 install_import_hook(
     ["trainer.step", "trainer.advance", "trainer.horizons", "trainer.look", "trainer.program"], "beartype.beartype"
@@ -29,11 +39,26 @@ def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def memory_given_back() -> Iterator[None]:
-    """Let go of what JAX keeps for the tests of a module: for all of them it is gigabytes."""
-    yield
+def compiled_for_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have XLA optimize where it matters, and let go of what JAX keeps for the module: for all it is gigabytes."""
+    hasty = "0" if request.path.stem in OPTIMIZED else "1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", hasty)  # for programs that tests start
+        if "jax" in sys.modules:
+            _compile(hasty=hasty == "1")
+        yield
     if "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
+        _compile(hasty=True)
+
+
+def _compile(*, hasty: bool) -> None:
+    import jax
+
+    from trainer import program
+
+    jax.config.update("jax_disable_most_optimizations", hasty)
+    program._programs.clear()
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

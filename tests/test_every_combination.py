@@ -3,7 +3,7 @@
 What fits is the model's own to say (`Model.misfit`); `FITS` says it once more, so that a refusal too many is noticed.
 
 Nearly all of the time goes into compiling. Files are written with the shapes of embedded sets, since what is compiled
-for one shape serves all data of that shape; XLA is told not to optimize; each model trains on one shape of each kind of
+for one shape serves all data of that shape; each model trains on one shape of each kind of
 data and task. On the other shapes the MLP trains, and the other networks are differentiated on shapes alone.
 """
 
@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from trainer import devices, program
+from trainer import devices
 from trainer.config import Config
 from trainer.data import Diabetes, Digits, Iris
 from trainer.data.section import Table
@@ -32,6 +32,8 @@ from trainer.problems import ConfigError
 from trainer.shape import shape_of
 from trainer.training import start, train
 from trainer.validation import members
+
+devices.prepare_jax()
 
 FITS: Final = {
     "mlp": {"table", "categories", "picture"},
@@ -213,17 +215,6 @@ def combinations() -> Iterator[Any]:
     for model in FITS:
         mark = pytest.mark.xdist_group(f"combinations-{model}")
         yield from (pytest.param(model, data, marks=mark, id=f"{model}-{data}") for data in DATA)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_in_haste() -> Iterator[None]:
-    """Have XLA compile without optimizing, and no other test get such a program."""
-    devices.prepare_jax()
-    jax.config.update("jax_disable_most_optimizations", True)
-    program._programs.clear()
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    program._programs.clear()
 
 
 def test_every_kind_is_there() -> None:
