@@ -149,9 +149,13 @@ async def test_the_picker_stays_and_says_why_a_word_is_no_preset():
 async def test_a_broken_preset_of_ones_own_is_listed_with_its_problem_and_cannot_be_taken():
     presets.own_folder().mkdir(parents=True)
     (presets.own_folder() / "zz.toml").write_text("schema = 1\n[training]\nepochs = 0\n")
-    text = await told(PresetPicker(Config()), "end", "enter")
-    assert "zz" in text
-    assert "training.epochs must be at least 1, got 0." in " ".join(text.replace("│", " ").split())
+    app, problem = DialogApp(PresetPicker(Config())), "training.epochs must be at least 1, got 0."
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: problem in " ".join(shown(pilot).replace("│", " ").split()))
+        assert "zz" in shown(pilot)
+        assert app.answer is UNSET
 
 
 async def test_an_empty_path_chooses_nothing():
