@@ -19,10 +19,7 @@ os.environ["NN_TUI_CACHE"] = str(Path(tempfile.gettempdir()) / f"nn-tui-test-cac
 # to the bit is tested on the program as users have it: see `OPTIMIZED`.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
-OPTIMIZED = {
-    "test_devices", "test_lr_finder", "test_population", "test_precision", "test_presets", "test_pty", "test_step",
-    "test_streaming", "test_training", "test_weights",
-}  # fmt: skip
+OPTIMIZED = {"test_presets", "test_pty", "test_step"}
 """Tests of what XLA's optimizer may change, or whose trainings take longer than compiling them."""
 
 # The shapes in the annotations are checked while the program is traced.
