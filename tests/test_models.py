@@ -38,7 +38,9 @@ def acts_elementwise_and_is_finite(function: Any) -> bool:
         slopes = jax.vmap(jax.grad(function))(x)
     except (TypeError, ValueError, AssertionError, IndexError):
         return False
-    return y.shape == x.shape and bool(jnp.isfinite(y).all() & jnp.isfinite(slopes).all() & (y == alone).all())
+    if y.shape != x.shape or not bool(jnp.isfinite(y).all() & jnp.isfinite(slopes).all()):
+        return False
+    return bool(jnp.allclose(y, alone, rtol=1e-5, atol=1e-6))  # one number is computed by other instructions than many
 
 
 def test_the_activations_are_all_elementwise_finite_functions_of_jax() -> None:

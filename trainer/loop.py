@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer import advance, horizons, memory, placement, program
+from trainer.call_size import most_updates
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
 from trainer.events import Compiled, Started, Warned
@@ -27,12 +28,6 @@ from trainer.program import Compilation
 from trainer.run_directory import RunDirectory
 from trainer.shape import shape_of
 from trainer.state import Own, State, blocks
-
-_CALL_SECONDS: Final = 0.15
-"""How long a call shall take: pause and stop act at its end, so that short is polite and long is fast."""
-
-_GROWTH: Final = 8
-"""At most how many times longer than the last one a call may be: the first ones measure the speed."""
 
 _POLL_SECONDS: Final = 0.05
 
@@ -68,7 +63,7 @@ class Loop:
         self._cancelled = cancelled
         self._step = 0
         self._seconds_per_update = 0.0
-        self._last_count = 0
+        self._most_updates = 1
 
     def run(self) -> None:
         """Train all members to an end."""
@@ -178,13 +173,10 @@ class Loop:
 
     def _size_of_call(self) -> int:
         spe, here = self._shape.steps_per_epoch, self._feed.updates_left(self._step)
-        bounds = [here, horizons.MOST_EPOCHS * spe - self._step % spe, *(it.updates_left for it in self._alive)]
-        if self._seconds_per_update:
-            bounds += [int(_CALL_SECONDS / self._seconds_per_update), self._last_count * _GROWTH]
-        else:
-            bounds.append(1)
+        left = min(member.updates_left for member in self._alive)
+        bound = min(here, horizons.MOST_EPOCHS * spe - self._step % spe, left, self._most_updates)
         # Calls on one buffer are equally long: a short last one would say little of the speed.
-        return -(-here // -(-here // max(1, min(bounds))))
+        return -(-here // -(-here // max(1, bound)))
 
     def _take(self, call: _Call) -> None:
         """Wait for the call and have each member decide what it means."""
@@ -192,8 +184,9 @@ class Loop:
         seconds = time.perf_counter() - call.began
         reports = [advance.read_report(self._shape, vectors[member.index]) for member in self._alive]
         self._step = reports[0].step
-        self._last_count = max(1, self._step - call.first_step)
-        self._seconds_per_update = (seconds - call.waited) / self._last_count
+        count = max(1, self._step - call.first_step)
+        self._seconds_per_update = (seconds - call.waited) / count
+        self._most_updates = most_updates(count, seconds - call.waited)
         by_member = dict(zip(self._alive, reports, strict=True))
         self._each(self._alive, lambda member: member.decide(by_member[member], seconds, call.waited))
 

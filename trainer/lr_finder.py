@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trainer import horizons, memory, program
 from trainer.advance import read_report
+from trainer.call_size import most_updates
 from trainer.feed import feed_of
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared, misfits
@@ -26,12 +27,6 @@ COUNT: Final = 48
 
 UPDATES: Final = 200
 """Updates at each rate where nothing else is asked for."""
-
-_CALL_SECONDS: Final = 0.15
-"""How long a call of the device shall take: a person who has seen enough waits for its end."""
-
-_GROWTH: Final = 8
-"""At most how many times longer than the last one a call may be: the first ones measure the speed."""
 
 _MEASURED = 0.25
 """Share of the updates, the last ones, whose mean loss counts."""
@@ -223,5 +218,5 @@ class _Copies:
         reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)[: self._n_rates]]
         seconds = time.perf_counter() - began
         self._step += count
-        self._most = max(1, min(_GROWTH * count, int(count * _CALL_SECONDS / seconds)))
+        self._most = most_updates(count, seconds)
         return count, np.array([report.spread[0, 0] for report in reports], np.float64)

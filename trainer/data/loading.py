@@ -17,7 +17,7 @@ from trainer.data.fitting import constant, require_finite, require_some
 from trainer.data.fold import Fold, View
 from trainer.data.missing import imputed
 from trainer.data.overview import Overview, overview_of
-from trainer.data.scaling import UNSCALED, Scaling, fit
+from trainer.data.scaling import OF_TOKENS, UNSCALED, Scaling, fit
 from trainer.data.section import DataSection, Standardize, Table, TableSection
 from trainer.data.split import Rows, split, split_warnings
 from trainer.data.splits import Part, Splits, Summary
@@ -84,6 +84,7 @@ def _splits(
         y_scale=y.scale.astype(np.float32),
         fingerprint=fingerprint,
         warnings=warnings,
+        vocabulary=table.vocabulary,
         fold=fold,
     )
 
@@ -92,24 +93,8 @@ def _in_order(table: Table) -> Splits:
     """Return tokens as they are, in their order: what the source does not set aside trains."""
     pairs = zip(_cut(table, table.x), _cut(table, table.y), strict=True)
     train, validation, test = (Part(x, y) for x, y in pairs)
-    none, zero, one = np.zeros(0, np.float32), np.zeros(1, np.float32), np.ones(1, np.float32)
-    return Splits(
-        train=train,
-        validation=validation,
-        test=test,
-        task=table.task,
-        feature_names=table.feature_names,
-        target_names=table.target_names,
-        image_shape=table.image_shape,
-        categories=(),
-        x_offset=none,
-        x_scale=none,
-        y_offset=zero,
-        y_scale=one,
-        fingerprint=_fingerprint("none", False, table, _rows_in_order(table)),
-        warnings=table.warnings,
-        vocabulary=table.vocabulary,
-    )
+    fingerprint = _fingerprint("none", False, table, _rows_in_order(table))
+    return _splits(table, (train, validation, test), OF_TOKENS, UNSCALED, fingerprint, table.warnings)
 
 
 def _folds(section: TableSection, table: Table, parts: tuple[Rows, Rows, Rows]) -> list[Splits]:

@@ -53,7 +53,10 @@ class Scaling:
 
 
 UNSCALED = Scaling(np.zeros(1), np.ones(1), np.zeros(1, np.bool_))
-"""That of a target which is a class."""
+"""That of a target which is a class or a token."""
+
+OF_TOKENS = Scaling(np.zeros(0), np.ones(0), np.zeros(0, np.bool_))
+"""That of features which are tokens: none of them is scaled."""
 
 
 def fit(raw: NDArray[Any], kind: Standardize) -> Scaling:
