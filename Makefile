@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check format bench lock clean
+.PHONY: run test check format bench torture lock clean
 
 run: $(VENV)/run.stamp ## open the app on the digits preset
 	@$(BIN)/nn-tui digits-mlp
@@ -24,6 +24,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp ## measure against the references; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+torture: $(VENV)/dev.stamp ## hours: kill, hang up, stall, fill the disk; writes docs/reliability.md
+	$(BIN)/python -m torture
 
 # The hashed lock files, compiled for all platforms from pyproject.toml.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11

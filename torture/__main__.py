@@ -1,0 +1,39 @@
+"""Torture: `python -m torture [SUBJECT]... [--short]`. Minutes to hours; a short form of each subject is a test.
+
+Each subject is a function from the folder for its files and whether it is to be short to its figures. All subjects
+together, in full, write their figures into `docs/reliability.md`.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from torture import report
+from torture.figure import Figure
+
+SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {}
+
+
+def main() -> None:
+    """Torture as asked, print the figures, and fail if a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m torture", description="Put the promises of nn-tui to the test.")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"{', '.join(SUBJECTS)}; default all")
+    parser.add_argument("--short", action="store_true", help="seconds instead of minutes; writes no file")
+    options = parser.parse_args()
+    if unknown := set(options.subjects) - SUBJECTS.keys():
+        parser.error(f"there is no subject {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    chosen = options.subjects or list(SUBJECTS)
+    figures: list[Figure] = []
+    for subject in chosen:
+        with tempfile.TemporaryDirectory(prefix="nn-tui-torture-") as folder:
+            figures += SUBJECTS[subject](Path(folder), options.short)
+    print(report.table(figures))
+    if not options.short and chosen == list(SUBJECTS):
+        report.write(figures)
+    sys.exit(not all(figure.kept for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
