@@ -129,7 +129,7 @@ def note(screen):
     lines = screen._compositor.render_strips()
     text = "".join(part.text for strip in lines for part in strip)
     seen.append((text, {"jax", "numpy"} & sys.modules.keys()))
-TrainScreen._load_jax = note
+TrainScreen._look_around = note
 async def main():
     async with NnTui(Config, None, Path("runs")).run_test(size=(120, 40)) as pilot:
         while not seen:
@@ -414,7 +414,7 @@ async def test_the_runs_key_brings_an_earlier_run_of_the_session_back(key: str):
         await until(pilot, lambda: "epoch 2/2" in part(pilot, "#status"))
         await until_over(pilot)
         await pilot.press(key)
-        await until_shown(pilot, "Runs of this session")
+        await until_shown(pilot, "Live runs, and those of this session")
         assert part(pilot, "OptionList").count("✓ finished") == 2
         await pilot.press("down", "enter")
         await until(pilot, lambda: "epoch 3/3" in part(pilot, "#status"))
@@ -683,7 +683,7 @@ async def test_a_name_with_markup_is_shown_as_it_is_on_every_screen(name: str):
         await until_over(pilot)
         assert name[:24] in part(pilot, "#status")
         await pilot.press("f8")
-        await until_shown(pilot, "Runs of this session", name)
+        await until_shown(pilot, "Live runs, and those of this session", name)
         await pilot.press("escape", "f9")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until_shown(pilot, name[:8])

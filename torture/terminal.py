@@ -49,13 +49,14 @@ class Terminal:
         process: the one that a shell would wait for.
     """
 
-    def __init__(self, store: Path, *words: str | Path, controls: bool = True) -> None:
+    def __init__(self, store: Path, *words: str | Path, controls: bool = True, program: str | Path = PROGRAM) -> None:
         """Start the app.
 
         Args:
             store: folder of runs.
             words: for the app.
             controls: whether the terminal controls the process, so that closing it sends SIGHUP.
+            program: what starts the app, if not its own program.
         """
         self.store = store
         self._leader, follower = pty.openpty()
@@ -66,7 +67,7 @@ class Terminal:
         self._may_read.set()
         environment = {**os.environ, "TERM": "xterm-256color", "NN_TUI_RUNS": str(store)}
         self.process = subprocess.Popen(
-            [PROGRAM, *words], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+            [program, *words], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
             env={key: value for key, value in environment.items() if key not in ("LINES", "COLUMNS", "NO_COLOR")},
             preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controls else None,
         )  # fmt: skip
