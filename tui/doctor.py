@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainer.store import all_runs, store
+from tui.limits import what_ends_it
 
 Verdict = Literal["ok", "note", "problem"]
 _GLYPHS: dict[Verdict, str] = {"ok": "✓", "note": "·", "problem": "✗"}
@@ -31,7 +32,7 @@ class Finding:
 
 def examine(runs: Path | None, as_json: bool) -> int:
     """Print what was found; return 1 if anything is a problem, else 0."""
-    findings = [*_software(), *_devices(), *_terminal(), *_store(store(runs))]
+    findings = [*_software(), *_devices(), *_terminal(), *_background(), *_store(store(runs))]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -83,6 +84,11 @@ def _terminal() -> Iterator[Finding]:
     yield Finding(
         "encoding", encoding if unicode else f"{encoding}: set LANG to a UTF-8 one", "ok" if unicode else "problem"
     )
+
+
+def _background() -> Iterator[Finding]:
+    if limit := what_ends_it():
+        yield Finding("detached runs", limit, "note")
 
 
 def _store(folder: Path) -> Iterator[Finding]:

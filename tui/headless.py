@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tui.training_host import TrainingHost
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_INTERRUPTED = 130
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
@@ -55,13 +54,13 @@ def train(
         started = start_replicas(prepared, store(runs))
         _, lead = started[0]
         steering.directory = lead.path
-        taken.answers = _steered(steering)
-        if parent is not None:
-            _go_into_background(lead.run, parent, as_json)
         ended: list[Run] = []
         worker = threading.Thread(
             target=lambda: ended.extend(train_together(started, steering.cancelled)), name="training"
         )
+        taken.answers = _steered(steering, is_saved=lambda: bool(ended))
+        if parent is not None:
+            _go_into_background(lead.run, parent, as_json)
         worker.start()
         _watch(worker, Tail(lead.path / "events.jsonl"), config.training.epochs)
         run, *run.replicas = ended
@@ -82,11 +81,11 @@ def accompany(host: "TrainingHost") -> int:
     return _end(read(directory), host.is_interrupted, as_json=False)
 
 
-def _steered(steering: Steering) -> signals.Answers:
+def _steered(steering: Steering, is_saved: Callable[[], bool]) -> signals.Answers:
     """Return what signals do to a training that no screen shows."""
     return {
         signal.SIGHUP: lambda: unattended.go_on(steering.directory),
-        signal.SIGTERM: signals.asked_to_end(steering.end),
+        signal.SIGTERM: signals.asked_to_end(steering.end, is_saved),
         signal.SIGUSR1: steering.save,
         signal.SIGINT: signals.interrupted(steering.stop),
     }
@@ -114,7 +113,7 @@ def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
         unattended.mark(run.directory, since)
     _tell_end(run, as_json)
     if is_interrupted:
-        return _INTERRUPTED
+        return signals.INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
 
 

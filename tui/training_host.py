@@ -62,6 +62,7 @@ class TrainingHost:
         self._thread: threading.Thread | None = None
         self._outcome: Outcome | None = None
         self._is_decided = threading.Event()
+        self._is_over = False
 
     @property
     def directory(self) -> Path | None:
@@ -89,7 +90,9 @@ class TrainingHost:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, config: Config, base: Path | None) -> None:
-        """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
+        """Train a config in a new run; `base` as in `prepare`. Only when not busy, and never after `end`."""
+        if self._is_over:
+            return
         self._steering = Steering()
         self._outcome = None
         self._is_decided.clear()
@@ -99,6 +102,11 @@ class TrainingHost:
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
+        self._steering.end()
+
+    def end(self) -> None:
+        """Have the run end, saved, and begin no other: the process is to end."""
+        self._is_over = True
         self._steering.end()
 
     def stop(self) -> None:
