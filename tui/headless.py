@@ -16,6 +16,7 @@ from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.preparation import prepare
+from trainer.problems import ConfigError
 from trainer.replicas import best, group_result, members, shown_state
 from trainer.runs import Run, read, result
 from trainer.store import store
@@ -68,11 +69,16 @@ def train(
 
 
 def accompany(host: "TrainingHost") -> int:
-    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code."""
-    host.wait_until_begun()
-    directory = host.directory
-    if directory is None or host.thread is None:
-        return EXIT_CODES["failed"]
+    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code.
+
+    Raises:
+        ConfigError: it could not begin.
+    """
+    outcome = host.wait_until_begun()
+    if outcome is not None and outcome.problems:
+        raise ConfigError(outcome.problems)
+    if (directory := host.directory) is None or host.thread is None:
+        return 0
     tail = Tail(directory / "events.jsonl")
     tail.read_all()
     shown = read(directory)
