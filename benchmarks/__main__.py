@@ -1,9 +1,10 @@
 """Measure: `python -m benchmarks [SUBJECT]... [--quick] [--torch-python PATH]`. Never a test.
 
-All subjects together write `RESULTS.md`, unless `--quick`, whose settings are for working on the measurements.
+The figures go into `RESULTS.md`, unless `--quick`, whose settings are for working on the measurements.
 """
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -40,13 +41,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nn-tui-bench-") as folder:
         bench = _bench(Path(folder), quick=options.quick, torch_python=options.torch_python)
         results = [result for subject in chosen for result in SUBJECTS[subject](bench)]
-    print(report.table(results))
-    for result in results:
-        if result.note:
-            print(f"  {result.what} ({result.against or 'plain'}): {result.note}")
-    if not options.quick and chosen == list(SUBJECTS):
-        report.write(results, _RESULTS, _settings(bench))
+        device = _device(bench)
+    print(report.table([result.row() for result in results]))
+    if not options.quick:
+        report.write(results, _RESULTS, device, _settings(bench))
         print(f"written to {_RESULTS}")
+
+
+def _device(bench: Bench) -> str:
+    """Return what trains here, in words; asked by another process, since JAX would take its memory in this one."""
+    code = "import json; from trainer.devices import device_words; print(json.dumps(device_words()))"
+    return str(bench.output([sys.executable, "-c", code]))
 
 
 def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:

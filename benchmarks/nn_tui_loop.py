@@ -53,10 +53,23 @@ def bare(splits: Splits, network: str) -> Callable[[int], float]:
 
 
 def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
-    """Return the speeds of these, in turn, once all are compiled; one list a repetition."""
+    """Return the speeds of these, in turn, once all are compiled; one list a repetition.
+
+    The last one is the reference, which trains before the others too: the mean of both counts, since the machine's own
+    speed drifts.
+    """
     for training in trainings:
         training(max(2, int(_WARM_UP * epochs)))
-    return [[training(epochs) for training in trainings] for _ in range(repetitions)]
+    *others, reference = trainings
+    if not others:
+        return [[reference(epochs)] for _ in range(repetitions)]
+    speeds, before = [], reference(epochs)
+    for _ in range(repetitions):
+        ours = [training(epochs) for training in others]
+        after = reference(epochs)
+        speeds.append([*ours, (before + after) / 2])
+        before = after
+    return speeds
 
 
 def main() -> None:
