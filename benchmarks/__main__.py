@@ -4,11 +4,22 @@ The figures go into `RESULTS.md`, unless `--quick`, whose settings are for worki
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import keys, overheads, paint, population, report, streaming, switches, terminal, throughput, whole_run
+from benchmarks import (
+    keys,
+    overheads,
+    paint,
+    population,
+    report,
+    scaling,
+    streaming,
+    switches,
+    terminal,
+    throughput,
+    whole_run,
+)
 from benchmarks.bench import Bench
 
 SUBJECTS = {
@@ -16,6 +27,7 @@ SUBJECTS = {
     "large": throughput.measure_large,
     "networks": throughput.measure_networks,
     "population": population.measure,
+    "scaling": scaling.measure,
     "streaming": streaming.measure,
     "checkpoints": switches.measure_checkpoints,
     "diagnostics": switches.measure_diagnostics,
@@ -41,17 +53,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nn-tui-bench-") as folder:
         bench = _bench(Path(folder), quick=options.quick, torch_python=options.torch_python)
         results = [result for subject in chosen for result in SUBJECTS[subject](bench)]
-        device = _device(bench)
+        device = bench.device
     print(report.table([result.row() for result in results]))
     if not options.quick:
         report.write(results, _RESULTS, device, _settings(bench))
         print(f"written to {_RESULTS}")
-
-
-def _device(bench: Bench) -> str:
-    """Return what trains here, in words; asked by another process, since JAX would take its memory in this one."""
-    code = "import json; from trainer.devices import device_words; print(json.dumps(device_words()))"
-    return str(bench.output([sys.executable, "-c", code]))
 
 
 def _bench(folder: Path, *, quick: bool, torch_python: str) -> Bench:
