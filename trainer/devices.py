@@ -13,8 +13,10 @@ def prepare_jax() -> None:
     """Load JAX and have it keep compiled programs in the user's own cache folder; calling it again does nothing more.
 
     A cached program is machine code, so a folder that others may write is not used. `$NN_TUI_CACHE` names another one;
-    empty, it switches the cache off.
+    empty, it switches the cache off. A GPU's memory is taken as it is needed, and not three quarters of what is free at
+    the start, so that others find room beside a screen that is merely open; JAX's own variables have the last word.
     """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     folder = cache_folder()

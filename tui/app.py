@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,11 @@ from tui.train_screen import TrainScreen
 if TYPE_CHECKING:
     from trainer.config import Config
     from tui.run_table import RunTable
+
+
+_TURN_SECONDS = 0.0005
+"""How long a thread keeps the interpreter when another wants it. By Python's own setting, ten times as long, a key waits
+for the training thread's work between two calls, and that for a panel that is being drawn."""
 
 
 class NnTui(App[None]):
@@ -53,7 +59,8 @@ class NnTui(App[None]):
         return self.train_screen
 
     def on_mount(self) -> None:
-        """Go on to the compare screen, if runs were named."""
+        """Have threads take turns often; go on to the compare screen, if runs were named."""
+        sys.setswitchinterval(_TURN_SECONDS)
         if self._compared:
             self._open_compare(self._compared)
 
