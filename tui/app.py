@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 _TURN_SECONDS = 0.0005
-"""How long a thread keeps the interpreter when another wants it. By Python's own setting, ten times as long, a key waits
-for the training thread's work between two calls, and that for a panel that is being drawn."""
+"""How long a thread keeps the interpreter when another wants it. Python's own setting is ten times as long: a key waits
+for what the training thread does between two calls, and that for a panel that is being drawn."""
 
 
 class NnTui(App[None]):
