@@ -12,8 +12,17 @@ from pathlib import Path
 
 from torture import report
 from torture.figure import Figure
+from torture.hang_up import hang_up
+from torture.ssh import ssh
+from torture.stall import stall
+from torture.two_screens import two_screens
 
-SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {}
+SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "hang-up": hang_up,
+    "ssh": ssh,
+    "stall": stall,
+    "two-screens": two_screens,
+}
 
 
 def main() -> None:

@@ -46,6 +46,16 @@ def is_alive(directory: Path) -> bool:
     return False
 
 
+def live(folder: Path) -> list[Path]:
+    """Return the folders of the runs of a store that a trainer is at work on, newest first; of a group its leader's."""
+    from trainer.runs import peek
+
+    alive = [path for path in _run_folders(folder) if is_alive(path)]
+    groups = {path: peek(path).status.group for path in alive}
+    leads = (folder / groups[path] if is_id(groups[path]) else path for path in alive)
+    return [path for path in dict.fromkeys(leads) if is_run(path)]
+
+
 def all_runs(folder: Path) -> list[Run]:
     """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
     from trainer.runs import peek

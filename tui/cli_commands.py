@@ -65,11 +65,18 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the run.")] = "",
     runs: Runs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Go on in the background once the run has begun.")] = False,
 ) -> None:
     """Train without a screen."""
-    from tui.headless import train as train_headless
+    from tui import signals
+    from tui.foreground import fork
 
-    raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
+    # Before anything is loaded that starts threads: they do not come along, and take signals as they like.
+    parent = fork() if detach else None
+    with signals.held():
+        from tui.headless import train as train_headless
+
+        raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json, parent))
 
 
 @cli.command()

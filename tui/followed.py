@@ -10,7 +10,7 @@ from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
-from trainer.runs import Run, open_run, replica_paths
+from trainer.runs import Run, open_run, peek, replica_paths
 from trainer.schema import value_at
 from tui.picture_source import PictureSource
 
@@ -71,6 +71,12 @@ class Followed:
             return [Told(0, event) for event in self.run.happenings]
         told = [Told(run.status.replica, event) for run in members(self.run) for event in run.happenings]
         return sorted(told, key=lambda one: one.event.time)
+
+    def now(self) -> Run:
+        """Return the run as it stands, without its records, which are read only while it is shown."""
+        run = peek(self.run.directory)
+        run.replicas = self.run.replicas
+        return run
 
     def poll(self, limit: int) -> list[Told]:
         """Apply the records in the next `limit` bytes of the run and of its replicas; return all of them."""

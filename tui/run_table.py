@@ -249,7 +249,12 @@ def _matches(run: Run, state: Shown, query: str) -> bool:
 
 
 def _order(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
-    run, best = entry[0], entry[0].status.best
+    """Return what a run is sorted by: live ones come first, whatever the order."""
+    return entry[1] not in LIVE, *_place(sort, entry[0])
+
+
+def _place(sort: str, run: Run) -> tuple[Any, ...]:
+    best = run.status.best
     if sort == "name":
         return run.name.casefold(), run.id
     if sort == "age":

@@ -6,7 +6,8 @@ an empty terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tui.preset_picker import Picked
 
 _BY = "the app"
+_NEWS_SECONDS = 20.0
 
 
 class TrainScreen(Sparing, Screen[None]):
@@ -58,6 +60,10 @@ class TrainScreen(Sparing, Screen[None]):
         Binding("f2", "save", "Save as", id="train.save", tooltip="Save the form as a preset of your own", show=False),
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
         Binding("f5,p", "pause", "Pause", id="train.pause", tooltip="Pause the run, or go on"),
+        Binding(
+            "ctrl+g,g", "keep", "Checkpoint", id="train.keep", show=False,
+            tooltip="Have the run save a checkpoint now",
+        ),
         Binding("f6,y", "toggle_log", "Log y", id="train.log", tooltip="Logarithmic or linear y axis", show=False),
         Binding(
             "f7,x", "cycle_axis", "X axis", id="train.axis", show=False,
@@ -87,7 +93,10 @@ class TrainScreen(Sparing, Screen[None]):
             "ctrl+t,k", "compile", "Compile", id="train.compile", show=False,
             tooltip="Compile what the form says, without training; the plan page tells its memory",
         ),
-        Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
+        Binding(
+            "f8,r", "earlier", "Runs", id="train.runs",
+            tooltip="Show another run: a live one, whoever trains it, or an earlier one of the session",
+        ),
     ]  # fmt: skip
 
     focused = Reactive[Widget | None](None, repaint=False)  # the widgets between which it moves repaint themselves
@@ -101,6 +110,13 @@ class TrainScreen(Sparing, Screen[None]):
         """A run has begun, or could not."""
 
         outcome: Outcome
+
+    @dataclass
+    class LookedAround(Message):
+        """The store was looked at, at the start: which runs are live, and what went on without a terminal."""
+
+        live: list[Path]
+        lines: list[str]
 
     form: Form
     _preset: Config
@@ -117,6 +133,7 @@ class TrainScreen(Sparing, Screen[None]):
         self._load = load
         self._is_ready = False
         self._base = base
+        self._store = store
         self._session: list[Followed] = []
         self.host = TrainingHost(store, self._announce)
 
@@ -147,15 +164,20 @@ class TrainScreen(Sparing, Screen[None]):
         await self.left.mount(self.form)
         self._follow_form()
         self.refresh_bindings()
-        self.call_after_refresh(self._load_jax)
+        self.call_after_refresh(self._look_around)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer nothing before there is a form."""
         return self._is_ready or f"action_{action}" not in vars(TrainScreen)
 
     @work(thread=True, group="loading", exit_on_error=False)
-    def _load_jax(self) -> None:
-        """Load JAX once the first picture stands, so that the first run need not wait for it."""
+    def _look_around(self) -> None:
+        """Once the first picture stands, see what is going on; then load JAX, so that no run need wait for it."""
+        from trainer.store import live
+        from tui.unattended import tell
+
+        with contextlib.suppress(OSError):  # the compare screen tells of a store that cannot be read
+            self.post_message(self.LookedAround(live(self._store), tell(self._store)))
         load()
 
     # What the keys do.
@@ -219,6 +241,16 @@ class TrainScreen(Sparing, Screen[None]):
         else:
             self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
 
+    def action_keep(self) -> None:
+        """Have the run save a checkpoint."""
+        from trainer.commands import Save
+
+        directory = self._commanded()
+        if directory is None:
+            self.notify("No run is under way.")
+        else:
+            self._send(directory, Save(by=_BY))
+
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
         self.run_view.toggle_log()
@@ -245,10 +277,13 @@ class TrainScreen(Sparing, Screen[None]):
         self.run_view.page.take_focus()
 
     def action_earlier(self) -> None:
-        """Let the person choose a run of the session."""
+        """Let the person choose among live runs and those of the session."""
+        from trainer.store import live
         from tui.dialogs import RunList
 
-        self.app.push_screen(RunList([followed.run for followed in self._session]), self._bring_back)
+        with contextlib.suppress(OSError):
+            self._take_in(live(self._store))
+        self.app.push_screen(RunList([followed.now() for followed in self._session]), self._bring_back)
 
     # What comes back from dialogs and the host.
 
@@ -262,8 +297,7 @@ class TrainScreen(Sparing, Screen[None]):
         """Bring a run of the store, live or past, onto the panels."""
         from tui.followed import Followed
 
-        known = next((followed for followed in self._session if followed.run.directory == directory), None)
-        self._follow(known or Followed.open(directory))
+        self._follow(self._known(directory) or Followed.open(directory))
 
     def _take_preset(self, picked: Picked | None) -> None:
         if picked is not None:
@@ -370,6 +404,18 @@ class TrainScreen(Sparing, Screen[None]):
         if index is not None:
             self._follow(self._session[index])
 
+    @on(LookedAround)
+    def _take_news(self, event: LookedAround) -> None:
+        """Tell what went on while nobody looked, and show the newest run that still does."""
+        if event.lines:
+            self.notify("\n".join(event.lines), timeout=_NEWS_SECONDS, markup=False)
+        self._take_in(event.live)
+        if event.live and self.run_view.followed is None and not self.host.is_busy:
+            self.show_run(event.live[0])
+            self._show_side(form=False, keep_focus=True)
+            if others := len(event.live) - 1:
+                self.notify(f"{others} more live {'run' if others == 1 else 'runs'}: f8 shows them.", markup=False)
+
     @on(Started)
     def _take_start(self, event: Started) -> None:
         if event.outcome.directory is not None:
@@ -408,6 +454,15 @@ class TrainScreen(Sparing, Screen[None]):
     def on_form_changed(self) -> None:
         """Have name and plan follow."""
         self._follow_form()
+
+    def _known(self, directory: Path) -> Followed | None:
+        return next((followed for followed in self._session if followed.run.directory == directory), None)
+
+    def _take_in(self, directories: Sequence[Path]) -> None:
+        """Count runs that others train among those of the session, the newest last."""
+        from tui.followed import Followed
+
+        self._session += [Followed.open(path) for path in reversed(directories) if self._known(path) is None]
 
     # What is shown where.
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.problems import Problem, ProblemsError
-from tui import garbage
+from tui import garbage, streams
+from tui.steering import Steering
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -46,11 +47,7 @@ def load() -> None:
 
 
 class TrainingHost:
-    """At most one training at a time. All methods but the thread's own are for the screen's thread.
-
-    Attributes:
-        directory: folder of the run under way, or of the last one; None before there is one.
-    """
+    """At most one training at a time. What steers it may be called from any thread, all else from the screen's."""
 
     def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
         """Make an idle host.
@@ -61,9 +58,30 @@ class TrainingHost:
         """
         self._store = store
         self._started = started
-        self._cancelled = threading.Event()
+        self._steering = Steering()
         self._thread: threading.Thread | None = None
-        self.directory: Path | None = None
+        self._outcome: Outcome | None = None
+        self._is_decided = threading.Event()
+
+    @property
+    def directory(self) -> Path | None:
+        """Return the folder of the run under way, or of the last one; None before there is one."""
+        return self._steering.directory
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Return the thread of the training under way, or of the last one."""
+        return self._thread
+
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the training was told to end."""
+        return self._steering.cancelled.is_set()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Return whether a person stopped the training by a signal."""
+        return self._steering.is_interrupted
 
     @property
     def is_busy(self) -> bool:
@@ -72,22 +90,38 @@ class TrainingHost:
 
     def start(self, config: Config, base: Path | None) -> None:
         """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
-        self._cancelled = threading.Event()
-        self.directory = None
-        # Not a daemon: when the app ends, the run is ended, saved and waited for.
-        self._thread = threading.Thread(target=self._train, args=(config, base, self._cancelled), name="training")
+        self._steering = Steering()
+        self._outcome = None
+        self._is_decided.clear()
+        # Not a daemon: the process lives as long as its run.
+        self._thread = threading.Thread(target=self._train, args=(config, base, self._steering), name="training")
         self._thread.start()
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
-        self._cancelled.set()
+        self._steering.end()
+
+    def stop(self) -> None:
+        """Have the run end on its best weights at the next opportunity."""
+        self._steering.stop()
+
+    def save(self) -> None:
+        """Have the run write a checkpoint at the next opportunity."""
+        self._steering.save()
+
+    def wait_until_begun(self) -> Outcome | None:
+        """Wait until the run under way has begun, or could not, and return which; None if none is under way."""
+        if not self.is_busy:
+            return None
+        self._is_decided.wait()
+        return self._outcome
 
     def wait(self) -> None:
         """Wait for the thread to end."""
         if self._thread is not None:
             self._thread.join()
 
-    def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
+    def _train(self, config: Config, base: Path | None, steering: Steering) -> None:
         try:
             load()
             # Here and not above, as everything of this file that the first screen does without.
@@ -96,12 +130,19 @@ class TrainingHost:
 
             runs = start_replicas(prepare(config, base), self._store)
         except ProblemsError as error:
-            self._started(Outcome(None, error.problems))
+            self._tell(Outcome(None, error.problems))
             return
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
-            self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
+            self._tell(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
         _, lead = runs[0]
-        self.directory = lead.path
-        self._started(Outcome(lead.path))
-        train_together(runs, cancelled)
+        steering.directory = lead.path
+        streams.lead_to(lead.path / "log.txt")
+        self._tell(Outcome(lead.path))
+        train_together(runs, steering.cancelled)
+        streams.lead_to(None)
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._is_decided.set()
+        self._started(outcome)
