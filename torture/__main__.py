@@ -12,8 +12,11 @@ from pathlib import Path
 
 from torture import report
 from torture.figure import Figure
+from torture.kill_loop import kill_loop
 
-SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {}
+SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "kill": kill_loop,
+}
 
 
 def main() -> None:

@@ -30,6 +30,10 @@ Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default $NN_TUI_RUNS, else ./runs.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Code = Annotated[
+    Path | None,
+    typer.Option("--code", metavar="PATH", help="Preset or file beside which the run's own network lies; it may run."),
+]
 Word = Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or path of a file.")]
 Words = Annotated[list[str], typer.Argument(metavar="RUN...", help="Path, id, start of an id, or @last.")]
 
@@ -70,6 +74,46 @@ def train(
     from tui.headless import train as train_headless
 
     raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
+
+
+@cli.command()
+def resume(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Train up to N epochs in all; a run that is over goes on from its end."),
+    ] = None,
+    data_changed: Annotated[
+        bool, typer.Option("--data-changed", help="Go on although the data are not those that it was trained on.")
+    ] = False,
+    code: Code = None,
+    runs: Runs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+) -> None:
+    """Go on with a run that was cut off, stopped or is to be trained for longer, as if nothing had been."""
+    from tui.resume import resume_run
+
+    raise typer.Exit(resume_run(word, epochs, data_changed, code, runs, as_json))
+
+
+@cli.command()
+def fork(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    at: Annotated[
+        str, typer.Option(metavar="CHECKPOINT", help="last, best, or the updates done at another checkpoint.")
+    ] = "last",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the fork; default that of the run.")] = "",
+    code: Code = None,
+    runs: Runs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+) -> None:
+    """Train a new run that goes on from a checkpoint of another one, with other hyperparameters."""
+    from tui.fork import fork_run
+
+    raise typer.Exit(fork_run(word, at, settings or [], name, code, runs, as_json))
 
 
 @cli.command()

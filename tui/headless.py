@@ -5,17 +5,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import presets
 from trainer.config import parse_settings
-from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
+from trainer.events import CheckpointSaved, Commanded, Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
 from trainer.replicas import best, group_result, members, shown_state
-from trainer.runs import Run, result
+from trainer.run_directory import RunDirectory
+from trainer.runs import Run, read, result
 from trainer.store import store
 from trainer.training import start_replicas, train_together
 from tui import garbage
@@ -24,7 +25,7 @@ from tui.wording import mean_and_std, metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
 _INTERRUPTED = 130
-_QUIET = (Steps, Layers, Finished)
+_QUIET = (Steps, Layers, Commanded, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
 
@@ -34,17 +35,30 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
     values = parse_settings(settings)
     found = presets.find(preset)
     config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
-    prepared = prepare(config, found.base)
-    started = start_replicas(prepared, store(runs))
-    _, lead = started[0]
+    return attend(start_replicas(prepare(config, found.base), store(runs)), config.training.epochs, as_json)
+
+
+def attend(
+    started: Sequence[tuple[Prepared, RunDirectory]], epochs: int, as_json: bool, lead: Path | None = None
+) -> int:
+    """Train runs to their end, telling what happens; return the exit code.
+
+    Args:
+        started: what `train_together` takes.
+        epochs: planned.
+        as_json: whether the result is told as JSON.
+        lead: folder of the run that leads them, where not all of its group train.
+    """
+    tail = Tail(started[0][1].path / "events.jsonl")
+    tail.read_all()
     cancelled = threading.Event()
     ended: list[Run] = []
     worker = threading.Thread(target=lambda: ended.extend(train_together(started, cancelled)), name="training")
     with _interrupts(cancelled):
         worker.start()
-        _watch(worker, lead.path, config.training.epochs)
+        _watch(worker, tail, epochs)
     run, *run.replicas = ended
-    _tell_end(run, as_json)
+    _tell_end(read(lead) if lead else run, as_json)
     if any(one.status.reason == "interrupted" for one in ended):
         return _INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in ended])]
@@ -57,8 +71,7 @@ def _tell_end(run: Run, as_json: bool) -> None:
     for one in members(run):
         print(f"{one.status.state}: {one.status.message}")
         if (known := one.status.best) is not None:
-            metrics = {name: curve.y[known.epoch] for name, curve in one.epochs.items() if known.epoch < len(curve.y)}
-            print(f"epoch {known.epoch + 1}: {metrics_line(metrics)}")
+            print(f"epoch {known.epoch + 1}: {metrics_line(one.metrics_at(known.epoch))}")
         print(f"{one.directory}")
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
@@ -80,9 +93,8 @@ def _interrupts(cancelled: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(worker: threading.Thread, directory: Path, epochs: int) -> None:
+def _watch(worker: threading.Thread, tail: Tail, epochs: int) -> None:
     """Show the run's records until the worker is done."""
-    tail = Tail(directory / "events.jsonl")
     show = _bar if sys.stderr.isatty() else _lines
     with show(epochs) as tell:
         while worker.is_alive():
@@ -114,7 +126,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not isinstance(event, _QUIET):
+            elif not _is_quiet(event):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -131,7 +143,12 @@ def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not isinstance(event, _QUIET):
+        elif not _is_quiet(event):
             print(happening(event), file=sys.stderr)
 
     yield tell
+
+
+def _is_quiet(event: Event) -> bool:
+    """Say whether a record is not worth a line."""
+    return isinstance(event, _QUIET) or (isinstance(event, CheckpointSaved) and event.reason == "time")
