@@ -327,6 +327,19 @@ def test_interrupted_and_resumed_again_and_again_it_is_the_same(images: tuple[Ru
     assert run.status.best == whole.status.best
 
 
+def test_killed_between_its_last_checkpoint_and_its_last_record_a_run_is_over_all_the_same(
+    images: tuple[Run, list[Path]], tmp_path: Path
+) -> None:
+    whole, _ = images
+    image_of(whole.directory.parent, tmp_path)
+    log = lead_of(tmp_path) / "events.jsonl"
+    lines = log.read_text().splitlines()
+    stopped = next(place for place, line in enumerate(lines) if '"early_stopped"' in line)
+    log.write_text("".join(line + "\n" for line in lines[: stopped + 1]))
+    (lead_of(tmp_path) / "run.json").write_text(whole.status.model_copy(update={"state": "running"}).model_dump_json())
+    assert_same(resumed(tmp_path), whole)
+
+
 def test_a_run_that_is_over_says_so_and_how_to_extend_it(images: tuple[Run, list[Path]]) -> None:
     whole, _ = images
     with pytest.raises(RunError, match=r"is over after \d+ epochs \(early_stopped\).*--epochs"):

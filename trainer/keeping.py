@@ -40,11 +40,13 @@ class Memory:
         callbacks: each callback's memory.
         numbers: the live numbers by key.
         commands_read: bytes of the commands that were obeyed.
+        is_stopped_early: whether nothing is to be trained any more, though epochs are left.
     """
 
     callbacks: Mapping[str, callbacks.State]
     numbers: Mapping[str, float]
     commands_read: int
+    is_stopped_early: bool
 
 
 class Keeper:
@@ -163,6 +165,7 @@ class Keeper:
         """Return what else must be known to go on from a state."""
         return {
             "commands_read": memory.commands_read,
+            "is_stopped_early": memory.is_stopped_early,
             "population": {"members": self._shape.members, "devices": self._shape.devices},
         }
 

@@ -113,6 +113,7 @@ class Member:
             self.live.restore(past.manifest.numbers)
             for callback in self.callbacks:
                 callback.restore(past.manifest.callbacks.get(callback.name, callback.state()))
+            self.reason = "early_stopped" if past.manifest.extra.get("is_stopped_early") else None
             self._in_trouble = int(past.arrays.get("trouble.step", NEVER)) >= 0
         self._recorder.restore(past.until_checkpoint)
         self._want_best()
@@ -392,4 +393,4 @@ class Member:
 
     def _memory(self) -> Memory:
         states = {callback.name: callback.state() for callback in self.callbacks}
-        return Memory(states, self.live.as_dict(), self._inbox.offset)
+        return Memory(states, self.live.as_dict(), self._inbox.offset, self.reason == "early_stopped")

@@ -15,7 +15,6 @@ from trainer.events import (
     EarlyStopped,
     Epoch,
     Event,
-    Finished,
     HyperparameterSet,
     Insight,
     Layers,
@@ -142,10 +141,8 @@ def _to_obey(events: Iterable[Event], commands_read: int) -> list[tuple[int, lis
 
     What ended or held the training is over: whoever resumes a run wants it to go on.
     """
-    found: list[tuple[int, list[Command]]] = []
-    for event in events:
-        if isinstance(event, Commanded) and event.offset > commands_read:
-            found.append((event.step, [it for it in event.commands if not isinstance(it, Pause | Resume)]))
-        elif isinstance(event, Finished):
-            found = [(step, [it for it in commands if not isinstance(it, Stop)]) for step, commands in found]
+    batches = (it for it in events if isinstance(it, Commanded) and it.offset > commands_read)
+    found = [
+        (batch.step, [it for it in batch.commands if not isinstance(it, Pause | Resume | Stop)]) for batch in batches
+    ]
     return [(step, commands) for step, commands in found if commands]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainer.problems import RunError
 
 if TYPE_CHECKING:
+    from trainer.config import Config
     from trainer.forking import Origin
     from trainer.resuming import Wishes
     from tui.train_screen import TrainScreen
@@ -97,7 +98,7 @@ class GoingOn:
         except RunError as error:
             self._screen.notify(str(error), severity="error", markup=False)
         else:
-            self._screen.take_config(self.origin.config, None)
+            self._screen.take_config(_with_something_to_train(self.origin), None)
             self._screen.show_form()
 
     def _code_of(self, directory: Path) -> Path | None:
@@ -108,6 +109,14 @@ class GoingOn:
         if config is None or mine is None or mine.model.permission is None or mine.model.code != config.model.code:
             return None
         return self._screen.base or Path.cwd()
+
+
+def _with_something_to_train(begin: Origin) -> Config:
+    """Return the config of a fork, for twice the epochs where those that it has are done."""
+    config = begin.config
+    if config.training.epochs > begin.epochs:
+        return config
+    return config.changed({"training.epochs": 2 * begin.epochs})
 
 
 def _is_over(directory: Path) -> bool:

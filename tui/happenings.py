@@ -41,7 +41,6 @@ GLYPHS: dict[type, str] = {
     Resumed: "▶",
     Started: "▶",
     Replayed: "≡",
-    Commanded: "✎",
     Compiled: "·",
     Tested: "=",
     Finished: "●",
@@ -61,6 +60,11 @@ STYLES: dict[type, str] = {
     CheckpointSaved: "dim",
 }
 """How the line of an event is set off from the others."""
+
+
+def is_routine(event: Event) -> bool:
+    """Return whether a record is nothing to tell a person: it is for the run that is resumed."""
+    return isinstance(event, Commanded) or (isinstance(event, CheckpointSaved) and event.reason == "time")
 
 
 def happening(event: Event) -> str:

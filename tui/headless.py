@@ -11,7 +11,7 @@ from pathlib import Path
 
 import presets
 from trainer.config import parse_settings
-from trainer.events import CheckpointSaved, Commanded, Epoch, Event, Finished, Layers, Started, Steps
+from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
 from trainer.replicas import best, group_result, members, shown_state
@@ -20,12 +20,12 @@ from trainer.runs import Run, read, result
 from trainer.store import store
 from trainer.training import start_replicas, train_together
 from tui import garbage
-from tui.happenings import happening
+from tui.happenings import happening, is_routine
 from tui.wording import mean_and_std, metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
 _INTERRUPTED = 130
-_QUIET = (Steps, Layers, Commanded, Finished)
+_QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
 
@@ -126,7 +126,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not _is_quiet(event):
+            elif not (isinstance(event, _QUIET) or is_routine(event)):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -143,12 +143,7 @@ def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not _is_quiet(event):
+        elif not (isinstance(event, _QUIET) or is_routine(event)):
             print(happening(event), file=sys.stderr)
 
     yield tell
-
-
-def _is_quiet(event: Event) -> bool:
-    """Say whether a record is not worth a line."""
-    return isinstance(event, _QUIET) or (isinstance(event, CheckpointSaved) and event.reason == "time")
