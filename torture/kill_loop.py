@@ -90,9 +90,11 @@ def _config(folder: Path, name: str, kills: int, rng: random.Random, where: Coun
         if subject.sets_numbers:
             untouched = _Subject(folder / f"untouched-{n_runs}", preset, rng)
             untouched.launch(commanded_by=subject.lead).wait()
-        problems += _differences(untouched.lead, subject.lead)
-    for problem in problems:
-        say(f"{name}: {problem}")
+        found = list(_differences(untouched.lead, subject.lead))
+        for problem in found:
+            say(f"{name}: {problem}")
+        problems += found
+        say(f"{name}: {done} of {kills} kills, {len(problems)} differences")
     return Figure(f"kills: {name}", done, len(problems), f"{n_runs} runs, each resumed until it was over")
 
 

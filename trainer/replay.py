@@ -141,8 +141,8 @@ def _to_obey(events: Iterable[Event], commands_read: int) -> list[tuple[int, lis
 
     What ended or held the training is over: whoever resumes a run wants it to go on.
     """
-    batches = (it for it in events if isinstance(it, Commanded) and it.offset > commands_read)
-    found = [
-        (batch.step, [it for it in batch.commands if not isinstance(it, Pause | Resume | Stop)]) for batch in batches
-    ]
+    found: list[tuple[int, list[Command]]] = []
+    for event in events:
+        if isinstance(event, Commanded) and event.offset > commands_read:
+            found.append((event.step, [it for it in event.commands if not isinstance(it, Pause | Resume | Stop)]))
     return [(step, commands) for step, commands in found if commands]
