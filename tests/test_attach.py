@@ -57,7 +57,7 @@ async def test_a_live_run_of_another_process_is_shown_at_the_start_and_steered(b
         await until_shown(pilot, "▶ running theirs")
         theirs.record(Epoch(metrics={"loss": 0.4, "val_loss": 0.5}, examples_per_second=100.0), epoch=1, step=16)
         await until(pilot, lambda: "epoch 2/3" in part(pilot, "#status"))
-        await pilot.press("f5", "ctrl+g", "f4")
+        await pilot.press("f5", "ctrl+y", "f4")
         await until_shown(pilot, "Stop the run and keep its best weights?")
         await pilot.press("y")
         await until(pilot, lambda: [command["kind"] for command in commands(theirs)] == ["pause", "save", "stop"])

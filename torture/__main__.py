@@ -13,11 +13,13 @@ from pathlib import Path
 from torture import report
 from torture.figure import Figure
 from torture.hang_up import hang_up
+from torture.kill_loop import kill_loop
 from torture.ssh import ssh
 from torture.stall import stall
 from torture.two_screens import two_screens
 
 SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "kill": kill_loop,
     "hang-up": hang_up,
     "ssh": ssh,
     "stall": stall,

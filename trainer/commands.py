@@ -51,7 +51,14 @@ class Set(_Command):
     value: Any
 
 
-Command = Annotated[Pause | Resume | Stop | Save | Set, Field(discriminator="kind")]
+class Extend(_Command):
+    """Train up to so many epochs in all, also where the run had come to its end; early stopping has patience again."""
+
+    kind: Literal["extend"] = "extend"
+    epochs: int
+
+
+Command = Annotated[Pause | Resume | Stop | Save | Set | Extend, Field(discriminator="kind")]
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
 
 
@@ -68,11 +75,15 @@ def send(directory: Path, command: Command) -> None:
 
 
 class Inbox:
-    """The trainer's end: gives each command once. Looking costs one `stat`."""
+    """The trainer's end: gives each command once. Looking costs one `stat`.
 
-    def __init__(self, directory: Path) -> None:
+    Attributes:
+        offset: bytes read by now.
+    """
+
+    def __init__(self, directory: Path, offset: int = 0) -> None:
         self._path = directory / "commands.jsonl"
-        self._offset = 0
+        self.offset = offset
 
     def read(self) -> tuple[list[Command], list[str]]:
         """Return the commands that came since the last call, and a line about each that was none."""
@@ -80,15 +91,15 @@ class Inbox:
             size = os.stat(self._path).st_size  # noqa: PTH116 at every call's end: a Path.stat costs twice as much
         except FileNotFoundError:
             return [], []
-        if size <= self._offset:
+        if size <= self.offset:
             return [], []
         with self._path.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self.offset)
             data = file.read(_LIMIT)
         whole = data.rfind(b"\n") + 1
         if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
             whole = len(data)
-        self._offset += whole
+        self.offset += whole
         commands, problems = [], []
         for line in data[:whole].splitlines():
             try:

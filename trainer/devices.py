@@ -86,4 +86,4 @@ def device_words(used: int = 1) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
-    return {name: metadata.version(name) for name in ("nn-tui", "jax", "optax", "numpy")}
+    return {name: metadata.version(name) for name in ("nn-tui", "jax", "jaxlib", "optax", "numpy")}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainer import failpoints
 from trainer.events import Event, Finished, decode, encode
 
 _READ_AT_ONCE = 1 << 20
@@ -36,9 +37,13 @@ class Log:
         with self._lock:
             event = event.model_copy(update={"seq": self.next_seq, "time": time.time()})
             line = encode(event)
+            if failpoints.reached("half a record"):
+                os.write(self._descriptor, line[: len(line) // 2])
+                failpoints.die()
             if os.write(self._descriptor, line) != len(line):
                 raise OSError(28, "no space left for a whole record")
             self.next_seq += 1
+            failpoints.pass_by("record written")
             return event
 
     def sync(self) -> None:
@@ -53,6 +58,26 @@ class Log:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+
+def cut_torn_line(path: Path) -> int:
+    """Cut the file after its last whole line, so that the next record begins a line; return the bytes that went.
+
+    Only for the one who may write it. Raises OSError; a file that is missing has nothing to cut.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return 0
+    try:
+        size = os.fstat(descriptor).st_size
+        rest = os.pread(descriptor, _LINE_LIMIT, max(0, size - _LINE_LIMIT))
+        torn = len(rest) - rest.rfind(b"\n") - 1
+        if torn:
+            os.ftruncate(descriptor, size - torn)
+    finally:
+        os.close(descriptor)
+    return torn
 
 
 class Tail:

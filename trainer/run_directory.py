@@ -19,12 +19,15 @@ from trainer.config import Config
 from trainer.devices import versions
 from trainer.events import Finished, Record
 from trainer.log import Log
+from trainer.past import Past
 from trainer.problems import RunError
 from trainer.runs import Run, Status
 from trainer.text import clean
 
 _STATUS_INTERVAL = 1.0
 _SLUG_LENGTH = 40
+_LOCK_SECONDS = 1.0
+_LOCK_POLL = 0.02
 
 _R = TypeVar("_R", bound=Record)
 
@@ -39,12 +42,14 @@ class RunDirectory:
         seconds: trained so far, without compiling and pauses; set by the training loop, stamped on every record.
         stalled: for how much of that the devices waited for examples that stream; likewise.
         step, epoch: likewise.
+        past: what the run goes on from; that of a new run is empty.
     """
 
-    def __init__(self, path: Path, lock: int, run: Run) -> None:
+    def __init__(self, path: Path, lock: int, run: Run, past: Past | None = None) -> None:
         self.path = path
         self.run = run
-        self.log = Log(path / "events.jsonl")
+        self.past = past or Past()
+        self.log = Log(path / "events.jsonl", self.past.next_seq)
         self.seconds = 0.0
         self.stalled = 0.0
         self.step = 0
@@ -68,18 +73,32 @@ class RunDirectory:
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = _new_path(store, config.name)
             files.make_folder(path)
-            lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = _locked(path)
             files.replace_atomically(path / "config.toml", configs.dump(config).encode(), durable=True)
             known = Status(
-                name=config.name, pid=os.getpid(), host=socket.gethostname(), boot_id=_boot_id(),
-                versions={"python": sys.version.split()[0], **versions()}, created=time.time(),
-                epochs_planned=config.training.epochs, **status,
-            )  # fmt: skip
+                name=config.name, created=time.time(), epochs_planned=config.training.epochs, **_process(), **status
+            )
             directory = cls(path, lock, Run(path, config=config, status=known))
             directory.write_status()
         except OSError as error:
             raise RunError(f"no run can be kept in {store}: {error.strerror or error}") from error
+        return directory
+
+    @classmethod
+    def reopen(cls, path: Path, run: Run, past: Past, lock: int) -> "RunDirectory":
+        """Go on with a run; it is written as before from here on.
+
+        Args:
+            path: the folder.
+            run: its records, applied.
+            past: what it goes on from.
+            lock: from `locked`, which this takes over.
+        """
+        for name, value in _process().items():
+            setattr(run.status, name, value)
+        directory = cls(path, lock, run, past)
+        directory.seconds = run.status.seconds
+        directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
         return directory
 
     def join(self, group: str, replica: int, others: Sequence[str]) -> None:
@@ -98,7 +117,7 @@ class RunDirectory:
         self.write_status()
 
     def record(self, event: _R, **at: float) -> _R:
-        """Append a record.
+        """Append a record, unless it stands there since before the run was resumed; return it as it stands there.
 
         Args:
             event: what happened.
@@ -108,12 +127,24 @@ class RunDirectory:
             OSError: the disk refused it.
         """
         stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step, **at}
-        written: Any = self.log.append(event.model_copy(update=stamps))  # type: ignore[arg-type]
+        stamped: Any = event.model_copy(update=stamps)
+        if (known := self.past.replay.known(stamped)) is not None:
+            return known  # type: ignore[return-value]
+        self.tell_verdict()
+        return self._append(stamped)  # type: ignore[no-any-return]
+
+    def tell_verdict(self) -> None:
+        """Record how a replay went, once that is known. Raises OSError."""
+        if (verdict := self.past.replay.verdict(self.step)) is not None:
+            self._append(verdict.model_copy(update={"elapsed": round(self.seconds, 6), "step": self.step}))
+
+    def _append(self, event: Any) -> Any:
+        written = self.log.append(event)
         before = self.run.status.state
         self.run.apply(written)
         if self.run.status.state != before or time.monotonic() - self._status_written > _STATUS_INTERVAL:
             self.write_status()
-        return written  # type: ignore[no-any-return]
+        return written
 
     def write_status(self) -> None:
         """Replace `run.json`. Raises OSError."""
@@ -146,6 +177,44 @@ class RunDirectory:
         """Let go of the files and the lock; a run without a last record then counts as crashed."""
         self.log.close()
         os.close(self._lock)
+
+
+def locked(path: Path) -> int:
+    """Return the lock of a run's folder, which is held until it is closed.
+
+    Raises:
+        RunError: a trainer holds it.
+        OSError: it cannot be opened.
+    """
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return _locked(path)
+        except BlockingIOError:
+            # Whoever asks whether a run is alive holds the lock for an instant.
+            if time.monotonic() > end:
+                raise RunError(f"{clean(path.name)} is being trained already; nn-tui control commands it.") from None
+            time.sleep(_LOCK_POLL)
+
+
+def _locked(path: Path) -> int:
+    lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _process() -> dict[str, Any]:
+    """Return what a run's status tells of this process."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "boot_id": _boot_id(),
+        "versions": {"python": sys.version.split()[0], **versions()},
+    }
 
 
 def _new_path(store: Path, name: str) -> Path:

@@ -142,6 +142,12 @@ class NnTui(App["Way"]):
             self.pop_screen()
         self.train_screen.show_run(event.directory)
 
+    def on_run_table_asked(self, event: RunTable.Asked) -> None:
+        """Have a run of the compare screen go on, on the train screen."""
+        if self.screen is not self.train_screen:
+            self.pop_screen()
+        self.train_screen.go_on(event.directory, event.how)
+
     def _leave(self, way: Way | None) -> None:
         if way == "stop":
             self.train_screen.host.stop()

@@ -23,14 +23,14 @@ _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
     from trainer.runs import Run
 
-_CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
+CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 
 class Question(Sparing, ModalScreen[bool | None]):
     """Yes or no. Escape and n mean no, enter yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _CLOSE,
+        CLOSE,
         Binding("y", "dismiss(True)", "Yes", id="dialog.yes", tooltip="Do it"),
         Binding("n", "dismiss(False)", "No", id="dialog.no", tooltip="Do not do it"),
     ]
@@ -111,7 +111,7 @@ _HINT = (
 class SaveAs(Sparing, ModalScreen[str | None]):
     """Asks for the name of a preset."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     note = getters.query_one("#note", Static)
 
@@ -145,7 +145,7 @@ class SaveAs(Sparing, ModalScreen[str | None]):
 class RunList(Sparing, ModalScreen[int | None]):
     """The live runs and those of this session; the one chosen comes onto the panels."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(classes="dialog")

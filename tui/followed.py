@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import callbacks
-from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
-from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
+from trainer.callbacks import EarlyStopping, EpochEnd, Progress, ReduceLROnPlateau
+from trainer.commands import Extend
+from trainer.events import Commanded, Epoch, Event, HyperparameterSet, LearningRateReduced, Replayed
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
@@ -119,6 +120,24 @@ class Followed:
         elif isinstance(event, HyperparameterSet) and event.key == _RATE:
             self._rate = float(event.to or 0)
             self._tell_rate()
+        elif isinstance(event, Commanded) and any(isinstance(command, Extend) for command in event.commands):
+            for callback in self._callbacks:
+                if isinstance(callback, EarlyStopping):
+                    callback.renew()
+        elif isinstance(event, Replayed) and event.differs_from is not None:
+            self._play_again()
+
+    def _play_again(self) -> None:
+        """Play the epochs that still hold, at the rate of now."""
+        self._callbacks = _built(self.run)
+        self._tell_rate()
+        columns = self.run.epochs.items()
+        ends = zip(*(series.x("epochs") for _, series in columns), strict=True)
+        rows = zip(*(series.y for _, series in columns), strict=True)
+        for done, row in zip(ends, rows, strict=True):
+            metrics = {name: float(value) for (name, _), value in zip(columns, row, strict=True)}
+            for callback in self._callbacks:
+                callback.on_epoch_end(EpochEnd(round(done[0]) - 1, metrics, self._rate))
 
     def _tell_rate(self) -> None:
         for callback in self._callbacks:
