@@ -11,9 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from torture import report
+from torture.faults import faults
 from torture.figure import Figure
+from torture.hostile import hostile
+from torture.soak import soak
+from torture.torn import torn
 
-SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {}
+SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "faults": faults,
+    "torn": torn,
+    "hostile": hostile,
+    "soak": soak,
+}
 
 
 def main() -> None:

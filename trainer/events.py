@@ -220,6 +220,25 @@ class Warned(Message):
     kind: Literal["warning"] = "warning"
 
 
+What = Literal["records", "checkpoints", "pictures.json", "tensorboard", "log.txt"]
+"""What a run may fail to save; with the records goes `run.json`."""
+
+
+class Unsaved(Message):
+    """The disk refuses something from now on, for the reason that `message` is; the training goes on in memory."""
+
+    kind: Literal["unsaved"] = "unsaved"
+    what: What
+
+
+class SavedAgain(Message):
+    """The disk takes it again; `message` says what was lost meanwhile, if anything was."""
+
+    kind: Literal["saved_again"] = "saved_again"
+    message: str = ""
+    what: What
+
+
 class Tested(Record):
     """The test split was looked at, once, at the end, with the weights that the run keeps."""
 
@@ -237,7 +256,7 @@ class Finished(Record):
 
 Event = Annotated[
     Started | Compiled | Steps | Epoch | Layers | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
-    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Tested | Finished,
+    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Unsaved | SavedAgain | Tested | Finished,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

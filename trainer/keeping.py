@@ -13,7 +13,7 @@ from trainer.callbacks import EpochEnd, Save
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
-from trainer.events import CheckpointSaved, Record, Warned
+from trainer.events import CheckpointSaved, Record, SavedAgain, Unsaved, Warned
 from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
@@ -57,6 +57,7 @@ class Keeper:
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
+        self._refuses = False
 
     def want(self, action: Save, end: EpochEnd | None) -> None:
         """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
@@ -89,7 +90,7 @@ class Keeper:
         self._writer.close()
 
     def news(self) -> Iterator[Record]:
-        """Yield a record for each checkpoint that is on disk now, or could not be written."""
+        """Yield records of the checkpoints that are on disk now, and of the first of those that the disk refused."""
         for done in self._writer.completed():
             manifest = done.manifest
             match done:
@@ -102,8 +103,15 @@ class Keeper:
                         epoch=manifest.epoch,
                         step=manifest.step,
                     )
-                case Failed(message=message):
+                    if self._refuses:
+                        yield SavedAgain(what="checkpoints")
+                    self._refuses = False
+                case Failed(message=message, is_lost=False):
                     yield Warned(message=message)
+                case Failed(message=message):
+                    if not self._refuses:
+                        yield Unsaved(what="checkpoints", message=message)
+                    self._refuses = True
 
     def _submit(self, kind: Kind, wanted: _Wanted, state: State, memory: Memory) -> None:
         # The last state is where the call ended, perhaps within an epoch; only the best is the one of an epoch's end.

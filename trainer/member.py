@@ -219,6 +219,7 @@ class Member:
         """Wait for the disk and write the last record; the run is over for everybody."""
         assert self.reason is not None
         self._recorder.steps(at_end=True)
+        self._recorder.close(failed=False)
         self._keeper.finish()
         self.flush()
         message = self._last_words()
@@ -228,7 +229,7 @@ class Member:
     def close(self) -> None:
         """Let go of files and threads."""
         self._keeper.close()
-        self._recorder.close(failed=self.reason is None)
+        self._recorder.close(failed=True)
 
     def _restored_by(self, callback: Callback) -> Watch | None:
         """Return whose weights EarlyStopping goes back to; None for other callbacks, or without its metric."""

@@ -44,6 +44,7 @@ class Followed:
         self.others = [Followed.open(path) for path in replica_paths(run)]
         run.replicas = [other.run for other in self.others]
         self.pictures = PictureSource(run.directory)
+        self._damage = run.damage
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
         self._tell_rate()
@@ -81,11 +82,8 @@ class Followed:
         return told
 
     def _poll(self, limit: int) -> list[Event]:
-        try:
-            events = self.tail.read(limit)
-        except OSError as error:
-            self.run.damage = f"events.jsonl: {error.strerror}"
-            return []
+        events = self.tail.read(limit)
+        self.run.damage = self._damage or self.tail.problem
         for event in events:
             self.run.apply(event)
             self._replay(event)

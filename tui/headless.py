@@ -17,13 +17,14 @@ from trainer.preparation import prepare
 from trainer.replicas import best, group_result, members, shown_state
 from trainer.runs import Run, result
 from trainer.store import store
+from trainer.text import clean
 from trainer.training import start_replicas, train_together
 from tui import garbage
 from tui.happenings import happening
 from tui.wording import mean_and_std, metrics_line
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_INTERRUPTED = 130
+_FAILED, _INTERRUPTED = 1, 130
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
@@ -45,21 +46,26 @@ def train(preset: str, settings: list[str], name: str, runs: Path | None, as_jso
         _watch(worker, lead.path, config.training.epochs)
     run, *run.replicas = ended
     _tell_end(run, as_json)
+    if any(one.lost for one in members(run)):
+        return _FAILED
     if any(one.status.reason == "interrupted" for one in ended):
         return _INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in ended])]
 
 
 def _tell_end(run: Run, as_json: bool) -> None:
+    for one in members(run):
+        if one.lost:
+            print(f"nn-tui: {clean(str(one.directory))} lacks {clean(one.lost)}", file=sys.stderr)
     if as_json:
         print(json.dumps(group_result(run) if run.replicas else result(run), allow_nan=False), flush=True)
         return
     for one in members(run):
-        print(f"{one.status.state}: {one.status.message}")
+        print(f"{one.status.state}: {clean(one.status.message)}")
         if (known := one.status.best) is not None:
             metrics = {name: curve.y[known.epoch] for name, curve in one.epochs.items() if known.epoch < len(curve.y)}
             print(f"epoch {known.epoch + 1}: {metrics_line(metrics)}")
-        print(f"{one.directory}")
+        print(clean(str(one.directory)))
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 

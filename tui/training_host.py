@@ -1,7 +1,8 @@
 """Where a training lives while a screen shows it: a thread of its own, which knows nothing of the screen.
 
 The thread writes the run directory; the screen follows it like any other. All that passes between them directly is a
-wish to end, and the news that a run could not begin. Commands go to the directory, as to any run.
+wish to end, the news that a run could not begin, and what the directory cannot tell: that the disk refuses it. Commands
+go to the directory, as to any run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tui import garbage
 
 if TYPE_CHECKING:
     from trainer.config import Config
+    from trainer.events import Unsaved
+    from trainer.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,12 @@ class TrainingHost:
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self.directory: Path | None = None
+        self._runs: Sequence[tuple[object, RunDirectory]] = ()
+
+    def trouble(self, directory: Path) -> Unsaved | None:
+        """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
+        ours = (run for _, run in self._runs) if directory == self.directory else ()
+        return next((told for run in ours if (told := run.trouble)), None)
 
     @property
     def is_busy(self) -> bool:
@@ -102,6 +111,6 @@ class TrainingHost:
             self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
         _, lead = runs[0]
-        self.directory = lead.path
+        self._runs, self.directory = runs, lead.path
         self._started(Outcome(lead.path))
         train_together(runs, cancelled)
