@@ -244,7 +244,8 @@ def test_a_checkpoint_that_cannot_be_saved_is_told_once_and_so_is_the_next_that_
 
 
 async def test_the_screen_says_what_is_not_saved_and_when_that_is_over(store: Path) -> None:
-    async with running(Config().changed({**TINY, "training.epochs": 1_000_000})) as pilot:
+    settings = {**TINY, "training.epochs": 1_000_000, "callbacks.model_checkpoint.enabled": False}
+    async with running(Config().changed(settings)) as pilot:
         await pilot.press("ctrl+r")
         await until_shown(pilot, "▶ running")
         with FaultyDisk(store, errno.EROFS, first=1):

@@ -7,6 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+# A file of records may be anybody's. Numbers beyond these would make arithmetic fail on its way to the screen.
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+Seconds = Annotated[float, Field(gt=-1.0, lt=1e12)]
+
 Reason = Literal["completed", "early_stopped", "stopped", "interrupted", "diverged", "failed"]
 
 
@@ -25,11 +30,11 @@ class Record(BaseModel):
         defer_build=True, frozen=True, ser_json_inf_nan="strings", serialize_by_alias=True, populate_by_name=True
     )
 
-    seq: int = 0
-    time: float = 0.0
-    elapsed: float = 0.0
-    epoch: int = 0
-    step: int = 0
+    seq: Count = 0
+    time: Seconds = 0.0
+    elapsed: Seconds = 0.0
+    epoch: Count = 0
+    step: Count = 0
 
 
 class Started(Record):
@@ -42,11 +47,11 @@ class Started(Record):
     """
 
     kind: Literal["started"] = "started"
-    resumed_from: int | None = None
-    n_parameters: int
+    resumed_from: Count | None = None
+    n_parameters: Count
     device: str
-    steps_per_epoch: int
-    buffer: Annotated[int, Field(exclude_if=lambda count: count == 0)] = 0
+    steps_per_epoch: Annotated[Count, Field(ge=1)]
+    buffer: Annotated[Count, Field(exclude_if=lambda count: count == 0)] = 0
 
 
 class Compiled(Record):
@@ -54,9 +59,9 @@ class Compiled(Record):
 
     kind: Literal["compiled"] = "compiled"
     what: str
-    seconds: float
+    seconds: Seconds
     flops: float | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
 
 
 class Spread(BaseModel):
@@ -98,7 +103,7 @@ class Distribution(BaseModel):
 
     low: float
     high: float
-    counts: list[int]
+    counts: Annotated[list[Count], Field(min_length=1)]
 
 
 class Layer(BaseModel):
@@ -140,7 +145,7 @@ class LearningRateReduced(Record):
     to: float
     monitor: str
     best: float | None
-    wait: int
+    wait: Count
 
 
 class EarlyStopped(Record):
@@ -149,8 +154,8 @@ class EarlyStopped(Record):
     kind: Literal["early_stopped"] = "early_stopped"
     monitor: str
     best: float | None
-    best_epoch: int | None
-    wait: int
+    best_epoch: Count | None
+    wait: Count
 
 
 class CheckpointSaved(Record):
@@ -177,8 +182,8 @@ class HyperparameterSet(Record):
 
     kind: Literal["hyperparameter_set"] = "hyperparameter_set"
     key: str
-    from_: float | int | bool | str | None = Field(alias="from")
-    to: float | int | bool | str | None
+    from_: float | Whole | bool | str | None = Field(alias="from")
+    to: float | Whole | bool | str | None
     by: str
 
 

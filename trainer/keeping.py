@@ -26,6 +26,10 @@ _BEST_BOUNDS: Final = (1.0, 10.0)
 nearly every epoch is a best one, and the device keeps it until it is its turn."""
 
 
+_AGAIN_SECONDS: Final = 30.0
+"""After which a state is saved in place of a checkpoint that the disk refused, whatever else is due."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     action: Save
@@ -58,6 +62,7 @@ class Keeper:
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
         self._refuses = False
+        self._again_due = 0.0
 
     def want(self, action: Save, end: EpochEnd | None) -> None:
         """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
@@ -65,6 +70,8 @@ class Keeper:
 
     def before_next_call(self, state: State, memory: Callable[[], Memory]) -> None:
         """Copy what is to be saved, since the next call takes the state's memory over."""
+        if self._refuses and time.monotonic() >= self._again_due:
+            self._wanted.setdefault("last", _Wanted(Save("again", "", None), None))
         if wanted := self._wanted.pop("last", None):
             self._submit("last", wanted, state, memory())
         if "best" in self._wanted and time.monotonic() >= self._best_due:
@@ -112,6 +119,7 @@ class Keeper:
                     if not self._refuses:
                         yield Unsaved(what="checkpoints", message=message)
                     self._refuses = True
+                    self._again_due = time.monotonic() + _AGAIN_SECONDS
 
     def _submit(self, kind: Kind, wanted: _Wanted, state: State, memory: Memory) -> None:
         # The last state is where the call ended, perhaps within an epoch; only the best is the one of an epoch's end.

@@ -22,6 +22,7 @@ from trainer.config import Config
 from trainer.events import (
     CheckpointSaved,
     Compiled,
+    Count,
     Diverged,
     EarlyStopped,
     Epoch,
@@ -36,6 +37,7 @@ from trainer.events import (
     Reason,
     Resumed,
     SavedAgain,
+    Seconds,
     Started,
     Steps,
     Tested,
@@ -82,7 +84,7 @@ class Best(BaseModel):
 
     metric: str
     value: float
-    epoch: int
+    epoch: Count
 
 
 class Status(BaseModel):
@@ -112,26 +114,26 @@ class Status(BaseModel):
     reason: str = ""
     message: str = ""
     name: str = ""
-    pid: int = 0
-    process_started: int = 0
+    pid: Count = 0
+    process_started: Count = 0
     host: str = ""
     boot_id: str = ""
     versions: dict[str, str] = {}
-    created: float = 0.0
+    created: Seconds = 0.0
     group: str = ""
-    replica: int = 0
+    replica: Count = 0
     replicas: list[str] = []
     device: str = ""
-    n_parameters: int = 0
+    n_parameters: Count = 0
     data_fingerprint: str = ""
-    epochs: int = 0
-    epochs_planned: int = 0
-    steps: int = 0
+    epochs: Count = 0
+    epochs_planned: Count = 0
+    steps: Count = 0
     best: Best | None = None
     metrics: dict[str, float] = {}
     test: dict[str, float] = {}
-    seconds: float = 0.0
-    compile_seconds: float = 0.0
+    seconds: Seconds = 0.0
+    compile_seconds: Seconds = 0.0
     examples_per_second: float = 0.0
     input_stall: InputStall = None
     unsaved: dict[What, Unsaved] = {}

@@ -108,8 +108,8 @@ class Followed:
                 callback.on_epoch_end(EpochEnd(event.epoch, event.metrics, self._rate))
         elif isinstance(event, LearningRateReduced):
             self._rate = event.to
-        elif isinstance(event, HyperparameterSet) and event.key == _RATE:
-            self._rate = float(event.to or 0)
+        elif isinstance(event, HyperparameterSet) and event.key == _RATE and isinstance(event.to, int | float):
+            self._rate = float(event.to)
             self._tell_rate()
 
     def _tell_rate(self) -> None:
