@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from trainer import checkpoints, loop, program, runs
+from trainer import checkpoints, liveness, loop, program, runs
 from trainer import store as stores
 from trainer import training as engine
 from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
@@ -96,7 +96,7 @@ def check(run: Run) -> None:
     assert [record["epoch"] for record in of_kind(run, "epoch")] == list(range(run.status.epochs))
     elapsed = [record["elapsed"] for record in found]
     assert elapsed == sorted(elapsed)
-    assert not stores.is_alive(run.directory)
+    assert not liveness.is_alive(run.directory)
     again, listed = runs.read(run.directory), runs.peek(run.directory)
     assert again.status.model_dump_json() == listed.status.model_dump_json() == run.status.model_dump_json()
     assert again.shown_state == run.status.state
@@ -357,7 +357,7 @@ def test_a_full_disk_fails_the_run_and_not_the_process(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "write", write)
     assert run.status.state == "failed"
     assert "No space left on device" in run.status.message
-    assert not stores.is_alive(run.directory)
+    assert not liveness.is_alive(run.directory)
     assert runs.read(run.directory).status.epochs == 3
     assert runs.peek(run.directory).shown_state == "crashed", "run.json could not be written any more"
     assert trained().status.state == "finished"
@@ -712,9 +712,9 @@ def test_no_thread_is_left_of_a_run() -> None:
 
 def test_the_trainer_holds_the_lock_while_it_trains() -> None:
     alive = []
-    run = trained({}, lambda directory, event: alive.append(stores.is_alive(directory.path)))
+    run = trained({}, lambda directory, event: alive.append(liveness.is_alive(directory.path)))
     assert set(alive) == {True}
-    assert not stores.is_alive(run.directory)
+    assert not liveness.is_alive(run.directory)
 
 
 def test_the_insights_of_a_run_are_recorded_after_their_epoch() -> None:

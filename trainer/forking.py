@@ -103,13 +103,13 @@ def fork(prepared: Prepared, begin: Origin, store: Path) -> list[tuple[Prepared,
     arrays, _ = checkpoints.load(begin.path)
     taken = _taken(prepared, begin, arrays)
     made = start_replicas(prepared, store, parent=begin.parent)
-    for one, directory in made:
-        try:
+    try:
+        for one, directory in made:
             directory.past = _first_checkpoint(one, directory, taken)
-        except OSError as error:
-            directory.fail(error)
-            directory.close()
-            raise RunError(f"the fork cannot be kept in {clean(str(store))}: {error.strerror or error}") from error
+    except OSError as error:
+        for _, directory in made:
+            directory.discard()
+        raise RunError(f"the fork cannot be kept in {clean(str(store))}: {error.strerror or error}") from error
     return made
 
 

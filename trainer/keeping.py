@@ -13,7 +13,7 @@ from trainer.callbacks import EpochEnd, Save
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
-from trainer.events import CheckpointSaved, Record, Warned
+from trainer.events import CheckpointSaved, Record, SavedAgain, Unsaved, Warned
 from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
@@ -24,6 +24,10 @@ _BEST_SHARE: Final = 0.1
 _BEST_BOUNDS: Final = (1.0, 10.0)
 """Least seconds between two checkpoints of the best: this share of the training so far, between these bounds. Early on
 nearly every epoch is a best one, and the device keeps it until it is its turn."""
+
+
+_AGAIN_SECONDS: Final = 30.0
+"""After which a state is saved in place of a checkpoint that the disk refused, whatever else is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Keeper:
         self._best = next(((it.step, it.value) for it in good if it.kind == "best"), None)
         self._last = directory.past.manifest and directory.past.step
         self._cost = 0.0
+        self._refuses = False
+        self._again_due = 0.0
 
     @property
     def is_enabled(self) -> bool:
@@ -99,6 +105,8 @@ class Keeper:
 
     def before_next_call(self, state: State, memory: Callable[[], Memory]) -> None:
         """Copy what is to be saved, since the next call takes the state's memory over."""
+        if self._refuses and time.monotonic() >= self._again_due:
+            self._wanted.setdefault("last", _Wanted(Save("again", "", None), None))
         if wanted := self._wanted.pop("last", None):
             self._submit("last", wanted, state, memory())
         if "best" in self._wanted and time.monotonic() >= self._best_due:
@@ -124,15 +132,23 @@ class Keeper:
         self._writer.close()
 
     def news(self) -> Iterator[Record]:
-        """Yield a record for each checkpoint that is on disk now, or could not be written."""
+        """Yield records of the checkpoints that are on disk now, and of the first of those that the disk refused."""
         for done in self._writer.completed():
             match done:
                 case Saved(path=path, manifest=manifest, seconds=seconds):
                     if manifest.kind == "last":
                         self._cost += seconds
                     yield saved_record(path, manifest)
-                case Failed(message=message):
+                    if self._refuses:
+                        yield SavedAgain(what="checkpoints")
+                    self._refuses = False
+                case Failed(message=message, is_lost=False):
                     yield Warned(message=message)
+                case Failed(message=message):
+                    if not self._refuses:
+                        yield Unsaved(what="checkpoints", message=message)
+                    self._refuses = True
+                    self._again_due = time.monotonic() + _AGAIN_SECONDS
 
     def _submit(self, kind: Kind, wanted: _Wanted, state: State, memory: Memory) -> None:
         began = time.perf_counter()

@@ -282,6 +282,7 @@ class Member:
         """Wait for the disk and write the last record; the run is over for everybody."""
         assert self.reason is not None
         self._recorder.steps(at_end=True)
+        self._recorder.close(failed=False)
         self._keeper.finish()
         self.flush()
         message = self._last_words()
@@ -291,7 +292,7 @@ class Member:
     def close(self) -> None:
         """Let go of files and threads."""
         self._keeper.close()
-        self._recorder.close(failed=self.reason is None)
+        self._recorder.close(failed=True)
 
     def _want_best(self) -> None:
         """Have the best weights saved where those on disk are others: they wait on the device for their turn."""

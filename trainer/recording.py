@@ -1,7 +1,8 @@
 """Recording: from what a call did to the lines of `events.jsonl`, thinned where a line an update would be too many."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -105,6 +106,7 @@ class Recorder:
                     self._board.on_look_inside(epoch, event.layers)
             if self._board:
                 self._board.on_epoch_end(outcome.end, spe / seconds)
+                self._write(self._board.flush)
 
     def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
         """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""
@@ -126,12 +128,23 @@ class Recorder:
         self._directory.record(Steps(metrics=metrics, input_stall=self._input_stall))
         if self._board:
             self._board.on_steps(self._directory.step, {name: spread.last for name, spread in metrics.items()})
+            self._write(self._board.flush)
         self._spreads, self._steps_written = [], elapsed
 
     def close(self, *, failed: bool) -> None:
-        """Close the event files."""
-        if self._board:
-            self._board.close(failed=failed)
+        """Close the event files, unless that was done before."""
+        board, self._board = self._board, None
+        if board:
+            self._write(partial(board.close, failed=failed))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Have the event files written, which are not worth a training."""
+        try:
+            write()
+        except OSError as error:
+            self._directory.not_saved("tensorboard", error)
+        else:
+            self._directory.saved("tensorboard")
 
     @property
     def _input_stall(self) -> float | None:

@@ -16,7 +16,6 @@ from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
 from trainer.events import Event
-from trainer.log import cut_torn_line
 from trainer.past import Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
@@ -159,7 +158,6 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     try:
         lock = locked(path)
         locks.callback(os.close, lock)
-        torn = cut_torn_line(path / "events.jsonl")
     except OSError as error:
         raise _refused(path, error) from error
     run, tail = open_run(path)
@@ -168,8 +166,8 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     run.status.group, run.status.replica = known.status.group, known.status.replica
     found = checkpoints.available(path / "checkpoints")
     warnings = [f"not resumed from {Path(it.file).name}: it {it.message}" for it in found.damaged]
-    if torn:
-        warnings.append(f"the last line of events.jsonl was not whole: {torn} bytes were cut off.")
+    if tail.rest:
+        warnings.append(f"the last line of events.jsonl was not whole: {len(tail.rest)} bytes are passed over.")
     next_seq = events[-1].seq + 1 if events else 0
     return _Held(prepared, run, lock, next_seq, standing(events), found.good, warnings)
 
@@ -248,4 +246,7 @@ def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirec
         warnings=held.warnings,
         together=together,
     )
-    return held.prepared, RunDirectory.reopen(path, held.run, past, held.lock)
+    try:
+        return held.prepared, RunDirectory.reopen(path, held.run, past, held.lock)
+    except OSError as error:
+        raise _refused(path, error) from error

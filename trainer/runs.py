@@ -23,6 +23,7 @@ from trainer.events import (
     CheckpointSaved,
     Commanded,
     Compiled,
+    Count,
     Diverged,
     EarlyStopped,
     Epoch,
@@ -37,17 +38,22 @@ from trainer.events import (
     Reason,
     Replayed,
     Resumed,
+    SavedAgain,
+    Seconds,
     Started,
     Steps,
     Tested,
+    Unsaved,
     Warned,
     WeightsRestored,
+    What,
 )
 from trainer.judging import judge
 from trainer.lazy import np
+from trainer.liveness import is_alive
 from trainer.log import Tail
 from trainer.problems import ConfigError
-from trainer.store import is_alive, is_id, is_run
+from trainer.store import is_id, is_run
 from trainer.strict_json import strict
 from trainer.text import clean
 
@@ -80,7 +86,7 @@ class Best(BaseModel):
 
     metric: str
     value: float
-    epoch: int
+    epoch: Count
 
 
 class Parent(BaseModel):
@@ -106,6 +112,7 @@ class Status(BaseModel):
         state: what the trainer last said; `Run.shown_state` also knows whether it is still there.
         reason: why it ended, or "".
         message: one line about the end, or "".
+        process_started: when the process `pid` began, in the kernel's ticks; 0 where that is not known.
         created: Unix seconds.
         group: id of the run that leads its group of replicas; "" for a run alone.
         replica: its number within the group, from 1.
@@ -119,6 +126,7 @@ class Status(BaseModel):
         test: metrics of the test split, if there is one.
         seconds: trained, without compiling and pauses.
         input_stall: share of that in which the devices waited for examples; None where none stream.
+        unsaved: what the disk refuses, with the record that says since when and why.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="strings", populate_by_name=True)
@@ -127,29 +135,31 @@ class Status(BaseModel):
     reason: str = ""
     message: str = ""
     name: str = ""
-    pid: int = 0
+    pid: Count = 0
+    process_started: Count = 0
     host: str = ""
     boot_id: str = ""
     versions: dict[str, str] = {}
-    created: float = 0.0
+    created: Seconds = 0.0
     group: str = ""
-    replica: int = 0
+    replica: Count = 0
     replicas: list[str] = []
     parent: Parent | None = None
     resumed: Literal["", "exact", "compatible"] = ""
     device: str = ""
-    n_parameters: int = 0
+    n_parameters: Count = 0
     data_fingerprint: str = ""
-    epochs: int = 0
-    epochs_planned: int = 0
-    steps: int = 0
+    epochs: Count = 0
+    epochs_planned: Count = 0
+    steps: Count = 0
     best: Best | None = None
     metrics: dict[str, float] = {}
     test: dict[str, float] = {}
-    seconds: float = 0.0
-    compile_seconds: float = 0.0
+    seconds: Seconds = 0.0
+    compile_seconds: Seconds = 0.0
     examples_per_second: float = 0.0
     input_stall: InputStall = None
+    unsaved: dict[What, Unsaved] = {}
 
 
 class Series:
@@ -203,6 +213,7 @@ class Run:
         steps_per_epoch: updates an epoch.
         damage: why it cannot be shown, or "".
         replicas: the others of its group, if it leads one and they were read too.
+        lost: of a run that was trained here, what the disk refused to the end, and why; or "".
     """
 
     directory: Path
@@ -216,6 +227,7 @@ class Run:
     steps_per_epoch: int = 1
     damage: str = ""
     replicas: list[Run] = field(default_factory=list)
+    lost: str = ""
 
     @property
     def id(self) -> str:
@@ -248,6 +260,11 @@ class Run:
     def is_live(self) -> bool:
         """Return whether a trainer is at work on it, or waits."""
         return self.shown_state in LIVE
+
+    @property
+    def unsaved(self) -> list[Unsaved]:
+        """Return what the disk refuses; whose last record can be read, all of its records were saved."""
+        return [told for what, told in self.status.unsaved.items() if what != "records" or not self.ended]
 
     @property
     def judged_by(self) -> str:
@@ -299,6 +316,10 @@ class Run:
                 pass
             case Tested():
                 status.test = dict(event.metrics)
+            case Unsaved():
+                status.unsaved = {**status.unsaved, event.what: event}
+            case SavedAgain():
+                status.unsaved = {what: told for what, told in status.unsaved.items() if what != event.what}
             case Finished():
                 status.state, status.reason, status.message = ENDS[event.reason], event.reason, event.message
             case (
@@ -382,7 +403,10 @@ def open_run(directory: Path) -> tuple[Run, Tail]:
     """Return a run with nothing applied yet, and the tail that gives its records."""
     known = peek(directory)
     run = Run(directory, config=known.config, damage=known.damage)
-    start = {"name", "pid", "host", "boot_id", "versions", "created", "group", "replica", "replicas", "parent"}
+    start = {
+        "name", "pid", "process_started", "host", "boot_id", "versions", "created", "group", "replica", "replicas",
+        "parent",
+    }  # fmt: skip
     kept = start | {"n_parameters", "data_fingerprint", "epochs_planned"}
     run.status = Status(**known.status.model_dump(include=kept))
     return run, Tail(directory / "events.jsonl")
@@ -392,6 +416,7 @@ def read(directory: Path) -> Run:
     """Return a run with every record applied; one that leads a group with the others."""
     run, tail = open_run(directory)
     run.apply_all(tail.read_all())
+    run.damage = run.damage or tail.problem
     run.replicas = [read(path) for path in replica_paths(run)]
     return run
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from trainer import devices, memory
 from trainer.preparation import Prepared, members
+from trainer.problems import RunError
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run
+from trainer.text import clean
 
 
 def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
@@ -38,13 +40,24 @@ def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
 def start_replicas(prepared: Prepared, store: Path, **status: Any) -> list[tuple[Prepared, RunDirectory]]:
     """Make the folders of as many runs as the config asks for: replicas or folds; arguments as for `start`.
 
-    The first one has the config as it is, and leads the group. Returns what `train_together` takes.
+    The first one has the config as it is, and leads the group. Returns what `train_together` takes. Raises as `start`;
+    then none of them is there.
     """
-    made = [(one, start(one, store, **status)) for one in members(prepared)]
-    _, lead = made[0]
-    if len(made) > 1:
-        for number, (_, directory) in enumerate(made, start=1):
-            directory.join(lead.path.name, number, [other.path.name for _, other in made[1:]] if number == 1 else [])
+    made: list[tuple[Prepared, RunDirectory]] = []
+    try:
+        for one in members(prepared):
+            made.append((one, start(one, store, **status)))
+        _, lead = made[0]
+        if len(made) > 1:
+            for number, (_, directory) in enumerate(made, start=1):
+                others = [other.path.name for _, other in made[1:]] if number == 1 else []
+                directory.join(lead.path.name, number, others)
+    except (OSError, RunError) as error:
+        for _, directory in made:
+            directory.discard()
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"no runs can be kept in {clean(str(store))}: {error.strerror or error}") from error
     return made
 
 

@@ -52,7 +52,7 @@ def run(words: list[str]) -> int:
         return code
     except ProblemsError as error:
         for problem in error.problems:
-            print(f"nn-tui: {problem}", file=sys.stderr)
+            print(f"nn-tui: {clean(str(problem))}", file=sys.stderr)
         return _USAGE
     except BrokenPipeError:
         # The reader has seen enough; without this Python would complain once more when it flushes.

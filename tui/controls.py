@@ -71,7 +71,7 @@ def _set(run: Run, rest: list[str]) -> Set:
         raise ConfigError(f"set needs KEY VALUE, got {clean(' '.join(rest)) or 'nothing'}.")
     [(key, value)] = parse_settings([setting]).items()
     if run.config is None:
-        raise RunError(f"{clean(run.id)} has no config that can be read: {run.damage}")
+        raise RunError(f"{clean(run.id)} has no config that can be read: {clean(run.damage)}")
     run.config.changed({key: value})
     if why := hyperparameters(run.config)[key].why_not_live:
         raise ConfigError(Problem(f"cannot change while training: it {why}.", key))

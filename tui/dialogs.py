@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 import presets
 from trainer.problems import ConfigError
+from trainer.text import clean, clipped
 from tui.sparing import Sparing
 from tui.wording import STATE_GLYPHS, number
 
@@ -135,7 +136,7 @@ class SaveAs(Sparing, ModalScreen[str | None]):
             self.note.update(Text(str(error)))
             return
         hides = f", which hides the built-in {event.value}" if presets.is_built_in(event.value) else ""
-        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {path}{hides}"))
+        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {clean(str(path))}{hides}"))
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
@@ -190,10 +191,10 @@ class Keys(Sparing, ModalScreen[None]):
 
 def _run_words(run: Run) -> Text:
     best = run.status.best
-    words = f"{best.metric} {number(best.value)} @{best.epoch + 1}" if best else "–"
+    words = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
     state = run.status.state
     return Text.assemble(
-        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (run.id[:15], "dim")
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (clipped(run.id, 15), "dim")
     )
 
 

@@ -45,6 +45,7 @@ class Followed:
         self.others = [Followed.open(path) for path in replica_paths(run)]
         run.replicas = [other.run for other in self.others]
         self.pictures = PictureSource(run.directory)
+        self._damage = run.damage
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
         self._tell_rate()
@@ -88,11 +89,8 @@ class Followed:
         return told
 
     def _poll(self, limit: int) -> list[Event]:
-        try:
-            events = self.tail.read(limit)
-        except OSError as error:
-            self.run.damage = f"events.jsonl: {error.strerror}"
-            return []
+        events = self.tail.read(limit)
+        self.run.damage = self._damage or self.tail.problem
         for event in events:
             self.run.apply(event)
             self._replay(event)
@@ -117,8 +115,8 @@ class Followed:
                 callback.on_epoch_end(EpochEnd(event.epoch, event.metrics, self._rate))
         elif isinstance(event, LearningRateReduced):
             self._rate = event.to
-        elif isinstance(event, HyperparameterSet) and event.key == _RATE:
-            self._rate = float(event.to or 0)
+        elif isinstance(event, HyperparameterSet) and event.key == _RATE and isinstance(event.to, int | float):
+            self._rate = float(event.to)
             self._tell_rate()
         elif isinstance(event, Commanded) and any(isinstance(command, Extend) for command in event.commands):
             for callback in self._callbacks:

@@ -18,15 +18,17 @@ from trainer.events import (
     Paused,
     Replayed,
     Resumed,
+    SavedAgain,
     Started,
     Steps,
     Tested,
+    Unsaved,
     Warned,
     WeightsRestored,
 )
 from trainer.runs import ENDS
 from trainer.text import clean
-from tui.wording import count, metrics_line, number
+from tui.wording import count, metrics_line, number, unsaved
 
 GLYPHS: dict[type, str] = {
     LearningRateReduced: "▼",
@@ -37,6 +39,8 @@ GLYPHS: dict[type, str] = {
     Diverged: "✗",
     Insight: "✦",
     Warned: "!",
+    Unsaved: "!",
+    SavedAgain: "·",
     Paused: "‖",
     Resumed: "▶",
     Started: "▶",
@@ -52,6 +56,7 @@ MARKED = (LearningRateReduced, EarlyStopped, WeightsRestored, HyperparameterSet,
 STYLES: dict[type, str] = {
     Diverged: "bold",
     Warned: "bold",
+    Unsaved: "bold",
     Insight: "bold",
     EarlyStopped: "bold",
     LearningRateReduced: "bold",
@@ -114,6 +119,10 @@ def _what(event: Event) -> str:
             return f"test: {metrics_line(event.metrics)}"
         case Finished():
             return ": ".join(filter(None, (ENDS[event.reason], event.message)))
+        case Unsaved():
+            return unsaved([event])
+        case SavedAgain():
+            return f"{event.what} saved again{f'; {event.message}' if event.message else ''}"
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
         case Layers():

@@ -20,6 +20,7 @@ from trainer.replicas import best, group_result, members, shown_state
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run, read, result
 from trainer.store import store
+from trainer.text import clean
 from trainer.training import start_replicas, train_together
 from tui import garbage, signals, streams, unattended
 from tui.happenings import happening, is_routine
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tui.training_host import TrainingHost
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_INTERRUPTED = 130
+_FAILED, _INTERRUPTED = 1, 130
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
@@ -139,20 +140,25 @@ def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
     if (since := streams.left_at()) is not None:
         unattended.mark(run.directory, since)
     _tell_end(run, as_json)
+    if any(one.lost for one in members(run)):
+        return _FAILED
     if is_interrupted:
         return _INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
 
 
 def _tell_end(run: Run, as_json: bool) -> None:
+    for one in members(run):
+        if one.lost:
+            print(f"nn-tui: {clean(str(one.directory))} lacks {clean(one.lost)}", file=sys.stderr)
     if as_json:
         print(json.dumps(group_result(run) if run.replicas else result(run), allow_nan=False), flush=True)
         return
     for one in members(run):
-        print(f"{one.status.state}: {one.status.message}")
+        print(f"{one.status.state}: {clean(one.status.message)}")
         if (known := one.status.best) is not None:
             print(f"epoch {known.epoch + 1}: {metrics_line(one.metrics_at(known.epoch))}")
-        print(f"{one.directory}")
+        print(clean(str(one.directory)))
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 

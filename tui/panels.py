@@ -234,7 +234,7 @@ def _callback_lines(progress: Progress, *, ended: bool) -> list[Content]:
         act = f", would {progress.action.split()[0]} @{progress.acts_at_epoch + 1}"
     return [
         Content.assemble((progress.name, "bold"), "  ", patience),
-        Content.assemble("  ", (f"{progress.monitor} ", "dim"), best, (act, "dim")),
+        Content.assemble("  ", (f"{clean(progress.monitor)} ", "dim"), best, (act, "dim")),
     ]
 
 

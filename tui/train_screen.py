@@ -164,7 +164,7 @@ class TrainScreen(Sparing, Screen[None]):
         with Horizontal(id="desk"):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
-            yield RunView(id="right")
+            yield RunView(self.host.trouble, id="right")
         yield KeyBar()
 
     def on_mount(self) -> None:

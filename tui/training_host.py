@@ -1,7 +1,8 @@
 """Where a training lives while a screen shows it: a thread of its own, which knows nothing of the screen.
 
 The thread writes the run directory; the screen follows it like any other. All that passes between them directly is a
-wish to end, and the news that a run could not begin. Commands go to the directory, as to any run.
+wish to end, the news that a run could not begin, and what the directory cannot tell: that the disk refuses it. Commands
+go to the directory, as to any run.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tui.steering import Steering
 
 if TYPE_CHECKING:
     from trainer.config import Config
+    from trainer.events import Unsaved
     from trainer.forking import Origin
     from trainer.preparation import Prepared
     from trainer.resuming import Wishes
@@ -69,6 +71,12 @@ class TrainingHost:
         self._thread: threading.Thread | None = None
         self._outcome: Outcome | None = None
         self._is_decided = threading.Event()
+        self._runs: _Runs = ()
+
+    def trouble(self, directory: Path) -> Unsaved | None:
+        """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
+        ours = (run for _, run in self._runs) if directory == self.directory else ()
+        return next((told for run in ours if (told := run.trouble)), None)
 
     @property
     def directory(self) -> Path | None:
@@ -174,7 +182,7 @@ class TrainingHost:
             self._tell(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
         _, lead = runs[0]
-        steering.directory = lead.path
+        self._runs, steering.directory = runs, lead.path
         streams.lead_to(lead.path / "log.txt")
         self._tell(Outcome(lead.path))
         train_together(runs, steering.cancelled)
