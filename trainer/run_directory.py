@@ -101,8 +101,10 @@ class RunDirectory:
             except OSError as error:
                 raise RunError(f"no run can be kept in {clean(str(store))}: {error.strerror or error}") from error
             undo.pop_all()
-        if not has_locks:
-            directory.record(Warned(message=_WITHOUT_LOCKS))
+        trouble = files.owner_trouble(store.stat())
+        others = f"the folder of runs {trouble}, who may put other weights into a run" if trouble else ""
+        for warning in filter(None, (others, "" if has_locks else _WITHOUT_LOCKS)):
+            directory.record(Warned(message=warning))
         return directory
 
     def join(self, group: str, replica: int, others: Sequence[str]) -> None:
