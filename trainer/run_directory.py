@@ -101,7 +101,7 @@ class RunDirectory:
             except OSError as error:
                 raise RunError(f"no run can be kept in {clean(str(store))}: {error.strerror or error}") from error
             undo.pop_all()
-        directory.warn_of_place()
+        directory._warn_of_place()
         return directory
 
     @classmethod
@@ -121,10 +121,12 @@ class RunDirectory:
         directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
         return directory
 
-    def warn_of_place(self) -> None:
+    def _warn_of_place(self) -> None:
         """Record what the place of the run does not give."""
-        if not self._has_locks:
-            self.record(Warned(message=_WITHOUT_LOCKS))
+        trouble = files.owner_trouble(self.path.parent.stat())
+        others = f"the folder of runs {trouble}, who may put other weights into a run" if trouble else ""
+        for warning in filter(None, (others, "" if self._has_locks else _WITHOUT_LOCKS)):
+            self.record(Warned(message=warning))
 
     def join(self, group: str, replica: int, others: Sequence[str]) -> None:
         """Belong to a group of replicas.

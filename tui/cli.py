@@ -18,6 +18,7 @@ _FAILED, _USAGE = 1, 2
 
 def main() -> None:
     """Run the command line, and end the process."""
+    os.umask(0o077)  # for what libraries create: compiled programs are machine code, data sets may be private
     garbage.begin()
     leaving = _Leaving()
     atexit.register(leaving.at_exit)

@@ -108,7 +108,7 @@ def _examine(run: Run) -> Iterator[Finding]:
 def _bad_records(run: Run) -> Iterator[str]:
     path = run.directory / "events.jsonl"
     tail = Tail(path)
-    for _ in range(0, path.stat().st_size if path.exists() else 0, _BYTES_AT_ONCE):
+    for _ in range(0, 1 + (path.stat().st_size if path.exists() else 0), _BYTES_AT_ONCE):
         tail.read(_BYTES_AT_ONCE)
     if tail.problem:
         yield tail.problem
