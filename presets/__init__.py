@@ -122,7 +122,7 @@ def save(config: Config, name: str) -> Path:
 
     path = path_of(name)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folders(path.parent)
         files.replace_atomically(path, dump(config).encode(), durable=True)
     except OSError as error:
         raise ConfigError(f"{clean(str(path))} cannot be written: {error.strerror or error}") from error

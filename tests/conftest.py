@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -21,6 +22,9 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 OPTIMIZED = {"test_hang_up", "test_presets", "test_pty", "test_step", "test_torture_hang_up"}
 """Tests of what XLA's optimizer may change, or whose trainings take longer than compiling them."""
+
+# For `python -m torture fuzz`.
+settings.register_profile("torture", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 # The shapes in the annotations are checked while the program is traced.
 install_import_hook(

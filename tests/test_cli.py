@@ -32,7 +32,8 @@ KEYS = {
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
 COMMANDS = (
-    "train", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples", "export", "doctor",
+    "train", "resume", "fork", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples",
+    "export", "doctor",
 )  # fmt: skip
 
 

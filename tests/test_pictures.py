@@ -259,9 +259,8 @@ def test_a_disk_that_takes_no_pictures_is_a_warning_and_the_run_goes_on(
     monkeypatch.setattr(picture_file, "write", refuse)
     run = trained({**IRIS, "training.epochs": 2})
     assert run.status.state == "finished"
-    (warning,) = (event for event in run.happenings if event.kind == "warning")
-    assert "pictures.json was not written: " in warning.message
-    assert "No space left on device" in warning.message
+    (told,) = run.unsaved
+    assert (told.what, told.message) == ("pictures.json", "No space left on device")
 
 
 def test_a_device_without_room_for_a_look_trains_on(trained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer import commands, events, run_directory, runs
+from trainer import commands, events, liveness, run_directory, runs
 from trainer import store as stores
 from trainer.commands import Inbox, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
@@ -91,8 +91,13 @@ EVERY: tuple[Event, ...] = (
     events.Resumed(message="by me"),
     events.Diverged(message="since 3", evidence={"grad_norm": math.inf, "step": 3}),
     events.Insight(message="ä \u2028 \x1b[2J \ud7ff 🚀", evidence={"loss": math.nan}),
+    events.Unsaved(what="records", message="No space left on device"),
+    events.SavedAgain(what="records"),
     Warned(message='quote " and \\ and \n newline'),
     events.Tested(metrics={"test_loss": 0.1}),
+    events.Commanded(commands=[Set(key="optimizer.learning_rate", value=0.1), Stop()], offset=120),
+    events.Replayed(verified=3, differs_from=None),
+    events.Replayed(verified=3, differs_from=2),
     Finished(reason="early_stopped", message="done"),
 )
 
@@ -180,7 +185,7 @@ def test_a_line_without_end_takes_no_memory_and_is_counted(tmp_path: Path, monke
     tail = Tail(path)
     for _ in range(10):
         tail.read(500)
-    assert len(tail._rest) <= 1500
+    assert len(tail.rest) <= 1500
     assert tail.skipped >= 1
     with path.open("ab") as file:
         file.write(b"\n" + encode(Warned(message="after")))
@@ -231,7 +236,9 @@ def test_any_records_in_any_order_add_up_without_a_failure(order: list[Event]) -
     again = Run(Path("x"), config=Config())
     again.apply_all(decode(encode(event)) for event in order)
     assert again.status.model_dump_json() == run.status.model_dump_json()
-    assert len(run.happenings) == sum(not isinstance(event, Epoch | Steps | Layers) for event in order)
+    assert len(run.happenings) == sum(
+        not isinstance(event, Epoch | Steps | Layers | events.Commanded) for event in order
+    )
     assert run.status.compile_seconds == 1.5 * sum(event.kind == "compiled" for event in order)
 
 
@@ -436,20 +443,20 @@ def test_the_store_is_the_one_given_else_the_environments_else_here(monkeypatch:
 def test_a_run_is_alive_as_long_as_its_lock_is_held(store: Path) -> None:
     directory = begun(store)
     directory.record(Started(n_parameters=1, device="cpu", steps_per_epoch=1))
-    assert stores.is_alive(directory.path)
+    assert liveness.is_alive(directory.path)
     assert runs.peek(directory.path).shown_state == "running"
     with (directory.path / "lock").open() as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     directory.close()
-    assert not stores.is_alive(directory.path)
+    assert not liveness.is_alive(directory.path)
     assert runs.peek(directory.path).shown_state == runs.read(directory.path).shown_state == "crashed"
 
 
 def test_looking_whether_a_run_is_alive_does_not_make_it_so(store: Path) -> None:
     path = ended(store)
-    assert [stores.is_alive(path) for _ in range(3)] == [False] * 3
+    assert [liveness.is_alive(path) for _ in range(3)] == [False] * 3
     (path / "lock").unlink()
-    assert not stores.is_alive(path)
+    assert not liveness.is_alive(path)
 
 
 @pytest.mark.parametrize(

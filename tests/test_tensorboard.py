@@ -194,4 +194,5 @@ def test_what_was_written_can_be_read_while_the_run_goes_on(tmp_path: Path, monk
     monkeypatch.setattr(writing, "_FLUSH_SECONDS", 0.0)
     with opened(tmp_path) as board:
         board.on_epoch_end(EpochEnd(0, METRICS, 0.25))
+        board.flush()
         assert points(tmp_path / "validation") == [("epoch_loss", 0, 0.75)]

@@ -27,10 +27,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Something the disk refused: the manifest as submitted, and one line about it. Older checkpoints are untouched."""
+    """Something the disk refused: the manifest as submitted, and one line about it. Older checkpoints are untouched.
+
+    `is_lost` says whether that was the checkpoint itself, and not only the removal of older ones.
+    """
 
     manifest: Manifest
     message: str
+    is_lost: bool = True
 
 
 class Writer:
@@ -89,13 +93,12 @@ class Writer:
         try:
             path = self._save(arrays, manifest)
         except (OSError, MemoryError, RunError) as error:
-            what = f"the checkpoint of step {manifest.step} was not saved"
-            return [Failed(manifest, f"{what}: {_reason(error)}. Training goes on, older checkpoints are kept.")]
+            return [Failed(manifest, f"{_reason(error)} at update {manifest.step}; older ones are kept")]
         results: list[Saved | Failed] = [Saved(path, manifest, time.perf_counter() - started)]
         try:
             checkpoints.prune(self._folder, self._seen)
         except OSError as error:
-            results.append(Failed(manifest, f"old checkpoints were not removed: {_reason(error)}"))
+            results.append(Failed(manifest, f"old checkpoints were not removed: {_reason(error)}", is_lost=False))
         return results
 
     def _save(self, arrays: Arrays, manifest: Manifest) -> Path:

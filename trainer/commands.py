@@ -1,5 +1,6 @@
 """Commands to a live run: any screen or program appends them to `commands.jsonl`, the trainer reads them."""
 
+import errno
 import json
 import os
 import time
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from trainer import files
 
 _LIMIT = 1 << 16
 
@@ -51,48 +54,74 @@ class Set(_Command):
     value: Any
 
 
-Command = Annotated[Pause | Resume | Stop | Save | Set, Field(discriminator="kind")]
+class Extend(_Command):
+    """Train up to so many epochs in all, also where the run had come to its end; early stopping has patience again."""
+
+    kind: Literal["extend"] = "extend"
+    epochs: int
+
+
+Command = Annotated[Pause | Resume | Stop | Save | Set | Extend, Field(discriminator="kind")]
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
 
 
 def send(directory: Path, command: Command) -> None:
-    """Append the command to those of the run."""
+    """Append the command to those of the run. Raises OSError."""
     line = command.model_copy(update={"time": time.time()}).model_dump_json().encode() + b"\n"
-    descriptor = os.open(
-        directory / "commands.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    path = directory / "commands.jsonl"
+    descriptor = files.open_to_append(path)
     try:
-        os.write(descriptor, line)
+        if not files.ends_a_line(path):  # the disk took a part of one only
+            line = b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 
 
 class Inbox:
-    """The trainer's end: gives each command once. Looking costs one `stat`."""
+    """The trainer's end: gives each command once. Looking costs one `stat`.
 
-    def __init__(self, directory: Path) -> None:
+    Attributes:
+        offset: bytes read by now.
+    """
+
+    def __init__(self, directory: Path, offset: int = 0) -> None:
         self._path = directory / "commands.jsonl"
-        self._offset = 0
+        self.offset = offset
+        self._refused = ""
 
     def read(self) -> tuple[list[Command], list[str]]:
         """Return the commands that came since the last call, and a line about each that was none."""
         try:
-            size = os.stat(self._path).st_size  # noqa: PTH116 at every call's end: a Path.stat costs twice as much
+            if os.stat(self._path).st_size <= self.offset:  # noqa: PTH116 at every call's end, and twice as fast
+                return [], []
+            data = self._new()
         except FileNotFoundError:
             return [], []
-        if size <= self._offset:
-            return [], []
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read(_LIMIT)
-        whole = data.rfind(b"\n") + 1
-        if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
-            whole = len(data)
-        self._offset += whole
+        except OSError as error:
+            return [], self._told(f"commands.jsonl cannot be read: {error.strerror or error}")
+        self._refused = ""
         commands, problems = [], []
-        for line in data[:whole].splitlines():
+        for line in data.splitlines():
             try:
                 commands.append(_COMMANDS.validate_python(json.loads(line)))
             except (ValidationError, ValueError, RecursionError):
                 problems.append(f"commands.jsonl has a line that is no command: {line[:80]!r}")
         return commands, problems
+
+    def _new(self) -> bytes:
+        """Return the whole lines that came, and go on behind them."""
+        with files.open_regular(self._path) as file:
+            file.seek(self.offset)
+            data = file.read(_LIMIT)
+        whole = data.rfind(b"\n") + 1
+        if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
+            whole = len(data)
+        self.offset += whole
+        return data[:whole]
+
+    def _told(self, problem: str) -> list[str]:
+        """Return a problem the first time that it is met."""
+        is_new, self._refused = problem != self._refused, problem
+        return [problem] if is_new else []

@@ -1,20 +1,23 @@
 """The devices: JAX made ready for them, how many train, what they are in words."""
 
 import os
-import stat
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from trainer import files
 from trainer.problems import ConfigError, Problem
+from trainer.text import clean
 
 
 def prepare_jax() -> None:
     """Load JAX and have it keep compiled programs in the user's own cache folder; calling it again does nothing more.
 
     A cached program is machine code, so a folder that others may write is not used. `$NN_TUI_CACHE` names another one;
-    empty, it switches the cache off.
+    empty, it switches the cache off. A GPU's memory is taken as it is needed, and not three quarters of what is free at
+    the start, so that others find room beside a screen that is merely open; JAX's own variables have the last word.
     """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     folder = cache_folder()
@@ -29,18 +32,27 @@ def prepare_jax() -> None:
 
 def cache_folder() -> Path | None:
     """Return the folder for compiled programs, made where missing; None if it would not be safe to use."""
-    named = os.environ.get("NN_TUI_CACHE")
-    if named == "":
-        return None
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(named) if named else home / "nn-tui" / "jax"
+    return None if cache_trouble() else _cache_folder()
+
+
+def cache_trouble() -> str:
+    """Return why there is no folder for compiled programs, or "" where there is one."""
+    if os.environ.get("NN_TUI_CACHE") == "":
+        return "NN_TUI_CACHE is empty"
+    folder = _cache_folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError:
-        return None
-    safe = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if safe and os.access(folder, os.W_OK) else None
+        files.make_folders(folder)
+        trouble = files.owner_trouble(folder.stat())
+    except OSError as error:
+        return f"{clean(str(folder))}: {error.strerror}"
+    if trouble:
+        return f"{clean(str(folder))} {trouble}"
+    return "" if os.access(folder, os.W_OK) else f"{clean(str(folder))} cannot be written"
+
+
+def _cache_folder() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("NN_TUI_CACHE") or home / "nn-tui" / "jax")
 
 
 def count(wanted: int) -> int:
@@ -84,4 +96,4 @@ def device_words(used: int = 1) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
-    return {name: metadata.version(name) for name in ("nn-tui", "jax", "optax", "numpy")}
+    return {name: metadata.version(name) for name in ("nn-tui", "jax", "jaxlib", "optax", "numpy")}

@@ -7,6 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from trainer.commands import Command
+
+# A file of records may be anybody's. Numbers beyond these would make arithmetic fail on its way to the screen.
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+Seconds = Annotated[float, Field(gt=-1.0, lt=1e12)]
+
 Reason = Literal["completed", "early_stopped", "stopped", "interrupted", "diverged", "failed"]
 
 
@@ -25,28 +32,48 @@ class Record(BaseModel):
         defer_build=True, frozen=True, ser_json_inf_nan="strings", serialize_by_alias=True, populate_by_name=True
     )
 
-    seq: int = 0
-    time: float = 0.0
-    elapsed: float = 0.0
-    epoch: int = 0
-    step: int = 0
+    seq: Count = 0
+    time: Seconds = 0.0
+    elapsed: Seconds = 0.0
+    epoch: Count = 0
+    step: Count = 0
 
 
 class Started(Record):
-    """Training begins.
+    """Training begins, or goes on.
 
     Attributes:
         resumed_from: updates done before, or None.
+        fork_of: the run and epoch that it is a fork of, in words; "" for none, and left out.
         device: in words.
         buffer: examples on the device at a time where they stream, else 0, and left out.
+        surroundings: what the bits of the result may depend on beside the config, as `trainer.surroundings` has it.
+        differences: what of that is no longer what it was, in words; left out where nothing is.
     """
 
     kind: Literal["started"] = "started"
-    resumed_from: int | None = None
-    n_parameters: int
+    resumed_from: Count | None = None
+    fork_of: Annotated[str, Field(exclude_if=lambda words: not words)] = ""
+    n_parameters: Count
     device: str
-    steps_per_epoch: int
-    buffer: Annotated[int, Field(exclude_if=lambda count: count == 0)] = 0
+    steps_per_epoch: Annotated[Count, Field(ge=1)]
+    buffer: Annotated[Count, Field(exclude_if=lambda count: count == 0)] = 0
+    surroundings: dict[str, str] = {}
+    differences: Annotated[list[str], Field(exclude_if=lambda found: not found)] = []
+
+
+class Replayed(Record):
+    """What became of the epochs that a run had recorded beyond the checkpoint from which it was resumed.
+
+    Attributes:
+        verified: how many were computed again with the same metrics, bit for bit, and the same decisions.
+        differs_from: first epoch that came out otherwise, or None. What stands before this record of that epoch and of
+            later ones no longer holds.
+    """
+
+    kind: Literal["replayed"] = "replayed"
+    verified: Count
+    differs_from: Count | None = None
 
 
 class Compiled(Record):
@@ -54,9 +81,9 @@ class Compiled(Record):
 
     kind: Literal["compiled"] = "compiled"
     what: str
-    seconds: float
+    seconds: Seconds
     flops: float | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
 
 
 class Spread(BaseModel):
@@ -98,7 +125,7 @@ class Distribution(BaseModel):
 
     low: float
     high: float
-    counts: list[int]
+    counts: Annotated[list[Count], Field(min_length=1)]
 
 
 class Layer(BaseModel):
@@ -140,7 +167,7 @@ class LearningRateReduced(Record):
     to: float
     monitor: str
     best: float | None
-    wait: int
+    wait: Count
 
 
 class EarlyStopped(Record):
@@ -149,8 +176,8 @@ class EarlyStopped(Record):
     kind: Literal["early_stopped"] = "early_stopped"
     monitor: str
     best: float | None
-    best_epoch: int | None
-    wait: int
+    best_epoch: Count | None
+    wait: Count
 
 
 class CheckpointSaved(Record):
@@ -177,9 +204,22 @@ class HyperparameterSet(Record):
 
     kind: Literal["hyperparameter_set"] = "hyperparameter_set"
     key: str
-    from_: float | int | bool | str | None = Field(alias="from")
-    to: float | int | bool | str | None
+    from_: float | Whole | bool | str | None = Field(alias="from")
+    to: float | Whole | bool | str | None
     by: str
+
+
+class Commanded(Record):
+    """Commands that were read, written down before they are obeyed: a resumed run obeys them at the same update.
+
+    Attributes:
+        commands: in order.
+        offset: bytes of `commands.jsonl` that were read by now.
+    """
+
+    kind: Literal["commanded"] = "commanded"
+    commands: list[Command]
+    offset: int
 
 
 class Message(Record):
@@ -220,6 +260,25 @@ class Warned(Message):
     kind: Literal["warning"] = "warning"
 
 
+What = Literal["records", "checkpoints", "pictures.json", "tensorboard", "log.txt"]
+"""What a run may fail to save; with the records goes `run.json`."""
+
+
+class Unsaved(Message):
+    """The disk refuses something from now on, for the reason that `message` is; the training goes on in memory."""
+
+    kind: Literal["unsaved"] = "unsaved"
+    what: What
+
+
+class SavedAgain(Message):
+    """The disk takes it again; `message` says what was lost meanwhile, if anything was."""
+
+    kind: Literal["saved_again"] = "saved_again"
+    message: str = ""
+    what: What
+
+
 class Tested(Record):
     """The test split was looked at, once, at the end, with the weights that the run keeps."""
 
@@ -228,7 +287,7 @@ class Tested(Record):
 
 
 class Finished(Record):
-    """The last record of a run."""
+    """The last record of a run, unless it is resumed or extended."""
 
     kind: Literal["finished"] = "finished"
     reason: Reason
@@ -237,7 +296,8 @@ class Finished(Record):
 
 Event = Annotated[
     Started | Compiled | Steps | Epoch | Layers | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
-    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Tested | Finished,
+    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Unsaved | SavedAgain | Tested | Finished
+    | Commanded | Replayed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

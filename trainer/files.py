@@ -14,10 +14,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainer import failpoints
+
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that somebody left in a store would wait for ever.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # macOS refuses a single write of 2 GiB or more, Linux cuts it short.
 _CHUNK = 1 << 26
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}
@@ -40,7 +43,9 @@ def replace_atomically(path: Path, data: bytes, durable: bool) -> None:
         temporary = f".{path.name}.{secrets.token_hex(8)}.tmp"
         try:
             _write_new(folder, temporary, data, durable)
+            failpoints.pass_by("temporary written")
             os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            failpoints.pass_by("renamed")
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
@@ -61,16 +66,49 @@ def make_folder(path: Path) -> None:
         _sync_folder(parent)
 
 
+def make_folders(path: Path) -> None:
+    """Create the folder, and those above it that are missing; each belongs to its owner alone."""
+    if not path.is_dir():
+        if path.parent != path:
+            make_folders(path.parent)
+        make_folder(path)
+
+
+def open_to_append(path: Path) -> int:
+    """Open a file to be appended to, made where it is missing; return its descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or is a symbolic link, folder, FIFO, socket or device.
+    """
+    descriptor = os.open(path, _APPEND, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
+
+
 def remove(path: Path) -> None:
     """Remove the file; one that is gone already is fine."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108 see the module's first lines
 
 
+def is_temporary(name: str) -> bool:
+    """Say whether a file of that name is what an interrupted call of `replace_atomically` leaves."""
+    return bool(_TEMPORARY.fullmatch(name))
+
+
+def owner_trouble(status: os.stat_result) -> str:
+    """Return why a file or folder is not its user's alone to write, or ""."""
+    if status.st_uid != os.getuid():
+        return f"belongs to another user ({status.st_uid})"
+    return "can be written by others" if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what interrupted calls of `replace_atomically` left; only for the one who may write the folder."""
     for path in folder.glob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name):
+        if is_temporary(path.name):
             remove(path)
 
 
@@ -86,6 +124,14 @@ def open_regular(path: Path) -> Iterator[io.BufferedReader]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         yield file
+
+
+def ends_a_line(path: Path) -> bool:
+    """Say whether a file is empty or ends in a line end, so that a line can be appended. Raises as `open_regular`."""
+    with open_regular(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) in (b"", b"\n")
 
 
 def read_regular(path: Path, limit: int) -> bytes:

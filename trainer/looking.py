@@ -176,8 +176,12 @@ def _write(shape: Shape, sight: _Sight) -> None:
     try:
         pictures = _pictures(shape, sight, epoch)
         picture_file.write(sight.member.directory.path, pictures)
-    except (OSError, ValueError) as error:  # a picture is not worth a training
+    except OSError as error:  # a picture is not worth a training
+        sight.member.directory.not_saved("pictures.json", error)
+    except ValueError as error:
         sight.member.warn(f"{picture_file.NAME} was not written: {error}")
+    else:
+        sight.member.directory.saved("pictures.json")
 
 
 def _pictures(shape: Shape, sight: _Sight, epoch: int) -> Pictures:

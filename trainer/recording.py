@@ -1,7 +1,8 @@
 """Recording: from what a call did to the lines of `events.jsonl`, thinned where a line an update would be too many."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from trainer.config import values
 from trainer.events import (
     EarlyStopped,
     Epoch,
+    Event,
     Layers,
     LearningRateReduced,
     Record,
@@ -55,14 +57,35 @@ class Recorder:
         config = prepared.config
         self._directory = directory
         self._shape = shape
-        self._insights = Insights(config, prepared.splits.train_labels)
+        self._insights = Insights(
+            config, prepared.splits.train_labels, directory.past.first_epoch(shape.steps_per_epoch)
+        )
         self._epoch_began = 0.0
         self._spreads: list[tuple[int, np.ndarray[Any, Any]]] = []
         self._steps_written = 0.0
         self._board: TensorBoard | None = None
         if config.callbacks.tensorboard.enabled:
             plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(config).items()}
-            self._board = TensorBoard(config.callbacks.tensorboard, directory.path / "tensorboard", plain)
+            self._board = TensorBoard(
+                config.callbacks.tensorboard, directory.path / "tensorboard", plain, directory.past.step
+            )
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Go on after these records, with all that was said before."""
+        metrics: dict[str, float] | None = None
+        for event in events:
+            if isinstance(event, Epoch):
+                self._heard(metrics)
+                metrics, self._epoch_began = event.metrics, event.elapsed
+            elif isinstance(event, Layers) and metrics is not None:
+                self._heard(metrics, event)
+                metrics = None
+        self._heard(metrics)
+        self._steps_written = self._directory.seconds
+
+    def _heard(self, metrics: Mapping[str, float] | None, inside: Layers | None = None) -> None:
+        if metrics is not None:
+            list(self._insights.on_epoch_end(metrics, inside.layers if inside else None))
 
     def epochs(self, outcomes: Iterable[EpochOutcome]) -> None:
         """Record epochs, each followed by what its callbacks did."""
@@ -73,16 +96,17 @@ class Recorder:
             epoch = outcome.end.epoch
             at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
             seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
-            self._epoch_began = outcome.elapsed
             metrics = dict(outcome.end.metrics)
             speed = round(n_examples / seconds, 1)
-            directory.record(Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall), **at)
+            epoch_record = Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall)
+            self._epoch_began = directory.record(epoch_record, **at).elapsed
             for event in self._records_of(outcome):
                 directory.record(event, **at)
                 if self._board and isinstance(event, Layers):
                     self._board.on_look_inside(epoch, event.layers)
             if self._board:
                 self._board.on_epoch_end(outcome.end, spe / seconds)
+                self._write(self._board.flush)
 
     def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
         """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""
@@ -104,12 +128,23 @@ class Recorder:
         self._directory.record(Steps(metrics=metrics, input_stall=self._input_stall))
         if self._board:
             self._board.on_steps(self._directory.step, {name: spread.last for name, spread in metrics.items()})
+            self._write(self._board.flush)
         self._spreads, self._steps_written = [], elapsed
 
     def close(self, *, failed: bool) -> None:
-        """Close the event files."""
-        if self._board:
-            self._board.close(failed=failed)
+        """Close the event files, unless that was done before."""
+        board, self._board = self._board, None
+        if board:
+            self._write(partial(board.close, failed=failed))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Have the event files written, which are not worth a training."""
+        try:
+            write()
+        except OSError as error:
+            self._directory.not_saved("tensorboard", error)
+        else:
+            self._directory.saved("tensorboard")
 
     @property
     def _input_stall(self) -> float | None:

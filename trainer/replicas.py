@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainer.commands import Command, send
 from trainer.lazy import np
+from trainer.liveness import is_alive
 from trainer.runs import LIVE, Run, Shown, peek, replica_paths, result
-from trainer.store import is_alive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

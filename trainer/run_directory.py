@@ -1,10 +1,14 @@
-"""The writing end of a run: its folder, its lock, its records. One per training, in the thread that trains."""
+"""The writing end of a run: its folder, its lock, its records. One per training, in the thread that trains.
 
-import fcntl
+Once a run has begun, a disk that refuses something does not end it: records and state wait in memory, and the run says
+so, in its own records as far as the disk still takes them (`Reserve`), and to whoever holds this object.
+"""
+
+import contextlib
 import os
 import re
 import secrets
-import socket
+import shutil
 import sys
 import time
 import traceback
@@ -14,17 +18,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trainer import config as configs
-from trainer import files, memory
+from trainer import files, liveness, memory
+from trainer.appending import Appending
 from trainer.config import Config
 from trainer.devices import versions
-from trainer.events import Finished, Record
+from trainer.events import Finished, Record, SavedAgain, Unsaved, Warned, What
+from trainer.liveness import Heartbeat
 from trainer.log import Log
+from trainer.past import Past
 from trainer.problems import RunError
+from trainer.reserve import SIZE, STEP, Reserve
 from trainer.runs import Run, Status
 from trainer.text import clean
 
 _STATUS_INTERVAL = 1.0
+_WITHOUT_LOCKS = "this file system knows no locks: nothing keeps a second program from training into this run"
 _SLUG_LENGTH = 40
+_LOCK_SECONDS = 1.0
+_LOCK_POLL = 0.02
 
 _R = TypeVar("_R", bound=Record)
 
@@ -39,18 +50,26 @@ class RunDirectory:
         seconds: trained so far, without compiling and pauses; set by the training loop, stamped on every record.
         stalled: for how much of that the devices waited for examples that stream; likewise.
         step, epoch: likewise.
+        past: what the run goes on from; that of a new run is empty.
     """
 
-    def __init__(self, path: Path, lock: int, run: Run) -> None:
+    def __init__(self, path: Path, lock: int, run: Run, past: Past | None = None) -> None:
         self.path = path
         self.run = run
-        self.log = Log(path / "events.jsonl")
+        self.past = past or Past()
+        self._reserve = Reserve(path)
+        self._reserve.hold()
+        self.log = Log(path / "events.jsonl", self.past.next_seq)
         self.seconds = 0.0
         self.stalled = 0.0
         self.step = 0
         self.epoch = 0
         self._lock = lock
-        self._status_written = 0.0
+        self._has_locks = liveness.lock(lock)
+        self._heartbeat = Heartbeat(lock) if liveness.is_shared(path) or not self._has_locks else None
+        self._status_due = 0.0
+        self._status_waits = False
+        self._refused: Unsaved | None = None
 
     @classmethod
     def create(cls, store: Path, config: Config, **status: Any) -> "RunDirectory":
@@ -64,23 +83,50 @@ class RunDirectory:
         Raises:
             RunError: the folder cannot be made or written.
         """
-        try:
-            store.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = _new_path(store, config.name)
-            files.make_folder(path)
-            lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            files.replace_atomically(path / "config.toml", configs.dump(config).encode(), durable=True)
-            known = Status(
-                name=config.name, pid=os.getpid(), host=socket.gethostname(), boot_id=_boot_id(),
-                versions={"python": sys.version.split()[0], **versions()}, created=time.time(),
-                epochs_planned=config.training.epochs, **status,
-            )  # fmt: skip
-            directory = cls(path, lock, Run(path, config=config, status=known))
-            directory.write_status()
-        except OSError as error:
-            raise RunError(f"no run can be kept in {store}: {error.strerror or error}") from error
+        with contextlib.ExitStack() as undo:
+            try:
+                files.make_folders(store)
+                path = _new_path(store, config.name)
+                undo.callback(_unmake, path)
+                files.make_folder(path)
+                lock = _locked(path)
+                undo.callback(os.close, lock)
+                files.replace_atomically(path / "config.toml", configs.dump(config).encode(), durable=True)
+                known = Status(
+                    name=config.name, created=time.time(), epochs_planned=config.training.epochs, **_process(), **status
+                )
+                directory = cls(path, lock, Run(path, config=config, status=known))
+                undo.callback(directory.log.close)
+                directory.write_status()
+            except OSError as error:
+                raise RunError(f"no run can be kept in {clean(str(store))}: {error.strerror or error}") from error
+            undo.pop_all()
+        directory._warn_of_place()
         return directory
+
+    @classmethod
+    def reopen(cls, path: Path, run: Run, past: Past, lock: int) -> "RunDirectory":
+        """Go on with a run; it is written as before from here on.
+
+        Args:
+            path: the folder.
+            run: its records, applied.
+            past: what it goes on from.
+            lock: from `locked`, which this takes over.
+        """
+        for name, value in _process().items():
+            setattr(run.status, name, value)
+        directory = cls(path, lock, run, past)
+        directory.seconds = run.status.seconds
+        directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
+        return directory
+
+    def _warn_of_place(self) -> None:
+        """Record what the place of the run does not give."""
+        trouble = files.owner_trouble(self.path.parent.stat())
+        others = f"the folder of runs {trouble}, who may put other weights into a run" if trouble else ""
+        for warning in filter(None, (others, "" if self._has_locks else _WITHOUT_LOCKS)):
+            self.record(Warned(message=warning))
 
     def join(self, group: str, replica: int, others: Sequence[str]) -> None:
         """Belong to a group of replicas.
@@ -98,35 +144,64 @@ class RunDirectory:
         self.write_status()
 
     def record(self, event: _R, **at: float) -> _R:
-        """Append a record.
+        """Append a record, unless it stands there since before the run was resumed; return it as it stands there.
+
+        Where the disk refuses it, it waits in memory.
 
         Args:
             event: what happened.
             **at: `epoch`, `step` and `elapsed`, where they are not the present ones.
-
-        Raises:
-            OSError: the disk refused it.
         """
         stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step, **at}
-        written: Any = self.log.append(event.model_copy(update=stamps))  # type: ignore[arg-type]
-        before = self.run.status.state
-        self.run.apply(written)
-        if self.run.status.state != before or time.monotonic() - self._status_written > _STATUS_INTERVAL:
-            self.write_status()
-        return written  # type: ignore[no-any-return]
+        stamped: Any = event.model_copy(update=stamps)
+        if (known := self.past.replay.known(stamped)) is not None:
+            return known  # type: ignore[return-value]
+        self.tell_verdict()
+        return self._append(stamped)  # type: ignore[no-any-return]
+
+    def tell_verdict(self) -> None:
+        """Record how a replay went, once that is known."""
+        if (verdict := self.past.replay.verdict(self.step)) is not None:
+            self._append(verdict.model_copy(update={"elapsed": round(self.seconds, 6), "step": self.step}))
+
+    def not_saved(self, what: What, error: OSError) -> None:
+        """Say that the disk refuses something, unless the run says so already."""
+        if what not in self.run.status.unsaved and not self.run.ended:
+            self.record(Unsaved(what=what, message=error.strerror or str(error)))
+
+    def saved(self, what: What) -> None:
+        """Say that the disk takes it again, if it did not before."""
+        if what in self.run.status.unsaved and not self.run.ended:
+            self.record(SavedAgain(what=what))
+
+    @property
+    def trouble(self) -> Unsaved | None:
+        """Return why the run's end, or anything before, is in memory alone; None if everything is on the disk."""
+        return self._refused if self.log.waiting or self._status_waits else None
 
     def write_status(self) -> None:
         """Replace `run.json`. Raises OSError."""
+        self._status_due = time.monotonic() + _STATUS_INTERVAL
+        self._status_waits = True
         files.replace_atomically(
             self.path / "run.json", self.run.status.model_dump_json(indent=1).encode(), durable=False
         )
-        self._status_written = time.monotonic()
+        self._status_waits = False
 
-    def note(self, text: str) -> None:
-        """Append lines to `log.txt`: what is too long for a record, such as a traceback."""
-        descriptor = os.open(self.path / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text.rstrip()}\n")
+    def note(self, text: str) -> bool:
+        """Append lines to `log.txt`: what is too long for a record, such as a traceback; return whether that went."""
+        line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text.rstrip()}\n"
+        file = Appending(self.path / "log.txt")
+        file.append(line.encode(errors="backslashreplace"))
+        try:
+            file.flush()
+        except OSError as error:
+            self.not_saved("log.txt", error)
+            return False
+        finally:
+            file.close()
+        self.saved("log.txt")
+        return True
 
     def fail(self, error: Exception) -> None:
         """Leave a failure in the run as its last record, as far as the disk still takes anything."""
@@ -134,18 +209,114 @@ class RunDirectory:
         message = clean(lines[0])[:300] if lines else type(error).__name__
         if memory.has_run_out(error):
             message = "memory ran out. Use a smaller training.batch_size or fewer neurons."
-        try:
-            self.note("".join(traceback.format_exception(error)))
-            self.record(Finished(reason="failed", message=f"{message} (log.txt has the traceback)"))
-            self.write_status()
-        except OSError:
-            if not self.run.ended:
-                self.run.apply(Finished(reason="failed", message=message))
+        where = " (log.txt has the traceback)" if self.note("".join(traceback.format_exception(error))) else ""
+        self.record(Finished(reason="failed", message=f"{message}{where}"))
 
     def close(self) -> None:
         """Let go of the files and the lock; a run without a last record then counts as crashed."""
+        if self.log.waiting or self._status_waits:
+            self._try_a_last_time()
+        if told := self.trouble:
+            records = self.log.waiting + self.log.lost
+            self.run.lost = f"{f'{records} records' if records else 'run.json'}: {told.message}"
+        with contextlib.suppress(OSError):  # it is of no use to anybody, but does no harm either
+            self._reserve.release()
         self.log.close()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         os.close(self._lock)
+
+    def discard(self) -> None:
+        """Close a run that never began, and remove it."""
+        self.close()
+        _unmake(self.path)
+
+    def _append(self, event: Any) -> Any:
+        before = self.run.status.state
+        written = self.log.append(event)
+        self.run.apply(written)
+        is_news = self.log.waiting and self._refused is None
+        if is_news or self.run.status.state != before or time.monotonic() > self._status_due:
+            self._catch_up()
+        return written
+
+    def _catch_up(self) -> None:
+        """Bring the disk up to date as far as it takes it, and say where it no longer does, or does again."""
+        try:
+            self._reserve.hold()
+            self.log.flush()
+            self.write_status()
+        except OSError as error:
+            self._status_due = time.monotonic() + _STATUS_INTERVAL
+            if self._refused is None:
+                self._begin_trouble(Unsaved(what="records", message=error.strerror or str(error), time=time.time()))
+        else:
+            if self._refused is not None:
+                self._end_trouble()
+
+    def _begin_trouble(self, refused: Unsaved) -> None:
+        self._refused = refused
+        if not self.run.ended:
+            self.record(refused)
+        with contextlib.suppress(OSError):  # all of it waits, and is tried again
+            self._reserve.lend()
+            self.log.flush()
+            self.write_status()
+
+    def _end_trouble(self) -> None:
+        self._refused = None
+        if self.run.ended:
+            self.run.status.unsaved = {w: told for w, told in self.run.status.unsaved.items() if w != "records"}
+        else:
+            lost = f"{self.log.lost} records were lost" if self.log.lost else ""
+            self.record(SavedAgain(what="records", message=lost))
+        with contextlib.suppress(OSError):  # the next record notices
+            self.write_status()
+
+    def _try_a_last_time(self) -> None:
+        """Write what waits into the room that was held for it; if that is too little, the last record alone."""
+        for room in (SIZE - 2 * STEP, STEP):
+            with contextlib.suppress(OSError):  # `trouble` tells it
+                self._reserve.lend(room)
+                self.log.flush()
+                self.write_status()
+                self._end_trouble()
+                return
+            if self.log.waiting > 1:
+                self.log.give_up(f"{self.log.waiting - 1} records could not be saved")
+
+
+def locked(path: Path) -> int:
+    """Return the lock of a run's folder, which is held until it is closed.
+
+    Raises:
+        RunError: a trainer holds it.
+        OSError: it cannot be opened.
+    """
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return _locked(path)
+        except BlockingIOError:
+            # Whoever asks whether a run is alive holds the lock for an instant.
+            if time.monotonic() > end:
+                raise RunError(f"{clean(path.name)} is being trained already; nn-tui control commands it.") from None
+            time.sleep(_LOCK_POLL)
+
+
+def _locked(path: Path) -> int:
+    lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        liveness.lock(lock)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _process() -> dict[str, Any]:
+    """Return what a run's status tells of this process."""
+    return {**liveness.here(), "versions": {"python": sys.version.split()[0], **versions()}}
 
 
 def _new_path(store: Path, name: str) -> Path:
@@ -155,14 +326,12 @@ def _new_path(store: Path, name: str) -> Path:
     return path
 
 
+def _unmake(path: Path) -> None:
+    """Remove a folder that was made just now, as far as the disk lets it be removed."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _new_id(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LENGTH].strip("-") or "run"
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{slug}-{secrets.token_hex(2)}"
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.liveness import is_alive
 from trainer.problems import Problem, RunError, nearest
 from trainer.text import clean
 
@@ -34,23 +34,11 @@ def is_id(name: str) -> bool:
     return bool(name) and "/" not in name and not name.startswith(".")
 
 
-def is_alive(directory: Path) -> bool:
-    """Say whether a trainer holds the run's lock at this moment."""
-    try:
-        with (directory / "lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def live(folder: Path) -> list[Path]:
     """Return the folders of the runs of a store that a trainer is at work on, newest first; of a group its leader's."""
     from trainer.runs import peek
 
-    alive = [path for path in _run_folders(folder) if is_alive(path)]
+    alive = [path for path in run_folders(folder) if is_alive(path)]
     groups = {path: peek(path).status.group for path in alive}
     leads = (folder / groups[path] if is_id(groups[path]) else path for path in alive)
     return [path for path in dict.fromkeys(leads) if is_run(path)]
@@ -60,7 +48,7 @@ def all_runs(folder: Path) -> list[Run]:
     """Return the runs of a store, newest first, from their `run.json`; a damaged one says so and stops nobody."""
     from trainer.runs import peek
 
-    return [peek(path) for path in _run_folders(folder) if not path.is_symlink()]
+    return [peek(path) for path in run_folders(folder) if not path.is_symlink()]
 
 
 def find(word: str, folder: Path) -> Path:
@@ -71,7 +59,7 @@ def find(word: str, folder: Path) -> Path:
     """
     if is_run(Path(word)):
         return Path(word)
-    known = [path.name for path in _run_folders(folder)]
+    known = [path.name for path in run_folders(folder)]
     if word == "@last":
         matches = _lead_of(folder, known[:1])
     else:
@@ -107,7 +95,7 @@ class Listing:
         """
         from trainer.runs import peek
 
-        here = _run_folders(self.folder)
+        here = run_folders(self.folder)
         paths = [*here, *(path for path in others if path not in here)]
         known, self._known = self._known, {}
         for path in paths:
@@ -117,7 +105,7 @@ class Listing:
         return [(run, run.shown_state) for _, run in self._known.values()]
 
 
-def _run_folders(folder: Path) -> list[Path]:
+def run_folders(folder: Path) -> list[Path]:
     """Return the folders of the runs in a store, newest first; a store that does not exist has none."""
     found = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
     return sorted(found, key=lambda path: path.name, reverse=True)

@@ -72,8 +72,12 @@ def value(text: str) -> Any:
 
 
 def dump(table: Mapping[str, Any]) -> str:
-    """Return the tables as TOML; keys whose value is None are left out, since TOML has no word for it."""
-    return tomli_w.dumps(_without_none(table))
+    """Return the tables as TOML; keys whose value is None are left out, since TOML has no word for it.
+
+    The text is safe to show: outside of strings there is nothing but ASCII, and within them what hides is escaped.
+    """
+    text = tomli_w.dumps(_without_none(table))
+    return "\n".join(line if clean(line) == line else "".join(map(_escaped, line)) for line in text.split("\n"))
 
 
 def lines(text: str) -> dict[str, int]:
@@ -163,6 +167,13 @@ def _meaningless(value: Any, places: Mapping[str, int], file: str, key: tuple[st
 
 def _parts(dotted: str) -> list[str]:
     return [part.strip("\"'") for part in _PART.findall(dotted)]
+
+
+def _escaped(character: str) -> str:
+    if clean(character) == character:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _without_none(value: Any) -> Any:

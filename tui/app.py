@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from tui.dialogs import Way
     from tui.run_table import RunTable
+
+
+_TURN_SECONDS = 0.0005
+"""How long a thread keeps the interpreter when another wants it. Python's own setting is ten times as long: a key waits
+for what the training thread does between two calls, and that for a panel that is being drawn."""
 
 
 class NnTui(App["Way"]):
@@ -59,7 +65,8 @@ class NnTui(App["Way"]):
         return self.train_screen
 
     def on_mount(self) -> None:
-        """Go on to the compare screen, if runs were named."""
+        """Have threads take turns often; go on to the compare screen, if runs were named."""
+        sys.setswitchinterval(_TURN_SECONDS)
         if self._compared:
             self._open_compare(self._compared)
 
@@ -134,6 +141,12 @@ class NnTui(App["Way"]):
         if self.screen is not self.train_screen:
             self.pop_screen()
         self.train_screen.show_run(event.directory)
+
+    def on_run_table_asked(self, event: RunTable.Asked) -> None:
+        """Have a run of the compare screen go on, on the train screen."""
+        if self.screen is not self.train_screen:
+            self.pop_screen()
+        self.train_screen.go_on(event.directory, event.how)
 
     def _leave(self, way: Way | None) -> None:
         if way == "stop":

@@ -18,6 +18,7 @@ _FAILED, _USAGE = 1, 2
 
 def main() -> None:
     """Run the command line, and end the process."""
+    os.umask(0o077)  # for what libraries create: compiled programs are machine code, data sets may be private
     garbage.begin()
     leaving = _Leaving()
     atexit.register(leaving.at_exit)
@@ -52,7 +53,7 @@ def run(words: list[str]) -> int:
         return code
     except ProblemsError as error:
         for problem in error.problems:
-            print(f"nn-tui: {problem}", file=sys.stderr)
+            print(f"nn-tui: {clean(str(problem))}", file=sys.stderr)
         return _USAGE
     except BrokenPipeError:
         # The reader has seen enough; without this Python would complain once more when it flushes.

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from trainer.commands import Command, Pause, Resume, Save, Set, Stop
+from trainer.commands import Command, Extend, Pause, Resume, Save, Set, Stop
 from trainer.config import parse_settings
 from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
@@ -71,7 +71,7 @@ def _set(run: Run, rest: list[str]) -> Set:
         raise ConfigError(f"set needs KEY VALUE, got {clean(' '.join(rest)) or 'nothing'}.")
     [(key, value)] = parse_settings([setting]).items()
     if run.config is None:
-        raise RunError(f"{clean(run.id)} has no config that can be read: {run.damage}")
+        raise RunError(f"{clean(run.id)} has no config that can be read: {clean(run.damage)}")
     run.config.changed({key: value})
     if why := hyperparameters(run.config)[key].why_not_live:
         raise ConfigError(Problem(f"cannot change while training: it {why}.", key))
@@ -96,7 +96,7 @@ def _answers(event: Event, command: Command) -> bool:
             return isinstance(event, Resumed)
         case Save():
             return isinstance(event, CheckpointSaved) and event.reason == "command"
-        case Set():
+        case Set() | Extend():
             return isinstance(event, HyperparameterSet | Warned)
         case Stop():
             return isinstance(event, Finished)

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 import presets
 from trainer.problems import ConfigError
+from trainer.text import clean, clipped
 from tui.sparing import Sparing
 from tui.wording import STATE_GLYPHS, number
 
@@ -23,14 +24,14 @@ _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
     from trainer.runs import Run
 
-_CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
+CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 
 class Question(Sparing, ModalScreen[bool | None]):
     """Yes or no. Escape and n mean no, enter yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _CLOSE,
+        CLOSE,
         Binding("y", "dismiss(True)", "Yes", id="dialog.yes", tooltip="Do it"),
         Binding("n", "dismiss(False)", "No", id="dialog.no", tooltip="Do not do it"),
     ]
@@ -111,7 +112,7 @@ _HINT = (
 class SaveAs(Sparing, ModalScreen[str | None]):
     """Asks for the name of a preset."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     note = getters.query_one("#note", Static)
 
@@ -135,7 +136,7 @@ class SaveAs(Sparing, ModalScreen[str | None]):
             self.note.update(Text(str(error)))
             return
         hides = f", which hides the built-in {event.value}" if presets.is_built_in(event.value) else ""
-        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {path}{hides}"))
+        self.note.update(Text(f"{'replaces' if path.exists() else 'makes'} {clean(str(path))}{hides}"))
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
@@ -145,7 +146,7 @@ class SaveAs(Sparing, ModalScreen[str | None]):
 class RunList(Sparing, ModalScreen[int | None]):
     """The live runs and those of this session; the one chosen comes onto the panels."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(classes="dialog")
@@ -190,10 +191,10 @@ class Keys(Sparing, ModalScreen[None]):
 
 def _run_words(run: Run) -> Text:
     best = run.status.best
-    words = f"{best.metric} {number(best.value)} @{best.epoch + 1}" if best else "–"
+    words = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
     state = run.status.state
     return Text.assemble(
-        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (run.id[:15], "dim")
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (clipped(run.id, 15), "dim")
     )
 
 

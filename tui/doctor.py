@@ -5,34 +5,27 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainer.store import all_runs, store
+from trainer.store import store
+from trainer.text import clean
+from tui.finding import Finding, Verdict
 from tui.limits import what_ends_it
+from tui.store_health import examine_store
+from tui.wording import size
 
-Verdict = Literal["ok", "note", "problem"]
 _GLYPHS: dict[Verdict, str] = {"ok": "✓", "note": "·", "problem": "✗"}
 _SMALLEST = (80, 24)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: its subject, what was found, and whether that is as it should be."""
-
-    subject: str
-    found: str
-    verdict: Verdict = "ok"
-
-
 def examine(runs: Path | None, as_json: bool) -> int:
     """Print what was found; return 1 if anything is a problem, else 0."""
-    findings = [*_software(), *_devices(), *_terminal(), *_background(), *_store(store(runs))]
+    findings = [*_software(), *_devices(), *_terminal(), *_background(), *examine_store(store(runs))]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -44,15 +37,16 @@ def examine(runs: Path | None, as_json: bool) -> int:
 
 
 def _software() -> Iterator[Finding]:
-    from trainer.devices import cache_folder, versions
+    from trainer.devices import cache_folder, cache_trouble, versions
 
     yield Finding("python", f"{sys.version.split()[0]}, {sys.platform}")
     yield Finding("packages", ", ".join(f"{name} {version}" for name, version in versions().items()))
-    folder = cache_folder()
+    folder, trouble = cache_folder(), cache_trouble()
     if folder:
-        yield Finding("compile cache", str(folder))
+        programs = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
+        yield Finding("compile cache", f"{clean(str(folder))}: {len(programs)} files, {size(sum(programs))}")
     else:
-        yield Finding("compile cache", "off: no folder that only you can write; every start compiles anew", "note")
+        yield Finding("compile cache", f"off, every start compiles anew: {trouble}", "note")
 
 
 def _devices() -> Iterator[Finding]:
@@ -89,19 +83,3 @@ def _terminal() -> Iterator[Finding]:
 def _background() -> Iterator[Finding]:
     if limit := what_ends_it():
         yield Finding("detached runs", limit, "note")
-
-
-def _store(folder: Path) -> Iterator[Finding]:
-    if not folder.exists():
-        yield Finding("store", f"{folder} does not exist yet; the first run makes it", "note")
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        yield Finding("store", f"{folder} cannot be written: runs can be looked at, not made", "problem")
-    runs = all_runs(folder)
-    free = shutil.disk_usage(folder).free / 2**30
-    states = [run.shown_state for run in runs]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    yield Finding("store", f"{folder}: {len(runs)} runs{f' ({counts})' if counts else ''}, {free:.1f} GiB free")
-    for run in runs:
-        if run.damage:
-            yield Finding("damaged run", f"{run.id}: {run.damage}", "problem")

@@ -14,6 +14,7 @@ from trainer.problems import ConfigError
 from trainer.runs import Run, read, result
 from trainer.store import find, store
 from trainer.strict_json import strict
+from trainer.text import clean
 
 FORMS = ("csv", "json")
 _AXES = ("epoch", "step", "seconds")
@@ -32,7 +33,7 @@ def export(words: list[str], to: str, out: Path | None, folder: Path | None) -> 
     try:
         files.replace_atomically(out, text.encode(), durable=False)
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise ConfigError(f"{clean(str(out))} cannot be written: {error.strerror or error}") from error
 
 
 def _as_csv(runs: list[Run]) -> str:
@@ -40,11 +41,16 @@ def _as_csv(runs: list[Run]) -> str:
     metrics = list(dict.fromkeys(name for run in runs for name in run.epochs))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "name", *_AXES, *metrics])
+    writer.writerow(["run", "name", *_AXES, *map(safe_cell, metrics)])
     for run in runs:
         for row in _epochs(run):
             writer.writerow(
-                [run.id, safe_cell(run.name), *(row[axis] for axis in _AXES), *(row.get(m, "") for m in metrics)]
+                [
+                    safe_cell(run.id),
+                    safe_cell(run.name),
+                    *(row[axis] for axis in _AXES),
+                    *(row.get(m, "") for m in metrics),
+                ]
             )
     return text.getvalue()
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import callbacks
-from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
-from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
+from trainer.callbacks import EarlyStopping, EpochEnd, Progress, ReduceLROnPlateau
+from trainer.commands import Extend
+from trainer.events import Commanded, Epoch, Event, HyperparameterSet, LearningRateReduced, Replayed
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
@@ -44,6 +45,7 @@ class Followed:
         self.others = [Followed.open(path) for path in replica_paths(run)]
         run.replicas = [other.run for other in self.others]
         self.pictures = PictureSource(run.directory)
+        self._damage = run.damage
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
         self._tell_rate()
@@ -87,11 +89,8 @@ class Followed:
         return told
 
     def _poll(self, limit: int) -> list[Event]:
-        try:
-            events = self.tail.read(limit)
-        except OSError as error:
-            self.run.damage = f"events.jsonl: {error.strerror}"
-            return []
+        events = self.tail.read(limit)
+        self.run.damage = self._damage or self.tail.problem
         for event in events:
             self.run.apply(event)
             self._replay(event)
@@ -116,9 +115,27 @@ class Followed:
                 callback.on_epoch_end(EpochEnd(event.epoch, event.metrics, self._rate))
         elif isinstance(event, LearningRateReduced):
             self._rate = event.to
-        elif isinstance(event, HyperparameterSet) and event.key == _RATE:
-            self._rate = float(event.to or 0)
+        elif isinstance(event, HyperparameterSet) and event.key == _RATE and isinstance(event.to, int | float):
+            self._rate = float(event.to)
             self._tell_rate()
+        elif isinstance(event, Commanded) and any(isinstance(command, Extend) for command in event.commands):
+            for callback in self._callbacks:
+                if isinstance(callback, EarlyStopping):
+                    callback.renew()
+        elif isinstance(event, Replayed) and event.differs_from is not None:
+            self._play_again()
+
+    def _play_again(self) -> None:
+        """Play the epochs that still hold, at the rate of now."""
+        self._callbacks = _built(self.run)
+        self._tell_rate()
+        columns = self.run.epochs.items()
+        ends = zip(*(series.x("epochs") for _, series in columns), strict=True)
+        rows = zip(*(series.y for _, series in columns), strict=True)
+        for done, row in zip(ends, rows, strict=True):
+            metrics = {name: float(value) for (name, _), value in zip(columns, row, strict=True)}
+            for callback in self._callbacks:
+                callback.on_epoch_end(EpochEnd(round(done[0]) - 1, metrics, self._rate))
 
     def _tell_rate(self) -> None:
         for callback in self._callbacks:

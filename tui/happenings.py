@@ -4,6 +4,7 @@ from typing import assert_never
 
 from trainer.events import (
     CheckpointSaved,
+    Commanded,
     Compiled,
     Diverged,
     EarlyStopped,
@@ -15,16 +16,19 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Replayed,
     Resumed,
+    SavedAgain,
     Started,
     Steps,
     Tested,
+    Unsaved,
     Warned,
     WeightsRestored,
 )
 from trainer.runs import ENDS
 from trainer.text import clean
-from tui.wording import count, metrics_line, number
+from tui.wording import count, metrics_line, number, unsaved
 
 GLYPHS: dict[type, str] = {
     LearningRateReduced: "▼",
@@ -35,9 +39,12 @@ GLYPHS: dict[type, str] = {
     Diverged: "✗",
     Insight: "✦",
     Warned: "!",
+    Unsaved: "!",
+    SavedAgain: "·",
     Paused: "‖",
     Resumed: "▶",
     Started: "▶",
+    Replayed: "≡",
     Compiled: "·",
     Tested: "=",
     Finished: "●",
@@ -49,6 +56,7 @@ MARKED = (LearningRateReduced, EarlyStopped, WeightsRestored, HyperparameterSet,
 STYLES: dict[type, str] = {
     Diverged: "bold",
     Warned: "bold",
+    Unsaved: "bold",
     Insight: "bold",
     EarlyStopped: "bold",
     LearningRateReduced: "bold",
@@ -59,13 +67,18 @@ STYLES: dict[type, str] = {
 """How the line of an event is set off from the others."""
 
 
+def is_routine(event: Event) -> bool:
+    """Return whether a record is nothing to tell a person: it is for the run that is resumed."""
+    return isinstance(event, Commanded) or (isinstance(event, CheckpointSaved) and event.reason == "time")
+
+
 def happening(event: Event) -> str:
     """Return what happened, with its reason, in one line that is safe to show."""
     return f"{_where(event)}{clean(_what(event))}"
 
 
 def _where(event: Event) -> str:
-    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged):
+    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged | Replayed):
         return ""
     if isinstance(event, CheckpointSaved) and event.reason != "best":
         return f"update {event.step}: "
@@ -76,7 +89,15 @@ def _what(event: Event) -> str:
     match event:
         case Started():
             streams = f", {event.buffer:,} examples at a time streamed from their file" if event.buffer else ""
-            return f"training {count(event.n_parameters)} parameters on {event.device}{streams}"
+            return (
+                f"{_beginning(event)} {count(event.n_parameters)} parameters on {event.device}{streams}{_label(event)}"
+            )
+        case Replayed(verified=n, differs_from=int(epoch)):
+            return f"replay differs from epoch {epoch + 1}: the run is compatible, not exact; {n} before it verified"
+        case Replayed(verified=n):
+            return f"replay verified {n} epoch{'s' if n != 1 else ''}"
+        case Commanded():
+            return f"commands: {', '.join(command.kind for command in event.commands) or 'none that can be read'}"
         case Compiled():
             return f"compiled {event.what} in {event.seconds:.2f} s"
         case LearningRateReduced():
@@ -98,6 +119,10 @@ def _what(event: Event) -> str:
             return f"test: {metrics_line(event.metrics)}"
         case Finished():
             return ": ".join(filter(None, (ENDS[event.reason], event.message)))
+        case Unsaved():
+            return unsaved([event])
+        case SavedAgain():
+            return f"{event.what} saved again{f'; {event.message}' if event.message else ''}"
         case Insight() | Warned() | Diverged() | Paused() | Resumed():
             return event.message
         case Layers():
@@ -109,3 +134,16 @@ def _what(event: Event) -> str:
             return metrics_line({name: spread.mean for name, spread in event.metrics.items()})
         case _:
             assert_never(event)
+
+
+def _beginning(event: Started) -> str:
+    if event.resumed_from is None:
+        return f"fork of {event.fork_of}: training" if event.fork_of else "training"
+    epoch, rest = divmod(event.resumed_from, event.steps_per_epoch)
+    return f"resumed after epoch {epoch}{f' and {rest} updates' if rest else ''}: training"
+
+
+def _label(event: Started) -> str:
+    if not event.differences:
+        return ""
+    return f"; compatible, not exact: {'; '.join(event.differences)}"

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +15,16 @@ import presets
 from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
 from trainer.replicas import best, group_result, members, shown_state
+from trainer.run_directory import RunDirectory
 from trainer.runs import Run, read, result
 from trainer.store import store
+from trainer.text import clean
 from trainer.training import start_replicas, train_together
 from tui import garbage, signals, streams, unattended
-from tui.happenings import happening
+from tui.happenings import happening, is_routine
 from tui.session import background_line
 from tui.steering import Steering
 from tui.wording import mean_and_std, metrics_line
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from tui.training_host import TrainingHost
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
+_FAILED = 1
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
@@ -45,27 +48,52 @@ def train(
     Raises:
         ConfigError, RunError: nothing was created.
     """
-    streams.outlive_terminal()
-    steering = Steering()
-    with signals.taken(_until_begun()) as taken:
+
+    def start() -> Sequence[tuple[Prepared, RunDirectory]]:
         values = parse_settings(settings)
         found = presets.find(preset)
         config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
-        prepared = prepare(config, found.base)
-        started = start_replicas(prepared, store(runs))
-        _, lead = started[0]
-        steering.directory = lead.path
+        return start_replicas(prepare(config, found.base), store(runs))
+
+    return attend(start, as_json, parent)
+
+
+def attend(
+    start: Callable[[], Sequence[tuple[Prepared, RunDirectory]]],
+    as_json: bool,
+    parent: "Parent | None" = None,
+    lead: Path | None = None,
+) -> int:
+    """Begin runs and see them to their end, telling what happens; return the exit code.
+
+    Args:
+        start: makes or opens what `train_together` takes.
+        as_json: whether the result is told as JSON.
+        parent: lets go of the terminal once the runs have begun, as for `train`.
+        lead: folder of the run that leads them, where not all of its group train.
+
+    Raises:
+        ConfigError, RunError: what `start` raises.
+    """
+    streams.outlive_terminal()
+    steering = Steering()
+    with signals.taken(_until_begun()) as taken:
+        started = start()
+        _, first = started[0]
+        steering.directory = lead or first.path
+        tail = Tail(first.path / "events.jsonl")
+        tail.read_all()
         ended: list[Run] = []
         worker = threading.Thread(
             target=lambda: ended.extend(train_together(started, steering.cancelled)), name="training"
         )
         taken.answers = _steered(steering, is_saved=lambda: bool(ended))
         if parent is not None:
-            _go_into_background(lead.run, parent, as_json)
+            _go_into_background(first.run, parent, as_json)
         worker.start()
-        _watch(worker, Tail(lead.path / "events.jsonl"), config.training.epochs)
+        _watch(worker, tail, first.run.status.epochs_planned)
         run, *run.replicas = ended
-        return _end(run, steering.is_interrupted, as_json)
+        return _end(read(lead) if lead else run, steering.is_interrupted, as_json)
 
 
 def accompany(host: "TrainingHost") -> int:
@@ -118,21 +146,25 @@ def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
     if (since := streams.left_at()) is not None:
         unattended.mark(run.directory, since)
     _tell_end(run, as_json)
+    if any(one.lost for one in members(run)):
+        return _FAILED
     if is_interrupted:
         return signals.INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
 
 
 def _tell_end(run: Run, as_json: bool) -> None:
+    for one in members(run):
+        if one.lost:
+            print(f"nn-tui: {clean(str(one.directory))} lacks {clean(one.lost)}", file=sys.stderr)
     if as_json:
         print(json.dumps(group_result(run) if run.replicas else result(run), allow_nan=False), flush=True)
         return
     for one in members(run):
-        print(f"{one.status.state}: {one.status.message}")
+        print(f"{one.status.state}: {clean(one.status.message)}")
         if (known := one.status.best) is not None:
-            metrics = {name: curve.y[known.epoch] for name, curve in one.epochs.items() if known.epoch < len(curve.y)}
-            print(f"epoch {known.epoch + 1}: {metrics_line(metrics)}")
-        print(f"{one.directory}")
+            print(f"epoch {known.epoch + 1}: {metrics_line(one.metrics_at(known.epoch))}")
+        print(clean(str(one.directory)))
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 
@@ -170,7 +202,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not isinstance(event, _QUIET):
+            elif not (isinstance(event, _QUIET) or is_routine(event)):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -187,7 +219,7 @@ def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not isinstance(event, _QUIET):
+        elif not (isinstance(event, _QUIET) or is_routine(event)):
             print(happening(event), file=sys.stderr)
 
     yield tell

@@ -64,9 +64,8 @@ def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
         print(json.dumps(known, allow_nan=False))
         return
     if not found:
-        print(
-            f"no runs in {where}. Start one: nn-tui train {presets.DEFAULT}" if not query else f"no run matches {query}"
-        )
+        start = f"no runs in {clean(str(where))}. Start one: nn-tui train {presets.DEFAULT}"
+        print(f"no run matches {clean(query)}" if query else start)
         return
     table = Table("run", "state", "age", "epochs", "best", box=None, pad_edge=False, header_style="dim")
     for run in found:
@@ -111,9 +110,9 @@ def _matches(run: Run, query: str) -> bool:
 
 def _row(run: Run) -> tuple[str, str, str, str, str]:
     status, state = run.status, shown_state(run)
-    best = f"{status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
+    best = f"{clean(status.best.metric)} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
     if run.replicas and (found := best_of_group(run)):
-        best = f"{found[0]} {mean_and_std(found[1])}"
+        best = f"{clean(found[0])} {mean_and_std(found[1])}"
     words = clean(run.damage) if run.damage else best
     return (
         clean(run.id),

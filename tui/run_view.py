@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import getters, on
@@ -17,6 +19,7 @@ from tui.panels import EventLog, LivePanel, View
 from tui.status_line import StatusLine
 
 if TYPE_CHECKING:
+    from trainer.events import Unsaved
     from tui.followed import Followed
 
 _TICK_SECONDS = 0.25
@@ -42,8 +45,10 @@ class RunView(Vertical):
     status = getters.query_one(StatusLine)
     log_panel = getters.query_one(EventLog)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, trouble: Callable[[Path], Unsaved | None], **options: Any) -> None:
+        """Make an empty view; `trouble` says of a run of this process why its directory does not know everything."""
         super().__init__(**options)
+        self._trouble = trouble
         self.followed: Followed | None = None
         self._view = View()
         self._waiting = ""
@@ -84,7 +89,10 @@ class RunView(Vertical):
     def show_waiting(self, words: str) -> None:
         """Say what is going on before the next run has a record, such as loading JAX; "" for nothing."""
         self._waiting = words
-        self.status.show(None if words or self.followed is None else self.followed.run, words)
+        if words or self.followed is None:
+            self.status.show(None, words)
+        else:
+            self._show_status(self.followed)
 
     @property
     def page(self) -> Page:
@@ -140,7 +148,7 @@ class RunView(Vertical):
         has_changed, self._state = state != self._state, state
         self._ticks += 1
         if has_changed or self._ticks % _STATUS_TICKS == 0:
-            self.status.show(followed.run, self._waiting)
+            self._show_status(followed)
         self.call_later(self._paint_next, hurries=has_changed)
         if ended(followed.run) and not events and not self._stale:
             self._clock.pause()
@@ -159,7 +167,7 @@ class RunView(Vertical):
         """Show all that is known of the run; the widgets paint what differs from before."""
         self._stale.clear()
         if self.followed is not None:
-            self.status.show(self.followed.run, self._waiting)
+            self._show_status(self.followed)
             for panel in self._panels:
                 self._paint(panel, self.followed)
 
@@ -167,6 +175,9 @@ class RunView(Vertical):
         before = panel.cells_painted
         panel.show_run(followed, self._view)
         self._pace.spend(panel.cells_painted - before)
+
+    def _show_status(self, followed: Followed) -> None:
+        self.status.show(followed.run, self._waiting, self._trouble(followed.run.directory))
 
     def _look(self, view: View) -> None:
         self._view = view

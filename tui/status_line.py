@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from trainer.text import clipped
+from trainer.text import clean, clipped
 from tui.lines import Lines
-from tui.wording import STATE_GLYPHS, count, duration, mean_and_std, number
+from tui.wording import STATE_GLYPHS, count, duration, mean_and_std, number, unsaved
 
 if TYPE_CHECKING:
+    from trainer.events import Unsaved
     from trainer.runs import Run
 
 _STYLES = {
@@ -23,25 +25,31 @@ _STYLES = {
 class StatusLine(Lines):
     """Two lines about the run on the panels."""
 
-    _last: tuple[Run | None, str] = (None, "")
+    _last: tuple[Run | None, str, Unsaved | None] = (None, "", None)
 
-    def show(self, run: Run | None, waiting: str = "") -> None:
+    def show(self, run: Run | None, waiting: str = "", trouble: Unsaved | None = None) -> None:
         """Show the run; without one, what to do first. Repaints only if the words differ.
 
         Args:
             run: the run, or None.
             waiting: what is going on before there is a first record, such as loading JAX.
+            trouble: what the run's directory cannot tell, since the disk refuses it.
         """
-        self._last = (run, waiting)
-        lines = (
-            [_idle(waiting), Content("")] if run is None else [_progress(run, self.size.width), _facts(run, waiting)]
-        )
-        self.show_lines(lines)
+        self._last = (run, waiting, trouble)
+        self.show_lines(status_lines(run, waiting, trouble, self.size.width))
 
     def on_resize(self) -> None:
         """Fit the bar to the width."""
         super().on_resize()
         self.show(*self._last)
+
+
+def status_lines(run: Run | None, waiting: str, trouble: Unsaved | None, width: int) -> list[Content]:
+    """Return the two lines; arguments as for `show`, and the cells that there are."""
+    if run is None:
+        return [_idle(waiting), Content("")]
+    told = {one.what: one for one in (*run.unsaved, *([trouble] if trouble else ()))}
+    return [_progress(run, width), _banner(run, list(told.values())) if told else _facts(run, waiting)]
 
 
 def _idle(waiting: str) -> Content:
@@ -66,6 +74,12 @@ def _progress(run: Run, width: int) -> Content:
     return Content.assemble(line, _bar(share, min(room, 40)), f" {share:4.0%}{left}") if room >= 6 else line
 
 
+def _banner(run: Run, told: Sequence[Unsaved]) -> Content:
+    from trainer.runs import LIVE
+
+    return Content.styled(f"! {unsaved(told, goes_on=run.shown_state in LIVE)}", "bold $text-error")
+
+
 def _facts(run: Run, waiting: str) -> Content:
     status = run.status
     parts = [waiting] if waiting and not status.device and not run.ended else []
@@ -78,11 +92,15 @@ def _facts(run: Run, waiting: str) -> Content:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
+    if status.resumed:
+        parts.append(f"resumed, {status.resumed}")
+    if status.parent:
+        parts.append(f"fork of {clean(status.parent.words)}")
     if status.seconds:
         parts.append(f"trained {duration(status.seconds)}")
     if status.compile_seconds:
         parts.append(f"compiled in {duration(status.compile_seconds)}")
-    return Content.styled(" · ".join(parts), "dim")
+    return Content.styled(clean(" · ".join(parts)), "dim")
 
 
 def _together(run: Run) -> list[str]:

@@ -25,6 +25,7 @@ from textual.widgets import Static
 import presets
 from trainer.problems import ConfigError
 from tui.data_page import DataPage
+from tui.going_on import GoingOn
 from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
@@ -61,7 +62,7 @@ class TrainScreen(Sparing, Screen[None]):
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
         Binding("f5,p", "pause", "Pause", id="train.pause", tooltip="Pause the run, or go on"),
         Binding(
-            "ctrl+g,g", "keep", "Checkpoint", id="train.keep", show=False,
+            "ctrl+y,w", "keep", "Checkpoint", id="train.keep", show=False,
             tooltip="Have the run save a checkpoint now",
         ),
         Binding("f6,y", "toggle_log", "Log y", id="train.log", tooltip="Logarithmic or linear y axis", show=False),
@@ -92,6 +93,18 @@ class TrainScreen(Sparing, Screen[None]):
         Binding(
             "ctrl+t,k", "compile", "Compile", id="train.compile", show=False,
             tooltip="Compile what the form says, without training; the plan page tells its memory",
+        ),
+        Binding(
+            "g", "go_on('resume')", "Go on", id="train.resume", show=False,
+            tooltip="Go on with the run on the panels, from where it was cut off",
+        ),
+        Binding(
+            "b", "go_on('fork')", "Branch", id="train.fork", show=False,
+            tooltip="Fork the run on the panels: its config and a checkpoint go into the form, ctrl+r trains it",
+        ),
+        Binding(
+            "e", "go_on('extend')", "Extend", id="train.extend", show=False,
+            tooltip="Train the run on the panels for more epochs",
         ),
         Binding(
             "f8,r", "earlier", "Runs", id="train.runs",
@@ -136,6 +149,12 @@ class TrainScreen(Sparing, Screen[None]):
         self._store = store
         self._session: list[Followed] = []
         self.host = TrainingHost(store, self._announce)
+        self._going_on = GoingOn(self)
+
+    @property
+    def base(self) -> Path | None:
+        """Return the folder that relative paths of the form start from."""
+        return self._base
 
     def _announce(self, outcome: Outcome) -> None:
         self.post_message(self.Started(outcome))
@@ -145,7 +164,7 @@ class TrainScreen(Sparing, Screen[None]):
         with Horizontal(id="desk"):
             with Vertical(id="left"):
                 yield Static(id="preset-name", markup=False)
-            yield RunView(id="right")
+            yield RunView(self.host.trouble, id="right")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -285,13 +304,33 @@ class TrainScreen(Sparing, Screen[None]):
             self._take_in(live(self._store))
         self.app.push_screen(RunList([followed.now() for followed in self._session]), self._bring_back)
 
+    def action_go_on(self, how: str) -> None:
+        """Resume, fork or extend the run on the panels."""
+        if self.run_view.followed is None:
+            self.notify("No run is on the panels. f9 shows all of them.")
+        else:
+            self.go_on(self.run_view.followed.run.directory, how)
+
     # What comes back from dialogs and the host.
+
+    def go_on(self, directory: Path, how: str) -> None:
+        """Resume, fork or extend a run; arguments as in `GoingOn.begin`."""
+        self._going_on.begin(directory, how)
 
     def open_preset(self, picked: Picked) -> None:
         """Fill the form with a preset."""
-        self._preset, self._base = picked.config, picked.base
-        self.form.load(picked.config, picked.config, picked.base)
+        self._going_on.origin = None
+        self.take_config(picked.config, picked.base)
+
+    def take_config(self, config: Config, base: Path | None) -> None:
+        """Fill the form with a config, whose relative paths start from the folder `base`."""
+        self._preset, self._base = config, base
+        self.form.load(config, config, base)
         self._follow_form()
+
+    def show_form(self) -> None:
+        """Go to the form."""
+        self._show_side(form=True)
 
     def show_run(self, directory: Path) -> None:
         """Bring a run of the store, live or past, onto the panels."""
@@ -333,7 +372,10 @@ class TrainScreen(Sparing, Screen[None]):
             self.host.cancel()
 
     def _run(self, config: Config) -> None:
-        self.host.start(config, self._base)
+        if (origin := self._going_on.origin) is not None:
+            self.host.fork(config, self._base, origin)
+        else:
+            self.host.start(config, self._base)
         self.run_view.show_waiting("preparing: reading data, compiling")
 
     def _find_rate(self, config: Config) -> None:
@@ -422,11 +464,15 @@ class TrainScreen(Sparing, Screen[None]):
             from tui.followed import Followed
 
             followed = Followed.open(event.outcome.directory)
-            self._session.append(followed)
+            others = [it for it in self._session if it.run.directory != followed.run.directory]
+            self._session = [*others, followed]
             self._follow(followed)
             self._show_side(form=False, keep_focus=True)
             return
         self.run_view.show_waiting("")
+        if event.outcome.is_about_data:
+            self._going_on.ask_about_data()
+            return
         self._show_side(form=True)
         for problem in self.form.show_problems(event.outcome.problems):
             self.notify(str(problem), severity="error", markup=False)
@@ -498,4 +544,6 @@ class TrainScreen(Sparing, Screen[None]):
         self.plan.show_form(config, self._base)
         self.data.show_form(self.form.draft.data, self._base)
         changed = config is None or config != self._preset
-        self.query_one("#preset-name", Static).update(f"{self._preset.name}{' ●' if changed else ''}")
+        origin = self._going_on.origin
+        name = f"fork of {origin.run.name} at epoch {origin.epochs}" if origin else self._preset.name
+        self.query_one("#preset-name", Static).update(f"{name}{' ●' if changed else ''}")

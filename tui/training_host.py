@@ -1,7 +1,8 @@
 """Where a training lives while a screen shows it: a thread of its own, which knows nothing of the screen.
 
 The thread writes the run directory; the screen follows it like any other. All that passes between them directly is a
-wish to end, and the news that a run could not begin. Commands go to the directory, as to any run.
+wish to end, the news that a run could not begin, and what the directory cannot tell: that the disk refuses it. Commands
+go to the directory, as to any run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from trainer.problems import Problem, ProblemsError
 from tui import garbage, streams
@@ -19,14 +20,22 @@ from tui.steering import Steering
 
 if TYPE_CHECKING:
     from trainer.config import Config
+    from trainer.events import Unsaved
+    from trainer.forking import Origin
+    from trainer.preparation import Prepared
+    from trainer.resuming import Wishes
+    from trainer.run_directory import RunDirectory
+
+    _Runs: TypeAlias = Sequence[tuple[Prepared, RunDirectory]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a start went: the run's folder, or why there is none."""
+    """How a start went: the run's folder, or why there is none; `is_about_data` where only its data are in the way."""
 
     directory: Path | None
     problems: Sequence[Problem] = ()
+    is_about_data: bool = False
 
 
 _LOADING = threading.Lock()
@@ -63,6 +72,12 @@ class TrainingHost:
         self._outcome: Outcome | None = None
         self._is_decided = threading.Event()
         self._is_over = False
+        self._runs: _Runs = ()
+
+    def trouble(self, directory: Path) -> Unsaved | None:
+        """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
+        ours = (run for _, run in self._runs) if directory == self.directory else ()
+        return next((told for run in ours if (told := run.trouble)), None)
 
     @property
     def directory(self) -> Path | None:
@@ -90,14 +105,45 @@ class TrainingHost:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, config: Config, base: Path | None) -> None:
-        """Train a config in a new run; `base` as in `prepare`. Only when not busy, and never after `end`."""
+        """Train a config in a new run; `base` as in `prepare`. Only when not busy; does nothing after `end`."""
+
+        def make() -> _Runs:
+            from trainer.preparation import prepare
+            from trainer.training import start_replicas
+
+            return start_replicas(prepare(config, base), self._store)
+
+        self._begin(make)
+
+    def resume(self, directory: Path, wishes: Wishes) -> None:
+        """Go on with a run. Only when not busy."""
+
+        def make() -> _Runs:
+            from trainer.resuming import resume
+
+            return resume(directory, wishes)
+
+        self._begin(make)
+
+    def fork(self, config: Config, base: Path | None, begin: Origin) -> None:
+        """Train a config in a new run that goes on from a checkpoint; `base` as in `prepare`. Only when not busy."""
+
+        def make() -> _Runs:
+            from trainer.forking import fork
+            from trainer.preparation import prepare
+
+            return fork(prepare(config, base), begin, self._store)
+
+        self._begin(make)
+
+    def _begin(self, make: Callable[[], _Runs]) -> None:
         if self._is_over:
             return
         self._steering = Steering()
         self._outcome = None
         self._is_decided.clear()
         # Not a daemon: the process lives as long as its run.
-        self._thread = threading.Thread(target=self._train, args=(config, base, self._steering), name="training")
+        self._thread = threading.Thread(target=self._train, args=(make, self._steering), name="training")
         self._thread.start()
 
     def cancel(self) -> None:
@@ -129,22 +175,22 @@ class TrainingHost:
         if self._thread is not None:
             self._thread.join()
 
-    def _train(self, config: Config, base: Path | None, steering: Steering) -> None:
+    def _train(self, make: Callable[[], _Runs], steering: Steering) -> None:
         try:
             load()
             # Here and not above, as everything of this file that the first screen does without.
-            from trainer.preparation import prepare
-            from trainer.training import start_replicas, train_together
+            from trainer.resuming import OtherDataError
+            from trainer.training import train_together
 
-            runs = start_replicas(prepare(config, base), self._store)
+            runs = make()
         except ProblemsError as error:
-            self._tell(Outcome(None, error.problems))
+            self._tell(Outcome(None, error.problems, is_about_data=isinstance(error, OtherDataError)))
             return
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
             self._tell(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
         _, lead = runs[0]
-        steering.directory = lead.path
+        self._runs, steering.directory = runs, lead.path
         streams.lead_to(lead.path / "log.txt")
         self._tell(Outcome(lead.path))
         train_together(runs, steering.cancelled)

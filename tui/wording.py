@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from trainer.text import clipped
+
 if TYPE_CHECKING:
+    from trainer.events import Unsaved
     from trainer.replicas import Spread
 
 STATE_GLYPHS = {
@@ -70,6 +73,15 @@ def age(then: float, now: float | None = None) -> str:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
     return "now"
+
+
+def unsaved(told: Sequence[Unsaved], *, goes_on: bool = True) -> str:
+    """Return what is not being saved, since when and why, in one line that is safe to show."""
+    first = min(told, key=lambda one: one.time)
+    since = time.strftime("%H:%M", time.localtime(first.time))
+    whats = ", ".join(one.what for one in told)
+    then = "; training goes on in memory" if goes_on else ""
+    return f"{whats} not saved since {since}: {clipped(first.message, 100)}{then}"
 
 
 def metrics_line(metrics: Mapping[str, float]) -> str:

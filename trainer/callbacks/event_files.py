@@ -1,22 +1,27 @@
-"""TensorBoard's event files and the messages in them, through tensorboardX.
+"""TensorBoard's event files and the messages in them, which are tensorboardX's.
 
-tensorboardX's public writers hand each event to a queue and a thread of their own. We use the plain writer below them,
-so that after `close` nothing is left running. Only `TensorBoard` imports this module, and only once it is enabled:
-tensorboardX takes 150 ms to import.
+The files we write ourselves: its writers make them readable to everybody, hand each event to a thread of their own, and
+lose what the disk refuses. Only `TensorBoard` imports this module, and only once it is enabled: tensorboardX takes
+150 ms to import.
 """
 
 import os
+import socket
+import struct
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import api_pb2, event_pb2, plugin_hparams_pb2, summary_pb2
+from tensorboardX.record_writer import masked_crc32c
 
+from trainer import files
+from trainer.appending import Appending
 from trainer.events import Distribution
 
-_FLUSH_SECONDS = 2.0  # a flush is an fsync: too dear for each of a thousand short epochs
+_FLUSH_SECONDS = 2.0
+"""Between two writes, since each of a thousand short epochs would be one."""
 
 # The messages are generated when tensorboardX is imported, so a type checker knows none of them.
 _api: Any = api_pb2
@@ -28,15 +33,15 @@ Hyperparameter = bool | int | float | str | None
 
 
 class EventFile:
-    """One new event file in a run's folder, which is made where it is missing."""
+    """One new event file in a run's folder, which is made where it is missing. Events wait until they are flushed."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        # tensorboardX names files by the second and overwrites; two parts of one run may start within one.
-        suffix = f".{os.getpid()}.{time.time_ns()}"
-        writer: Any = EventsWriter
-        self._writer = writer(str(folder / "events"), suffix)
-        self._flushed = time.monotonic()
+        # Others name files by the second and overwrite; two parts of one run may start within one.
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
+        self._folder = folder
+        self._file = Appending(folder / name)
+        self._due = time.monotonic() + _FLUSH_SECONDS
+        self._append(_event.Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def write(self, summary: Any, step: int = 0) -> None:
         """Append a summary at a global step."""
@@ -47,15 +52,28 @@ class EventFile:
         log = _event.SessionLog(status=_event.SessionLog.START)
         self._append(_event.Event(wall_time=time.time(), step=step, session_log=log))
 
+    def flush(self) -> None:
+        """Write what waits, if it is time. Raises OSError: the disk refuses it, and it goes on waiting."""
+        if time.monotonic() >= self._due:
+            self._write()
+
     def close(self) -> None:
-        """Write out what is left and close the file."""
-        self._writer.close()
+        """Write out what is left and close the file. Raises OSError: what is left is lost."""
+        try:
+            self._write()
+        finally:
+            self._file.close()
+
+    def _write(self) -> None:
+        self._due = time.monotonic() + _FLUSH_SECONDS
+        files.make_folders(self._folder)
+        self._file.flush()
 
     def _append(self, event: Any) -> None:
-        self._writer.write_event(event)
-        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            self._writer.flush()
-            self._flushed = time.monotonic()
+        content = event.SerializeToString()
+        length = struct.pack("<Q", len(content))
+        checks = (struct.pack("<I", masked_crc32c(part)) for part in (length, content))
+        self._file.append(b"".join([length, next(checks), content, next(checks)]))
 
 
 def scalars(values: Mapping[str, float]) -> Any:

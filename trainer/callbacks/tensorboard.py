@@ -4,6 +4,7 @@ Laid out as Keras' `TensorBoard` and TensorFlow's HParams callback do it togethe
 runs of the same charts, and the folder above them holds the hyperparameters, whose metrics point into the two.
 """
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -40,11 +41,11 @@ class TensorBoard:
         hyperparameters: Mapping[str, bool | int | float | str | None],
         first_step: int = 0,
     ) -> None:
-        """Open the files.
+        """Begin the files; that and all that follows is written now and then, and waits where the disk refuses it.
 
         Args:
             section: the settings.
-            directory: the run's `tensorboard` folder; made where it is missing.
+            directory: the run's `tensorboard` folder; made, as the files are, by the first `flush`.
             hyperparameters: dotted key to value, for the HParams tab; None is left out.
             first_step: updates done before; greater than 0 after a resume.
         """
@@ -60,6 +61,7 @@ class TensorBoard:
         self._session = event_files.EventFile(directory)
         self._train = event_files.EventFile(directory / "train")
         self._validation = event_files.EventFile(directory / "validation")
+        self._files = (self._session, self._train, self._validation)
         self._session.write(event_files.session_start(self._hyperparameters))
 
     def on_epoch_end(self, end: EpochEnd, steps_per_second: float | None = None) -> None:
@@ -106,11 +108,21 @@ class TensorBoard:
             self._train.write(self._messages.scalars({f"batch_{name}": x for name, x in metrics.items()}), step)
             self._batch_step = step
 
+    def flush(self) -> None:
+        """Write what waits for the disk, if it is time. Raises OSError: it goes on waiting."""
+        for file in self._files:
+            file.flush()
+
     def close(self, *, failed: bool = False) -> None:
-        """Write out and close every file, saying how the run ended; nothing may be written after it."""
+        """Write out and close every file, saying how the run ended; nothing may be written after it.
+
+        Raises:
+            OSError: the disk refused some of it, which is lost.
+        """
         self._session.write(self._messages.session_end(failed))
-        for file in (self._session, self._train, self._validation):
-            file.close()
+        with contextlib.ExitStack() as closing:
+            for file in self._files:
+                closing.callback(file.close)
 
     def __enter__(self) -> Self:
         return self
