@@ -222,6 +222,9 @@ def test_a_run_that_is_asked_to_end_is_saved(number: signal.Signals, code: int, 
         killer.start()
         while "epoch 1/" not in process.stderr.readline():
             assert process.poll() is None
+        process.send_signal(signal.SIGUSR1)
+        while "saved: command" not in process.stderr.readline():
+            assert process.poll() is None
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
         killer.cancel()

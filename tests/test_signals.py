@@ -83,7 +83,7 @@ def test_a_term_and_its_echo_are_one_a_later_one_ends_at_once(exits: list[int], 
     now = [100.0]
     monkeypatch.setattr("tui.signals.time.monotonic", lambda: now[0])
     monkeypatch.setattr("tui.signals.threading.Timer", lambda *_: threading.Thread())
-    answer = signals.asked_to_end(lambda: ends.append(None))
+    answer = signals.asked_to_end(lambda: ends.append(None), lambda: True)
     answer()
     now[0] += 0.5
     answer()
@@ -93,11 +93,14 @@ def test_a_term_and_its_echo_are_one_a_later_one_ends_at_once(exits: list[int], 
     assert (len(ends), exits) == (1, [143])
 
 
-def test_an_end_that_takes_too_long_is_cut_short(exits: list[int], monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("is_saved", "code"), [(True, 0), (False, 143)])
+def test_an_end_that_takes_too_long_is_cut_short(
+    is_saved: bool, code: int, exits: list[int], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("tui.signals._PATIENCE_SECONDS", 0.0)
     timers: list[threading.Timer] = []
     make = threading.Timer
     monkeypatch.setattr("tui.signals.threading.Timer", lambda *words: timers.append(make(*words)) or timers[-1])
-    signals.asked_to_end(lambda: None)()
+    signals.asked_to_end(lambda: None, lambda: is_saved)()
     timers[0].join(PATIENCE_SECONDS)
-    assert exits == [143]
+    assert exits[0] == code

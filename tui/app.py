@@ -79,7 +79,7 @@ class NnTui(App["Way"]):
 
     def end(self) -> None:
         """Have a training end, saved, and leave."""
-        self.train_screen.host.cancel()
+        self.train_screen.host.end()
         self._from_outside(self.exit)
 
     def ask_to_leave(self) -> None:

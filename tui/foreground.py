@@ -75,8 +75,7 @@ def _wait(child: int, news: int) -> NoReturn:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    if code < 0 or code > _BY_SIGNAL:
-        _restore(modes)
+    _restore(modes)
     if code < 0:
         print(f"nn-tui was ended by signal {-code}. What it trained: nn-tui runs", file=sys.stderr)
     os._exit(code if code >= 0 else _BY_SIGNAL - code)
@@ -90,10 +89,10 @@ def _modes() -> list[object] | None:
 
 
 def _restore(modes: list[object] | None) -> None:
-    """Put the terminal back into the state in which the other process, which could not do it, had found it."""
-    if modes is None:
+    """Put the terminal back into the state in which the other process found it, where that one did not."""
+    if modes is None or modes == _modes():
         return
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     with contextlib.suppress(OSError, termios.error):
-        os.write(2, _LEFT_ON.encode())
+        os.write(1, _LEFT_ON.encode())
         termios.tcsetattr(0, termios.TCSANOW, modes)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
+from trainer.problems import ConfigError
 from trainer.replicas import best, group_result, members, shown_state
 from trainer.run_directory import RunDirectory
 from trainer.runs import Run, read, result
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tui.training_host import TrainingHost
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED = 1
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
@@ -80,15 +81,15 @@ def attend(
         started = start()
         _, first = started[0]
         steering.directory = lead or first.path
-        taken.answers = _steered(steering)
-        if parent is not None:
-            _go_into_background(first.run, parent, as_json)
         tail = Tail(first.path / "events.jsonl")
         tail.read_all()
         ended: list[Run] = []
         worker = threading.Thread(
             target=lambda: ended.extend(train_together(started, steering.cancelled)), name="training"
         )
+        taken.answers = _steered(steering, is_saved=lambda: bool(ended))
+        if parent is not None:
+            _go_into_background(first.run, parent, as_json)
         worker.start()
         _watch(worker, tail, first.run.status.epochs_planned)
         run, *run.replicas = ended
@@ -96,11 +97,16 @@ def attend(
 
 
 def accompany(host: "TrainingHost") -> int:
-    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code."""
-    host.wait_until_begun()
-    directory = host.directory
-    if directory is None or host.thread is None:
-        return EXIT_CODES["failed"]
+    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code.
+
+    Raises:
+        ConfigError: it could not begin.
+    """
+    outcome = host.wait_until_begun()
+    if outcome is not None and outcome.problems:
+        raise ConfigError(outcome.problems)
+    if (directory := host.directory) is None or host.thread is None:
+        return 0
     tail = Tail(directory / "events.jsonl")
     tail.read_all()
     shown = read(directory)
@@ -109,11 +115,11 @@ def accompany(host: "TrainingHost") -> int:
     return _end(read(directory), host.is_interrupted, as_json=False)
 
 
-def _steered(steering: Steering) -> signals.Answers:
+def _steered(steering: Steering, is_saved: Callable[[], bool]) -> signals.Answers:
     """Return what signals do to a training that no screen shows."""
     return {
         signal.SIGHUP: lambda: unattended.go_on(steering.directory),
-        signal.SIGTERM: signals.asked_to_end(steering.end),
+        signal.SIGTERM: signals.asked_to_end(steering.end, is_saved),
         signal.SIGUSR1: steering.save,
         signal.SIGINT: signals.interrupted(steering.stop),
     }
@@ -143,7 +149,7 @@ def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
     if any(one.lost for one in members(run)):
         return _FAILED
     if is_interrupted:
-        return _INTERRUPTED
+        return signals.INTERRUPTED
     return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
 
 

@@ -1,7 +1,6 @@
 """What ends a process that goes on in the background, where that can be known."""
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +25,8 @@ def what_ends_it(environment: Mapping[str, str] = os.environ) -> str:
 
 def _is_killed_at_logout() -> bool:
     """Say whether logind keeps count of this process as one of a session, and ends those with it."""
+    import subprocess  # here and not above: it takes as long to load as all else of this file and its callers
+
     try:
         if "/session-" not in _CGROUP.read_text():
             return False

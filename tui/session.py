@@ -31,7 +31,7 @@ def hold(app: NnTui, parent: Parent) -> int:
     host = app.train_screen.host
     answers = {
         signal.SIGHUP: app.lose_terminal,
-        signal.SIGTERM: signals.asked_to_end(app.end),
+        signal.SIGTERM: signals.asked_to_end(app.end, lambda: not host.is_busy or host.directory is None),
         signal.SIGUSR1: host.save,
         signal.SIGINT: app.ask_to_leave,
     }
@@ -65,7 +65,7 @@ def _go_on_unseen(host: TrainingHost) -> int:
     if host.wait_until_begun() is not None:
         unattended.go_on(host.directory)
     host.wait()
-    return 0
+    return signals.INTERRUPTED if host.is_interrupted else 0
 
 
 def _detach(host: TrainingHost, parent: Parent) -> int:

@@ -17,6 +17,9 @@ TAKEN = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGINT}
 
 Answers = Mapping[signal.Signals, Callable[[], None]]
 
+INTERRUPTED = 130
+"""Exit code of a process whose run a person stopped by INT."""
+
 _BY_SIGNAL = 128
 """What is added to a signal's number in the exit code of a process that it ended."""
 
@@ -91,15 +94,26 @@ def die_by(number: signal.Signals) -> Callable[[], None]:
     return lambda: os._exit(_BY_SIGNAL + number)
 
 
-def asked_to_end(end: Callable[[], None]) -> Callable[[], None]:
-    """Return the answer to TERM: end politely within half a minute; asked again, at once."""
+def asked_to_end(end: Callable[[], None], is_saved: Callable[[], bool]) -> Callable[[], None]:
+    """Return the answer to TERM: end politely within half a minute; asked again, at once.
+
+    Args:
+        end: has all that is under way end, saved.
+        is_saved: says, if the process still lives after that time, whether nothing would be lost with it. A terminal
+            that is not read may hold it up, with the last line that it has to tell.
+    """
     first: list[float] = []
     at_once = die_by(signal.SIGTERM)
+
+    def leave() -> None:
+        if is_saved():
+            os._exit(0)
+        at_once()
 
     def answer() -> None:
         if not first:
             first.append(time.monotonic())
-            watch = threading.Timer(_PATIENCE_SECONDS, at_once)
+            watch = threading.Timer(_PATIENCE_SECONDS, leave)
             watch.daemon = True
             watch.start()
             end()

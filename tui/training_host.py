@@ -71,6 +71,7 @@ class TrainingHost:
         self._thread: threading.Thread | None = None
         self._outcome: Outcome | None = None
         self._is_decided = threading.Event()
+        self._is_over = False
         self._runs: _Runs = ()
 
     def trouble(self, directory: Path) -> Unsaved | None:
@@ -104,7 +105,7 @@ class TrainingHost:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, config: Config, base: Path | None) -> None:
-        """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
+        """Train a config in a new run; `base` as in `prepare`. Only when not busy; does nothing after `end`."""
 
         def make() -> _Runs:
             from trainer.preparation import prepare
@@ -136,6 +137,8 @@ class TrainingHost:
         self._begin(make)
 
     def _begin(self, make: Callable[[], _Runs]) -> None:
+        if self._is_over:
+            return
         self._steering = Steering()
         self._outcome = None
         self._is_decided.clear()
@@ -145,6 +148,11 @@ class TrainingHost:
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
+        self._steering.end()
+
+    def end(self) -> None:
+        """Have the run end, saved, and begin no other: the process is to end."""
+        self._is_over = True
         self._steering.end()
 
     def stop(self) -> None:
