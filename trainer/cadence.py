@@ -29,8 +29,8 @@ class Cadence:
         Args:
             trained: seconds so far.
             copying: seconds that a save takes of the training itself, as far as it is known by now.
-            writing: seconds that a thread takes for it then, or waits for the disk; a minute between two saves is enough
-                for that.
+            writing: seconds that a thread takes for it then, most of them waiting for the disk: a minute between two
+                saves is enough for them.
         """
         least, most = _BOUNDS
         wanted = max(least, _SHARE * trained, _COST_TO_TRAINING * writing)
