@@ -45,9 +45,10 @@ _CONFIGS: Final[dict[str, dict[str, Any]]] = {
         "callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 4,
         "callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 60,
     },
-    "replicas": {**_BASE, "training.epochs": 60, "training.replicas": 3},
-    _LIVE: {**_BASE, "training.epochs": 200},
+    "replicas": {**_BASE, "training.epochs": 60, "training.replicas": 3, "training.diagnostics": False},
+    _LIVE: {**_BASE, "training.epochs": 200, "training.diagnostics": False},
     "streamed": {"training.epochs": 25, "training.batch_size": 16, "data.buffer_size": 256, "model.hidden": [16],
+                 "training.diagnostics": False,
                  "callbacks.model_checkpoint.save_best_only": False},
 }  # fmt: skip
 

@@ -213,8 +213,8 @@ class Member:
             self._keeper.want(Save("time", "", None), None)
 
     @property
-    def cost_of_state(self) -> float:
-        """Return the seconds that the last state took to copy and to write."""
+    def cost_of_state(self) -> tuple[float, float]:
+        """Return the seconds that the last state took to copy, and to write."""
         return self._keeper.cost
 
     def record(self) -> None:

@@ -15,8 +15,8 @@ from trainer import checkpoints, files
 from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
-from trainer.events import Event
-from trainer.past import Past, commands_known
+from trainer.events import Epoch, Event
+from trainer.past import FORKED, Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
 from trainer.replay import Replay, standing
@@ -64,9 +64,15 @@ class _Held:
         """Return the states to go on from, by the updates done; the newest first."""
         found: dict[int, Manifest] = {}
         for manifest in self.good:
-            if manifest.kind == "last":
+            if manifest.kind == "last" and self._has_records_until(manifest):
                 found.setdefault(manifest.step, manifest)
         return found
+
+    def _has_records_until(self, manifest: Manifest) -> bool:
+        """Say whether the epochs before a checkpoint were recorded: of a log that was cut short they are lost."""
+        epoch = manifest.step // self.run.steps_per_epoch
+        known = {event.epoch for event in self.events if isinstance(event, Epoch)}
+        return manifest.reason == FORKED or epoch == 0 or epoch - 1 in known
 
 
 def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, RunDirectory]]:
