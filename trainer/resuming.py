@@ -2,7 +2,8 @@
 
 The lock comes first: two trainers on one run would go apart in silence. Then the records are read, and the newest
 checkpoint that is whole; what is damaged is told and stays where it is. A run without one begins with its first update,
-which is as exact. Nothing is written before the training itself begins, so that a resume that fails has lost nothing.
+which is as exact. Until the training itself begins nothing is written but what mends a file: a resume that fails has lost
+nothing.
 """
 
 import os
@@ -181,6 +182,8 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     warnings = [f"not resumed from {Path(it.file).name}: it {it.message}" for it in found.damaged]
     if torn:
         warnings.append(f"the last line of events.jsonl was not whole: {torn} bytes were cut off.")
+    if tail.skipped:
+        warnings.append(f"{tail.skipped} damaged lines of events.jsonl were passed over.")
     next_seq = events[-1].seq + 1 if events else 0
     return _Held(prepared, run, lock, next_seq, standing(events), found.good, warnings)
 
