@@ -2,8 +2,7 @@
 
 The lock comes first: two trainers on one run would go apart in silence. Then the records are read, and the newest
 checkpoint that is whole; what is damaged is told and stays where it is. A run without one begins with its first update,
-which is as exact. Until the training itself begins nothing is written but what mends a file: a resume that fails has lost
-nothing.
+which is as exact. Until the training begins nothing is written but what mends a file: a resume that fails lost nothing.
 """
 
 import os
