@@ -66,9 +66,11 @@ def test_commands_are_given_once_at_their_update_but_for_those_that_held_or_ende
     assert replay.updates_left(4) == 2
     assert replay.commands_at(5) == []
     assert not replay.is_over(30)
-    assert replay.commands_at(6) == [rate]
+    assert [(batch.offset, batch.commands) for batch in replay.commands_at(6)] == [(20, [rate])]
     assert replay.commands_at(6) == []
-    assert replay.updates_left(6) == 30 - 6
+    assert replay.updates_left(6) == 3
+    assert [(batch.offset, batch.commands) for batch in replay.commands_at(9)] == [(30, [])]
+    assert replay.updates_left(9) == 30 - 9
     assert replay.is_over(30)
 
 
