@@ -36,9 +36,8 @@ async def compared(pilot: Any) -> None:
     await until_shown(pilot, "cut-off")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
-async def test_a_run_of_the_table_goes_on_and_then_for_longer(cut_off: Run, size: tuple[int, int]):
-    async with running(Config(), size) as pilot:
+async def test_a_run_of_the_table_goes_on_and_then_for_longer(cut_off: Run):
+    async with running(Config(), (80, 24)) as pilot:
         await compared(pilot)
         await pilot.press("g")
         await until(pilot, lambda: runs.peek(cut_off.directory).status.state == "finished")
@@ -70,6 +69,23 @@ async def test_a_fork_fills_the_form_and_ctrl_r_trains_it(cut_off: Run):
     fork = next(run for run in all_runs(cut_off.directory.parent) if run.id != cut_off.id)
     assert fork.status.parent is not None
     assert fork.status.parent.run == cut_off.id
+
+
+async def test_other_data_are_asked_about(tmp_path: Path):
+    table = tmp_path / "data.csv"
+    rows = [f"{i % 7},{(i * 3) % 11},{'ab'[i % 2]}" for i in range(60)]
+    table.write_text("x,y,label\n" + "\n".join(rows))
+    source = {"data.source": "path", "data.path": str(table), "data.target": "label", "data.test_split": 0.0}
+    prepared = prepare(TINY.changed(source))
+    directory = training.start(prepared, Path(os.environ["NN_TUI_RUNS"]))
+    directory.close()
+    table.write_text("x,y,label\n" + "\n".join([*rows[1:], "3,4,a"]))
+    async with running(Config(), (160, 45)) as pilot:
+        await compared(pilot)
+        await pilot.press("g")
+        await until_shown(pilot, "The data are not those that the run was trained on.")
+        await pilot.press("y")
+        await until_shown(pilot, "finished cut-off  epoch 5/5")
 
 
 async def test_without_a_run_the_keys_say_where_runs_are():

@@ -392,7 +392,7 @@ def test_the_length_of_the_calls_changes_no_record_of_an_epoch(
 
     usual = told(trained(settings))
     monkeypatch.setattr("trainer.call_size._SECONDS", call_seconds)
-    monkeypatch.setattr(loop, "_GROWTH", 1 << 20)
+    monkeypatch.setattr("trainer.call_size._GROWTH", 1 << 20)
     assert {record["kind"] for record in usual} >= {"learning_rate_reduced", "early_stopped"}
     assert told(trained(settings)) == usual
 

@@ -31,7 +31,8 @@ def hostile(folder: Path, short: bool) -> list[Figure]:
             program.ended()
             leaks += [f"{words[0]}: {leak}" for leak in escaped(program.raw)]
             shown += 1
-    tours = [_tour(environment, runs[n : n + _AT_ONCE]) for n in range(0, len(runs), _AT_ONCE)]
+    step = len(runs) if short else _AT_ONCE
+    tours = [_tour(environment, runs[n : n + _AT_ONCE]) for n in range(0, len(runs), step)]
     for leak in dict.fromkeys([*leaks, *(leak for found in tours for leak in found)]):
         say(f"hostile: {leak}")
     return [
@@ -71,7 +72,7 @@ def _commands(store: Path, presets: list[Path], texts: list[str], short: bool) -
     yield ["compare", many, "@last"]
     yield ["compare", many, "@last", "--csv"]
     yield ["export", many, "--to", "csv"]
-    for n in range(0, len(texts), 8 if short else 20):
+    for n in range(0, len(texts), len(texts) if short else 20):
         text = texts[n].replace("\0", "")
         run = sorted(store.iterdir())[n]
         yield ["runs", text]

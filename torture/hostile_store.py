@@ -62,8 +62,8 @@ _OURS: Final = "\r\n\u2800"
 
 def strings(count: int) -> list[str]:
     """Return so many different ones."""
-    pairs = itertools.product(itertools.count(), _AROUND, _CORES)
-    return [around.format(core=core, n=n) for n, (_, around, core) in zip(range(count), pairs, strict=False)]
+    pairs = itertools.cycle([(around, core) for around in _AROUND for core in _CORES])
+    return [around.format(core=core, n=n) for n, (around, core) in zip(range(count), pairs, strict=False)]
 
 
 def escaped(raw: bytes) -> list[str]:
@@ -71,7 +71,8 @@ def escaped(raw: bytes) -> list[str]:
     text = raw.decode("utf-8", "replace")
     obeyed = [sequence for sequence in _SEQUENCE.findall(text) if "666" in sequence or sequence.startswith("\x1b]52")]
     rest = set(_SEQUENCE.sub("", text)) - set(_OURS)
-    return [clean(one) for one in (*obeyed, *sorted(one for one in rest if clean(one) != one))]
+    failed = ["Traceback"] if "Traceback" in text else []
+    return [clean(one) for one in (*failed, *obeyed, *sorted(one for one in rest if clean(one) != one))]
 
 
 def write_run(directory: Path, text: str, names: list[str]) -> None:

@@ -29,7 +29,9 @@ _COMPARED: Final = (
     "epoch", "layers", "learning_rate_reduced", "early_stopped", "insight", "weights_restored", "tested", "diverged",
 )  # fmt: skip
 _STAMPS: Final = ("seq", "time", "elapsed", "examples_per_second", "input_stall")
-_MOST_LAUNCHES: Final = 60
+_KILLS: Final = 55
+_KILLS_IN_SHORT: Final = 3
+_MOST_LAUNCHES: Final = 100
 _LIVE: Final = "live numbers set"
 _AT_POINTS: Final = 0.3
 _AT_START: Final = 0.3
@@ -45,9 +47,10 @@ _CONFIGS: Final[dict[str, dict[str, Any]]] = {
         "callbacks.reduce_lr_on_plateau.enabled": True, "callbacks.reduce_lr_on_plateau.patience": 4,
         "callbacks.early_stopping.enabled": True, "callbacks.early_stopping.patience": 60,
     },
-    "replicas": {**_BASE, "training.epochs": 60, "training.replicas": 3},
-    _LIVE: {**_BASE, "training.epochs": 200},
+    "replicas": {**_BASE, "training.epochs": 60, "training.replicas": 3, "training.diagnostics": False},
+    _LIVE: {**_BASE, "training.epochs": 200, "training.diagnostics": False},
     "streamed": {"training.epochs": 25, "training.batch_size": 16, "data.buffer_size": 256, "model.hidden": [16],
+                 "training.diagnostics": False,
                  "callbacks.model_checkpoint.save_best_only": False},
 }  # fmt: skip
 
@@ -63,7 +66,11 @@ def kill_loop(folder: Path, short: bool) -> list[Figure]:
     names = [next(iter(_CONFIGS))] if short else list(_CONFIGS)
     figures, where = [], Counter[str]()
     for name in names:
-        figures.append(_config(folder / name.split(",")[0].replace(" ", "-"), name, 5 if short else 55, rng, where))
+        figures.append(
+            _config(
+                folder / name.split(",")[0].replace(" ", "-"), name, _KILLS_IN_SHORT if short else _KILLS, rng, where
+            )
+        )
     say(f"kills fell into: {dict(where)}")
     places = ", ".join(f"{count} {place}" for place, count in where.most_common())
     return [

@@ -16,7 +16,7 @@ _SHORT_SECONDS: Final = 6.0
 _LOOKS: Final = 60
 _PRESET: Final = (
     'schema = 1\nname = "soak"\n[data]\nsource = "digits"\n[model]\nhidden = [256]\n'
-    "[training]\nepochs = 100000000\nbatch_size = 8\n[callbacks.early_stopping]\nenabled = false\n"
+    "[training]\nepochs = 1000000\nbatch_size = 8\n[callbacks.early_stopping]\nenabled = false\n"
     "[callbacks.reduce_lr_on_plateau]\nenabled = false\n"
 )
 _BYTES_AN_EPOCH: Final = 4096

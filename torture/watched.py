@@ -19,6 +19,7 @@ PROGRAM = Path(sys.executable).with_name("nn-tui")
 _SIZE = (140, 45)
 _MOST_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
+_SETTLED_SECONDS = 2.0
 
 
 class Watched:
@@ -56,16 +57,19 @@ class Watched:
         return "\n".join(self._screen.display)
 
     def press(self, keys: bytes, shows: Sequence[str] = ()) -> None:
-        """Press keys, and wait until the words are shown and nothing more comes. Raises TimeoutError."""
+        """Press keys, and wait as `until` does. Raises TimeoutError."""
         os.write(self._leader, keys)
         self.until(*shows)
 
     def until(self, *words: str) -> None:
-        """Wait until the words are shown and nothing more comes. Raises TimeoutError."""
+        """Wait until the words are shown, and then a moment for what else comes. Raises TimeoutError."""
         end = time.monotonic() + _MOST_SECONDS
-        while self.read() or not all(word in self.text for word in words):
-            if time.monotonic() > end:
+        while not all(word in self.text for word in words):
+            if time.monotonic() > end or (not self.read() and self.process.poll() is not None):
                 raise TimeoutError(f"waited in vain for {words}; the terminal shows\n{self.text}")
+        end = time.monotonic() + _SETTLED_SECONDS
+        while self.read() and time.monotonic() < end:
+            pass
 
     def ended(self) -> int:
         """Wait for the end; return the exit code. Raises TimeoutError."""

@@ -9,7 +9,7 @@ _BOUNDS: Final = (2.0, 60.0)
 later what a kill costs is small beside what was trained, and a minute at most."""
 
 _COST_TO_TRAINING: Final = 100
-"""At least so many times what a save costs, copying and writing: a hundredth of the time at most."""
+"""At least so many times what a save costs: a hundredth of the time at most."""
 
 
 class Cadence:
@@ -23,12 +23,15 @@ class Cadence:
         """Return whether it is time."""
         return time.monotonic() >= self._due
 
-    def wait(self, trained: float, cost: float) -> None:
+    def wait(self, trained: float, copying: float, writing: float) -> None:
         """Set the time of the next save.
 
         Args:
             trained: seconds so far.
-            cost: seconds that a save takes, as far as it is known by now.
+            copying: seconds that a save takes of the training itself, as far as it is known by now.
+            writing: seconds that a thread takes for it then, most of them waiting for the disk: a minute between two
+                saves is enough for them.
         """
         least, most = _BOUNDS
-        self._due = time.monotonic() + max(min(most, max(least, _SHARE * trained)), _COST_TO_TRAINING * cost)
+        wanted = max(least, _SHARE * trained, _COST_TO_TRAINING * writing)
+        self._due = time.monotonic() + max(min(most, wanted), _COST_TO_TRAINING * copying)

@@ -80,11 +80,7 @@ def open_to_append(path: Path) -> int:
     Raises:
         OSError: it cannot be opened, or is a symbolic link, folder, FIFO, socket or device.
     """
-    descriptor = os.open(path, _APPEND, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return descriptor
+    return _regular(path, _APPEND)
 
 
 def remove(path: Path) -> None:
@@ -119,10 +115,8 @@ def open_regular(path: Path) -> Iterator[io.BufferedReader]:
     Raises:
         OSError: it cannot be opened, or is a folder, FIFO, socket or device.
     """
-    descriptor = os.open(path, _READ)
+    descriptor = _regular(path, _READ)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
         yield file
 
 
@@ -139,6 +133,15 @@ def read_regular(path: Path, limit: int) -> bytes:
     with open_regular(path) as file:
         # Not simply `limit`: read() reserves the memory first, and a limit may come from a file that lies.
         return file.read(min(limit, os.fstat(file.fileno()).st_size))
+
+
+def _regular(path: Path, flags: int) -> int:
+    """Open a file and return its descriptor. Raises OSError: also if it is no regular file."""
+    descriptor = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
 
 
 def _write_new(folder: int, name: str, data: bytes, durable: bool) -> None:

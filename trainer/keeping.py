@@ -73,7 +73,7 @@ class Keeper:
         good = directory.past.good
         self._best = next(((it.step, it.value) for it in good if it.kind == "best"), None)
         self._last = directory.past.manifest and directory.past.step
-        self._cost = 0.0
+        self._copying = self._writing = 0.0
         self._refuses = False
         self._again_due = 0.0
 
@@ -88,9 +88,9 @@ class Keeper:
         return "last" in self._wanted or ("best" in self._wanted and time.monotonic() >= self._best_due)
 
     @property
-    def cost(self) -> float:
-        """Return the seconds that the last state took to copy and to write."""
-        return self._cost
+    def cost(self) -> tuple[float, float]:
+        """Return the seconds that a state takes to copy, and to write, as it was the last time."""
+        return self._copying, self._writing
 
     def has_best(self, epoch: int, value: float | None) -> bool:
         """Return whether the weights of the best epoch, of that value, are the newest of their kind on disk."""
@@ -137,7 +137,7 @@ class Keeper:
             match done:
                 case Saved(path=path, manifest=manifest, seconds=seconds):
                     if manifest.kind == "last":
-                        self._cost += seconds
+                        self._writing = seconds
                     yield saved_record(path, manifest)
                     if self._refuses:
                         yield SavedAgain(what="checkpoints")
@@ -175,7 +175,7 @@ class Keeper:
         if kind == "best":
             self._best = step, wanted.action.value
         else:
-            self._last, self._cost = step, time.perf_counter() - began
+            self._last, self._copying = step, time.perf_counter() - began
 
     def _to_go_on(self, memory: Memory) -> dict[str, Any]:
         """Return what else must be known to go on from a state."""

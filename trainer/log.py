@@ -18,6 +18,8 @@ from trainer.events import Event, Finished, Warned, decode, encode
 
 _READ_AT_ONCE = 1 << 20
 _LINE_LIMIT = 1 << 22
+_TORN = b" (torn)\n"
+"""The end of a line that has none of its own: no record, even where nothing was missing but the end."""
 
 
 class Log:
@@ -32,7 +34,7 @@ class Log:
         self._file.flush()
         self._lock = threading.Lock()
         if not files.ends_a_line(path):  # a machine was lost in the middle of a record
-            self._file.append(b"\n")
+            self._file.append(_TORN)
             self._file.flush()
         self.next_seq = next_seq
 

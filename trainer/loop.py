@@ -246,7 +246,8 @@ class Loop:
         self._each(self._alive, lambda member: member.keep(self._state))
         if is_time:
             trained = max((member.directory.seconds for member in self._alive), default=0.0)
-            self._cadence.wait(trained, sum(member.cost_of_state for member in self._alive))
+            costs = [member.cost_of_state for member in self._alive]
+            self._cadence.wait(trained, sum(copying for copying, _ in costs), sum(writing for _, writing in costs))
 
     def _part_with(self, member: Member) -> None:
         """Copy the member's end off the device."""

@@ -45,6 +45,7 @@ from trainer.events import (
 from trainer.keeping import Keeper, Memory, best_weights, saved_record
 from trainer.live_numbers import LiveNumbers
 from trainer.numbers import shortest
+from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.recording import EpochOutcome, Recorder
 from trainer.run_directory import RunDirectory
@@ -91,6 +92,7 @@ class Member:
         self.is_paused = False
         self._shape = shape
         self._inbox = Inbox(directory.path, directory.past.commands_read)
+        self._commands_read = commands_known(directory.past.manifest)
         self._keeper = Keeper(prepared, directory, shape, index)
         self._recorder = Recorder(prepared, directory, shape)
         self._outcomes: list[EpochOutcome] = []
@@ -179,15 +181,18 @@ class Member:
     def obey(self) -> None:
         """Carry out the commands that have come; while what was recorded is computed again, those of that time."""
         replay, step = self.directory.past.replay, self.directory.step
-        for command in replay.commands_at(step):
-            self._obey_one(command)
+        for batch in replay.commands_at(step):
+            self._commands_read = batch.offset
+            for command in batch.commands:
+                self._obey_one(command)
         if not replay.is_over(step):
             return
         commands, problems = self._inbox.read()
         if not commands and not problems:
             return
         self.record()
-        self.directory.record(Commanded(commands=commands, offset=self._inbox.offset))
+        self._commands_read = self._inbox.offset
+        self.directory.record(Commanded(commands=commands, offset=self._commands_read))
         failpoints.pass_by("commands recorded")
         self._happened.extend(Warned(message=problem) for problem in problems)
         for command in commands:
@@ -213,8 +218,8 @@ class Member:
             self._keeper.want(Save("time", "", None), None)
 
     @property
-    def cost_of_state(self) -> float:
-        """Return the seconds that the last state took to copy and to write."""
+    def cost_of_state(self) -> tuple[float, float]:
+        """Return the seconds that the last state took to copy, and to write."""
         return self._keeper.cost
 
     def record(self) -> None:
@@ -394,4 +399,4 @@ class Member:
 
     def _memory(self) -> Memory:
         states = {callback.name: callback.state() for callback in self.callbacks}
-        return Memory(states, self.live.as_dict(), self._inbox.offset, self.reason == "early_stopped")
+        return Memory(states, self.live.as_dict(), self._commands_read, self.reason == "early_stopped")

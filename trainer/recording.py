@@ -95,9 +95,10 @@ class Recorder:
         for outcome in outcomes:
             epoch = outcome.end.epoch
             at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
-            seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
+            seconds = outcome.elapsed - self._epoch_began
+            per_second = 1 / seconds if seconds > 0 else 0.0  # what is computed again takes no time
             metrics = dict(outcome.end.metrics)
-            speed = round(n_examples / seconds, 1)
+            speed = round(n_examples * per_second, 1)
             epoch_record = Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall)
             self._epoch_began = directory.record(epoch_record, **at).elapsed
             for event in self._records_of(outcome):
@@ -105,7 +106,7 @@ class Recorder:
                 if self._board and isinstance(event, Layers):
                     self._board.on_look_inside(epoch, event.layers)
             if self._board:
-                self._board.on_epoch_end(outcome.end, spe / seconds)
+                self._board.on_epoch_end(outcome.end, spe * per_second)
                 self._write(self._board.flush)
 
     def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:

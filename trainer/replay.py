@@ -73,7 +73,7 @@ class Replay:
 
     def updates_left(self, step: int) -> int | None:
         """Return after how many updates something must be done that was done there before; None for never."""
-        stops = [at - step for at, _ in self._commands if at > step]
+        stops = [batch.step - step for batch in self._commands if batch.step > step]
         if self.covers(step):
             stops.append(self.end - step)
         return min(stops, default=None)
@@ -82,10 +82,10 @@ class Replay:
         """Return whether new commands may be obeyed."""
         return not self.covers(step) and not self._commands
 
-    def commands_at(self, step: int) -> list[Command]:
+    def commands_at(self, step: int) -> list[Commanded]:
         """Return the commands that were obeyed by now before; each once."""
-        found = [command for at, commands in self._commands if at <= step for command in commands]
-        self._commands = [(at, commands) for at, commands in self._commands if at > step]
+        found = [batch for batch in self._commands if batch.step <= step]
+        self._commands = [batch for batch in self._commands if batch.step > step]
         return found
 
     def known(self, event: Event) -> Event | None:
@@ -136,13 +136,14 @@ def _exactly(metrics: dict[str, float]) -> dict[str, str]:
     return {name: repr(value) for name, value in metrics.items()}
 
 
-def _to_obey(events: Iterable[Event], commands_read: int) -> list[tuple[int, list[Command]]]:
-    """Return the commands that a checkpoint does not know of, with the updates done when they were obeyed.
+def _to_obey(events: Iterable[Event], commands_read: int) -> list[Commanded]:
+    """Return the commands that a checkpoint does not know of.
 
-    What ended or held the training is over: whoever resumes a run wants it to go on.
+    What held or ended the training is over: whoever resumes a run wants it to go on.
     """
-    found: list[tuple[int, list[Command]]] = []
-    for event in events:
-        if isinstance(event, Commanded) and event.offset > commands_read:
-            found.append((event.step, [it for it in event.commands if not isinstance(it, Pause | Resume | Stop)]))
-    return [(step, commands) for step, commands in found if commands]
+    batches = (event for event in events if isinstance(event, Commanded) and event.offset > commands_read)
+    return [batch.model_copy(update={"commands": [*filter(_goes_on, batch.commands)]}) for batch in batches]
+
+
+def _goes_on(command: Command) -> bool:
+    return not isinstance(command, Pause | Resume | Stop)

@@ -2,7 +2,7 @@
 
 The lock comes first: two trainers on one run would go apart in silence. Then the records are read, and the newest
 checkpoint that is whole; what is damaged is told and stays where it is. A run without one begins with its first update,
-which is as exact. Nothing is written before the training itself begins, so that a resume that fails has lost nothing.
+which is as exact. Until the training begins nothing is written but what mends a file: a resume that fails lost nothing.
 """
 
 import os
@@ -15,8 +15,8 @@ from trainer import checkpoints, files
 from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
-from trainer.events import Event
-from trainer.past import Past, commands_known
+from trainer.events import Epoch, Event
+from trainer.past import FORKED, Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
 from trainer.replay import Replay, standing
@@ -47,7 +47,7 @@ class OtherDataError(RunError):
     """The data are not those that the run was trained on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Held:
     """A run whose lock is held, with all that it left."""
 
@@ -64,9 +64,15 @@ class _Held:
         """Return the states to go on from, by the updates done; the newest first."""
         found: dict[int, Manifest] = {}
         for manifest in self.good:
-            if manifest.kind == "last":
+            if manifest.kind == "last" and self._has_records_until(manifest):
                 found.setdefault(manifest.step, manifest)
         return found
+
+    def _has_records_until(self, manifest: Manifest) -> bool:
+        """Say whether the epochs before a checkpoint were recorded: of a log that was cut short they are lost."""
+        epoch = manifest.step // self.run.steps_per_epoch
+        known = {event.epoch for event in self.events if isinstance(event, Epoch)}
+        return manifest.reason == FORKED or epoch == 0 or epoch - 1 in known
 
 
 def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, RunDirectory]]:
@@ -76,20 +82,11 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, R
         RunError: it is over, or another trainer has it, or its data are no longer the same; nothing was changed.
         ConfigError: its data cannot be read, or its own code may not run.
     """
-    lead = peek(directory)
-    runs = [lead, *map(peek, replica_paths(lead))]
-    for run in runs:
-        if run.damage:
-            raise RunError(f"{clean(run.id)} cannot be resumed: {run.damage}")
-    _require_begun(lead)
+    runs = _known(directory)
     _require_open(runs, wishes)
-    for run in runs[1:]:
-        run.status.group, run.status.replica = lead.id, _number(runs, run) + 1
     prepared = _prepared(runs, wishes.code)
     with ExitStack() as locks:
         held = [_hold(one, run, locks) for one, run in zip(prepared, runs, strict=True)]
-        for one, run in zip(held, runs, strict=True):
-            _mend_status(one, run)
         _require_open([one.run for one in held], wishes)
         chosen, step = _chosen(held, wishes)
         for one in chosen:
@@ -102,6 +99,19 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, R
         if one not in chosen:
             os.close(one.lock)
     return opened
+
+
+def _known(directory: Path) -> list[Run]:
+    """Return a run and those that it leads, from what lists know of them."""
+    lead = peek(directory)
+    runs = [lead, *map(peek, replica_paths(lead))]
+    for run in runs:
+        if run.damage:
+            raise RunError(f"{clean(run.id)} cannot be resumed: {run.damage}")
+    _require_begun(lead)
+    for run in runs[1:]:
+        run.status.group, run.status.replica = lead.id, _number(runs, run) + 1
+    return runs
 
 
 def _require_begun(lead: Run) -> None:
@@ -158,16 +168,21 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     try:
         lock = locked(path)
         locks.callback(os.close, lock)
+        run, tail = open_run(path)
+        events = tail.read_all()
+        if tail.problem:
+            raise RunError(f"{clean(path.name)} cannot be resumed: {tail.problem}")
+        run.apply_all(events)
+        run.status.group, run.status.replica = known.status.group, known.status.replica
+        _mend_status(run, known)
     except OSError as error:
         raise _refused(path, error) from error
-    run, tail = open_run(path)
-    events = tail.read_all()
-    run.apply_all(events)
-    run.status.group, run.status.replica = known.status.group, known.status.replica
     found = checkpoints.available(path / "checkpoints")
     warnings = [f"not resumed from {Path(it.file).name}: it {it.message}" for it in found.damaged]
     if tail.rest:
         warnings.append(f"the last line of events.jsonl was not whole: {len(tail.rest)} bytes are passed over.")
+    if tail.skipped:
+        warnings.append(f"{tail.skipped} damaged lines of events.jsonl were passed over.")
     next_seq = events[-1].seq + 1 if events else 0
     return _Held(prepared, run, lock, next_seq, standing(events), found.good, warnings)
 
@@ -185,11 +200,11 @@ def _refused(path: Path, error: OSError) -> RunError:
     return RunError(f"{clean(path.name)} cannot be resumed: {error.strerror or error}")
 
 
-def _mend_status(held: _Held, known: Run) -> None:
+def _mend_status(run: Run, known: Run) -> None:
     """Have `run.json` say what the last record does: the run may have been killed between the two."""
-    if held.run.ended and known.status.state != held.run.status.state:
-        path = held.run.directory / "run.json"
-        files.replace_atomically(path, held.run.status.model_dump_json(indent=1).encode(), durable=False)
+    if run.ended and known.status.state != run.status.state:
+        path = run.directory / "run.json"
+        files.replace_atomically(path, run.status.model_dump_json(indent=1).encode(), durable=False)
 
 
 def _chosen(held: Sequence[_Held], wishes: Wishes) -> tuple[list[_Held], int]:

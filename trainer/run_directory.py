@@ -162,7 +162,8 @@ class RunDirectory:
     def tell_verdict(self) -> None:
         """Record how a replay went, once that is known."""
         if (verdict := self.past.replay.verdict(self.step)) is not None:
-            self._append(verdict.model_copy(update={"elapsed": round(self.seconds, 6), "step": self.step}))
+            stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step}
+            self._append(verdict.model_copy(update=stamps))
 
     def not_saved(self, what: What, error: OSError) -> None:
         """Say that the disk refuses something, unless the run says so already."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import platform
+import platform as machine
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -18,11 +18,12 @@ _FLAGS: Final = (
 )  # fmt: skip
 _SHORT: Final = 12
 
-DATA: Final = "data"
+_PLATFORM: Final = "platform"
+_EXACT: Final = "cpu"
 
 
 def surroundings(prepared: Prepared, directory: Path, members: int, devices: int) -> dict[str, str]:
-    """Return everything by name, as words to compare; JAX must be ready.
+    """Return everything by name, as words to compare.
 
     Args:
         prepared: config and data.
@@ -30,24 +31,29 @@ def surroundings(prepared: Prepared, directory: Path, members: int, devices: int
         members: of the population it trains in.
         devices: that train.
     """
+    import jax
+
     return {
-        DATA: prepared.splits.fingerprint[:_SHORT],
+        "data": prepared.splits.fingerprint[:_SHORT],
         "config.toml": _digest(directory / "config.toml"),
         **_code(prepared),
         **_machine(),
+        _PLATFORM: jax.default_backend(),
         "devices": device_words(devices),
         "runs that train together": str(members),
     }
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return in words what is no longer what it was."""
+    """Return in words what is no longer what it was, and whether bits come out the same at all."""
     names = dict.fromkeys((*before, *now))
-    return [
+    found = [
         f"{name}: {before.get(name) or 'none'} before, {now.get(name) or 'none'} now"
         for name in names
         if before.get(name, "") != now.get(name, "")
     ]
+    platform = now.get(_PLATFORM, _EXACT)
+    return found if platform == _EXACT else [*found, f"{_PLATFORM}: on a {platform} no run is another one to the bit"]
 
 
 def _code(prepared: Prepared) -> dict[str, str]:
@@ -79,7 +85,7 @@ def _processor() -> str:
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
+    return next(names, "") or machine.processor() or machine.machine()
 
 
 def _digest(file: Path) -> str:

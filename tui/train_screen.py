@@ -182,6 +182,8 @@ class TrainScreen(Sparing, Screen[None]):
         self._is_ready = True
         await self.left.mount(self.form)
         self._follow_form()
+        if self.run_view.followed is not None:  # chosen on another screen before this one was whole
+            self._follow(self.run_view.followed)
         self.refresh_bindings()
         self.call_after_refresh(self._look_around)
 
@@ -515,7 +517,7 @@ class TrainScreen(Sparing, Screen[None]):
     def _follow(self, followed: Followed) -> None:
         """Bring a run onto the panels, and its data onto their page."""
         self.run_view.follow(followed)
-        if followed.run.config is not None:
+        if followed.run.config is not None and self._is_ready:
             self.data.show_data_of(followed.run.config.data, followed.run.directory.name)
 
     def _show_page(self, index: int | None) -> None:
