@@ -47,6 +47,7 @@ class Terminal:
     Attributes:
         store: the folder of runs that the app works on.
         process: the one that a shell would wait for.
+        came: all that was written to the terminal, as far as it was read.
     """
 
     def __init__(self, store: Path, *words: str | Path, controls: bool = True, program: str | Path = PROGRAM) -> None:
@@ -59,6 +60,7 @@ class Terminal:
             program: what starts the app, if not its own program.
         """
         self.store = store
+        self.came = bytearray()
         self._leader, follower = pty.openpty()
         fcntl.ioctl(self._leader, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(_SIZE), 0, 0))
         self._screen = pyte.Screen(*_SIZE)
@@ -139,9 +141,11 @@ class Terminal:
             self._may_read.wait()
             if select.select([self._leader], [], [], _LOOK_SECONDS)[0]:
                 try:
-                    self._stream.feed(os.read(self._leader, 1 << 16))
+                    data = os.read(self._leader, 1 << 16)
                 except OSError:
                     return
+                self.came += data
+                self._stream.feed(data)
 
 
 def processor_seconds(pid: int) -> float:
