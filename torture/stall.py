@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from torture.figure import Figure, say
@@ -36,11 +37,13 @@ def stall(folder: Path, short: bool) -> list[Figure]:
     terminal = Terminal(folder / "runs", preset)
     paces: list[float] = []
     answers: list[float] = []
+    usual: list[float] = []
     wrong: list[str] = []
     try:
         directory = terminal.start_run()
         for number in range(times):
             say(f"stall {number + 1} of {times}")
+            usual.append(_answer(terminal))
             before = _epochs_in(directory, seconds)
             terminal.stall()
             # Keys that repaint much, so that the terminal is full at once.
@@ -55,9 +58,12 @@ def stall(folder: Path, short: bool) -> list[Figure]:
     pace = statistics.median(paces) if paces else 0.0
     late = [seconds for seconds in answers if seconds > _MOST_SECONDS_TO_ANSWER]
     failures = len(wrong) + (0 if short else len(late) + (pace < _LEAST_PACE))
-    median, most = statistics.median(answers or [0.0]), max(answers, default=0.0)
-    note = f"pace while stalled/before {pace:.2f} (median); answered after {median:.2f} s (median), {most:.2f} s (most)"
+    note = f"pace while stalled/before {pace:.2f} (median); a key answered {_words(answers)}, without {_words(usual)}"
     return [Figure(f"terminals not read for {seconds:.0f} s", times, failures, "; ".join([note, *wrong]))]
+
+
+def _words(seconds: Sequence[float]) -> str:
+    return f"after {statistics.median(seconds or [0.0]):.2f} s (most {max(seconds, default=0.0):.2f})"
 
 
 def _answer(terminal: Terminal) -> float:
