@@ -1,13 +1,25 @@
 """Measure: `python -m benchmarks [SUBJECT]... [--quick] [--torch-python PATH]`. Never a test.
 
-All subjects together write `RESULTS.md`, unless `--quick`, whose settings are for working on the measurements.
+The figures go into `RESULTS.md`, unless `--quick`, whose settings are for working on the measurements.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import keys, overheads, paint, population, report, streaming, switches, terminal, throughput, whole_run
+from benchmarks import (
+    keys,
+    overheads,
+    paint,
+    population,
+    report,
+    scaling,
+    streaming,
+    switches,
+    terminal,
+    throughput,
+    whole_run,
+)
 from benchmarks.bench import Bench
 
 SUBJECTS = {
@@ -15,6 +27,7 @@ SUBJECTS = {
     "large": throughput.measure_large,
     "networks": throughput.measure_networks,
     "population": population.measure,
+    "scaling": scaling.measure,
     "streaming": streaming.measure,
     "checkpoints": switches.measure_checkpoints,
     "diagnostics": switches.measure_diagnostics,
@@ -40,12 +53,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nn-tui-bench-") as folder:
         bench = _bench(Path(folder), quick=options.quick, torch_python=options.torch_python)
         results = [result for subject in chosen for result in SUBJECTS[subject](bench)]
-    print(report.table(results))
-    for result in results:
-        if result.note:
-            print(f"  {result.what} ({result.against or 'plain'}): {result.note}")
-    if not options.quick and chosen == list(SUBJECTS):
-        report.write(results, _RESULTS, _settings(bench))
+        device = bench.device
+    print(report.table([result.row() for result in results]))
+    if not options.quick:
+        report.write(results, _RESULTS, device, _settings(bench))
         print(f"written to {_RESULTS}")
 
 

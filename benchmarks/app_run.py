@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.bench import NN_TUI, Bench
 from benchmarks.pty_app import PtyApp
 
-_RUN, _QUIT, _YES = b"\x12", b"\x1b[21~", b"y"
+_RUN, _QUIT, _STOP = b"\x12", b"\x1b[21~", b"s"
 _REST_SECONDS = 1.5
 _MOST_SECONDS = 600
 
@@ -43,8 +43,8 @@ def press_run(app: PtyApp, bench: Bench) -> Path:
 def stop_and_quit(app: PtyApp) -> None:
     """Quit while a run is under way, which the app asks about."""
     app.send(_QUIT)
-    app.wait_for("Stop and quit")
-    app.quit(_YES)
+    app.wait_for("Stop (s)")
+    app.quit(_STOP)
 
 
 def wait_for_end(directory: Path) -> None:

@@ -61,6 +61,12 @@ class Bench:
         """Return the digits for a Transformer."""
         return workloads.digits_by("transformer", self.folder, self.slow_epochs, max(2, self.slow_epochs // 4))
 
+    @cached_property
+    def device(self) -> str:
+        """Return what trains here, in words; asked by another process, since JAX would take its memory in this one."""
+        code = "import json; from trainer.devices import device_words; print(json.dumps(device_words()))"
+        return str(self.output([sys.executable, "-c", code]))
+
     @property
     def environment(self) -> dict[str, str]:
         """Return the variables for every process: a store and a cache of its own, and Python may keep its bytecode."""

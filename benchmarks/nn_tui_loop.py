@@ -16,7 +16,7 @@ from trainer.data.splits import Splits
 from trainer.events import Epoch
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
-from trainer.training import start, train
+from trainer.training import start_replicas, train_together
 
 _WARM_UP = 0.01
 """Share of the epochs that are trained once before anything is measured."""
@@ -34,13 +34,13 @@ def speed_of(directory: Path, n_train: int) -> float:
 
 
 def speed(prepared: Prepared, epochs: int) -> float:
-    """Train a run of its own in a folder that is removed; return its examples per second."""
+    """Train a run, or its replicas, in a folder that is removed; return the examples per second of all together."""
     prepared = Prepared(prepared.config.changed({"training.epochs": epochs}), prepared.splits)
     with tempfile.TemporaryDirectory() as folder:
-        run = train(prepared, start(prepared, Path(folder)))
-        if run.status.epochs != epochs:
-            raise SystemExit(f"the run ended early: {run.status.message}")
-        return speed_of(run.directory, len(prepared.splits.train))
+        runs = train_together(start_replicas(prepared, Path(folder)))
+        if early := [run.status.message for run in runs if run.status.epochs != epochs]:
+            raise SystemExit(f"{len(early)} runs ended early: {early[0]}")
+        return len(runs) * speed_of(runs[0].directory, len(prepared.splits.train))
 
 
 def bare(splits: Splits, network: str) -> Callable[[int], float]:
@@ -53,10 +53,23 @@ def bare(splits: Splits, network: str) -> Callable[[int], float]:
 
 
 def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
-    """Return the speeds of these, in turn, once all are compiled; one list a repetition."""
+    """Return the speeds of these, in turn, once all are compiled; one list a repetition.
+
+    The last one is the reference, which trains before the others too: the mean of both counts, since the machine's own
+    speed drifts.
+    """
     for training in trainings:
         training(max(2, int(_WARM_UP * epochs)))
-    return [[training(epochs) for training in trainings] for _ in range(repetitions)]
+    *others, reference = trainings
+    if not others:
+        return [[reference(epochs)] for _ in range(repetitions)]
+    speeds, before = [], reference(epochs)
+    for _ in range(repetitions):
+        ours = [training(epochs) for training in others]
+        after = reference(epochs)
+        speeds.append([*ours, (before + after) / 2])
+        before = after
+    return speeds
 
 
 def main() -> None:

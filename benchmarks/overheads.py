@@ -12,6 +12,7 @@ from benchmarks.bench import Bench, say
 from benchmarks.report import Result
 from trainer.events import Epoch
 from trainer.log import Tail
+from trainer.runs import peek
 
 _QUIT = b"\x1b[21~"
 _LINUX_THREADS = Path("/proc/self/task")
@@ -40,9 +41,10 @@ def _app(bench: Bench, preset: Path) -> list[Result]:
         with opened(bench, preset) as app:
             app.wait_until_quiet(1.5)
             directory, pressed = press_run(app, bench), app.sent
-            busy = _main_thread_seconds(app.pid)
+            trainer = peek(directory).status.pid  # the program itself only waits for it
+            busy = _main_thread_seconds(trainer)
             wait_for_end(directory)
-            busy = _main_thread_seconds(app.pid) - busy
+            busy = _main_thread_seconds(trainer) - busy
             app.quit(_QUIT)
         times = [event.time for event in Tail(directory / "events.jsonl").read_all() if isinstance(event, Epoch)]
         starts.append(times[0] - pressed)

@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
+    torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
     with np.load(options.data) as arrays:
         train = torch.tensor(arrays["x"]), torch.tensor(arrays["y"]).long()
         validation = torch.tensor(arrays["val_x"]), torch.tensor(arrays["val_y"]).long()

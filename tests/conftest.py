@@ -20,7 +20,7 @@ os.environ["NN_TUI_CACHE"] = str(Path(tempfile.gettempdir()) / f"nn-tui-test-cac
 # to the bit is tested on the program as users have it: see `OPTIMIZED`.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
-OPTIMIZED = {"test_presets", "test_pty", "test_step"}
+OPTIMIZED = {"test_hang_up", "test_presets", "test_pty", "test_step", "test_torture_hang_up"}
 """Tests of what XLA's optimizer may change, or whose trainings take longer than compiling them."""
 
 # For `python -m torture fuzz`.
@@ -69,6 +69,22 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("KERAS_BACKEND", "jax")
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         return importlib.import_module("keras")
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Any]]:
+    """Return the function that opens the program, with words, on a terminal of its own; see `terminals`."""
+    from terminals import Terminal
+
+    terminals: list[Terminal] = []
+
+    def open_it(*words: str | Path, size: tuple[int, int] = (120, 40), **environment: str) -> Terminal:
+        terminals.append(Terminal(list(map(str, words)), size, **environment))
+        return terminals[-1]
+
+    yield open_it
+    for terminal in terminals:
+        terminal.close()
 
 
 @pytest.fixture

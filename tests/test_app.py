@@ -27,7 +27,7 @@ from trainer.runs import Status, read
 from trainer.store import all_runs
 from tui.app import NnTui
 from tui.compare_screen import CompareScreen
-from tui.dialogs import Keys, Question, RunList, SaveAs
+from tui.dialogs import Keys, Leaving, Question, RunList, SaveAs
 from tui.form import Form
 from tui.form_fields import widget_id
 from tui.preset_picker import PresetPicker
@@ -129,7 +129,7 @@ def note(screen):
     lines = screen._compositor.render_strips()
     text = "".join(part.text for strip in lines for part in strip)
     seen.append((text, {"jax", "numpy"} & sys.modules.keys()))
-TrainScreen._load_jax = note
+TrainScreen._look_around = note
 async def main():
     async with NnTui(Config, None, Path("runs")).run_test(size=(120, 40)) as pilot:
         while not seen:
@@ -414,7 +414,7 @@ async def test_the_runs_key_brings_an_earlier_run_of_the_session_back(key: str):
         await until(pilot, lambda: "epoch 2/2" in part(pilot, "#status"))
         await until_over(pilot)
         await pilot.press(key)
-        await until_shown(pilot, "Runs of this session")
+        await until_shown(pilot, "Live runs, and those of this session")
         assert part(pilot, "OptionList").count("✓ finished") == 2
         await pilot.press("down", "enter")
         await until(pilot, lambda: "epoch 3/3" in part(pilot, "#status"))
@@ -609,20 +609,20 @@ async def test_the_quit_key_leaves_an_idle_app_at_once(key: str):
 
 
 @pytest.mark.parametrize("key", [*keys_of(NnTui, "leave"), "ctrl+q"])
-async def test_the_quit_key_asks_while_training_and_a_yes_ends_the_run_saved(key: str):
+async def test_the_quit_key_asks_while_training_and_stopping_ends_the_run_saved(key: str):
     async with running(LONG) as pilot:
         await start_long(pilot)
         await pilot.press(key)
-        await until_shown(pilot, "A run is under way. Stop it, saved, and quit?")
+        await until_shown(pilot, "A run is under way.", "Detach (d)", "Wait (w)", "Stop (s)", "Stay (esc)")
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(pilot.app.screen, Question))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Leaving))
         assert not pilot.app._exit
         await pilot.press(key)
         await until_shown(pilot, "A run is under way.")
-        await pilot.press("y")
+        await pilot.press("s")
         await until(pilot, lambda: pilot.app._exit)
     [run] = all_runs(store())
-    assert (run.shown_state, run.status.reason) == ("stopped", "interrupted")
+    assert (run.shown_state, run.status.reason) == ("stopped", "stopped")
     assert list((run.directory / "checkpoints").iterdir())
 
 
@@ -630,7 +630,7 @@ async def test_quitting_right_after_the_start_leaves_no_run_without_an_end():
     async with running(LONG) as pilot:
         await pilot.press("ctrl+r", "q")
         await until_shown(pilot, "A run is under way.")
-        await pilot.press("y")
+        await pilot.press("s")
         await until(pilot, lambda: pilot.app._exit)
     assert [run.shown_state for run in all_runs(store())] in ([], ["stopped"])
 
@@ -683,7 +683,7 @@ async def test_a_name_with_markup_is_shown_as_it_is_on_every_screen(name: str):
         await until_over(pilot)
         assert name[:24] in part(pilot, "#status")
         await pilot.press("f8")
-        await until_shown(pilot, "Runs of this session", name)
+        await until_shown(pilot, "Live runs, and those of this session", name)
         await pilot.press("escape", "f9")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until_shown(pilot, name[:8])

@@ -32,7 +32,8 @@ KEYS = {
 }  # fmt: skip
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
 COMMANDS = (
-    "train", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples", "export", "doctor",
+    "train", "resume", "fork", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples",
+    "export", "doctor",
 )  # fmt: skip
 
 
@@ -210,8 +211,10 @@ def test_escape_codes_in_a_wrong_word_do_not_reach_the_terminal(shell: Terminal)
         assert "x1b" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_saved_and_exits_with_130(number: signal.Signals, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("number", "code", "reason"), [(signal.SIGINT, 130, "stopped"), (signal.SIGTERM, 0, "interrupted")]
+)
+def test_a_run_that_is_asked_to_end_is_saved(number: signal.Signals, code: int, reason: str, tmp_path: Path):
     words = ["train", "iris-first", "--set", "training.epochs=1000000", "--json", "--runs", str(tmp_path / "runs")]
     words += ["--set", "callbacks.early_stopping.enabled=false"]
     with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -219,12 +222,15 @@ def test_an_interrupted_run_is_saved_and_exits_with_130(number: signal.Signals, 
         killer.start()
         while "epoch 1/" not in process.stderr.readline():
             assert process.poll() is None
+        process.send_signal(signal.SIGUSR1)
+        while "saved: command" not in process.stderr.readline():
+            assert process.poll() is None
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
         killer.cancel()
     result = last_object(out)
-    assert process.returncode == 130
-    assert (result["state"], result["reason"]) == ("stopped", "interrupted")
+    assert process.returncode == code
+    assert (result["state"], result["reason"]) == ("stopped", reason)
     assert result["epochs"] >= 1
     assert "Traceback" not in err
     assert list((Path(result["run"]) / "checkpoints").iterdir())

@@ -11,7 +11,7 @@ from textual.widgets import Input
 import presets
 from trainer.config import Config, dump
 from trainer.runs import Best, Run, Status
-from tui.dialogs import Keys, Question, RunList, SaveAs
+from tui.dialogs import Keys, Leaving, Question, RunList, SaveAs
 from tui.preset_picker import Picked, PresetPicker, describe
 
 UNSET = object()
@@ -185,3 +185,20 @@ def test_a_description_spells_out_what_a_terminal_would_obey():
     assert "first\\nsecond [/]" in text
     assert r"a\x1b]0;x\x07" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "way"),
+    [
+        ("d", "detach"), ("w", "wait"), ("s", "stop"), ("n", None), ("escape", None), ("enter", "detach"),
+        ("down enter", "wait"), ("down down enter", "stop"), ("up enter", None),
+    ],
+)  # fmt: skip
+async def test_a_training_is_left_by_letter_or_by_choice(keys: str, way: str | None):
+    assert await answer_to(Leaving(), *keys.split(), size=(80, 24)) == way
+
+
+async def test_what_a_detached_run_will_not_survive_is_told_with_the_choice():
+    text = await told(Leaving("SLURM ends it [/] with job 7."))
+    assert "SLURM ends it [/] with job 7." in text
+    assert all(word in text for word in ("Detach (d)", "Wait (w)", "Stop (s)", "Stay (esc)"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import presets
-from trainer import devices, lr_finder
+from trainer import devices
 from trainer.config import Config
 from trainer.lr_finder import Cancelled, find, judged
 from trainer.preparation import Prepared, prepare
@@ -68,9 +68,9 @@ def test_how_updates_are_grouped_into_calls_changes_nothing_and_each_call_is_tol
     prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 16, "model.hidden": [4]}))
     one_by_one: list[int] = []
     few: list[int] = []
-    monkeypatch.setattr(lr_finder, "_CALL_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.call_size._SECONDS", 0.0)
     slow = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=one_by_one.append)
-    monkeypatch.setattr(lr_finder, "_CALL_SECONDS", 60.0)
+    monkeypatch.setattr("trainer.call_size._SECONDS", 60.0)
     fast = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=few.append)
     np.testing.assert_allclose(slow.losses, fast.losses, rtol=1e-6)
     assert one_by_one == list(range(40))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from refusals import refusal
 
-from trainer import batches, checkpoints, devices, feed, loop, lr_finder, program, training
+from trainer import batches, checkpoints, devices, feed, lr_finder, program, training
 from trainer.config import Config
 from trainer.data import Files
 from trainer.data.chunks import Chunks, drawn, ordered, pieces
@@ -208,7 +208,7 @@ def test_many_buffers_train_as_examples_that_are_held_in_the_same_order_to_the_b
 def test_how_updates_are_grouped_into_calls_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     for seconds in (0.0, 60.0):
-        monkeypatch.setattr(loop, "_CALL_SECONDS", seconds)
+        monkeypatch.setattr("trainer.call_size._SECONDS", seconds)
         runs.append(trained(prepared_of(tmp_path), tmp_path))
     require_same(*runs)
 

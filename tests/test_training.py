@@ -391,8 +391,8 @@ def test_the_length_of_the_calls_changes_no_record_of_an_epoch(
         ]
 
     usual = told(trained(settings))
-    monkeypatch.setattr(loop, "_CALL_SECONDS", call_seconds)
-    monkeypatch.setattr(loop, "_GROWTH", 1 << 20)
+    monkeypatch.setattr("trainer.call_size._SECONDS", call_seconds)
+    monkeypatch.setattr("trainer.call_size._GROWTH", 1 << 20)
     assert {record["kind"] for record in usual} >= {"learning_rate_reduced", "early_stopped"}
     assert told(trained(settings)) == usual
 
@@ -439,7 +439,7 @@ def test_a_number_is_set_while_the_run_trains_and_nothing_is_compiled(compiles: 
 def test_the_number_of_epochs_is_a_live_number_too(
     epochs_set: int, reached: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_CALL_SECONDS", 1e-9)
+    monkeypatch.setattr("trainer.call_size._SECONDS", 1e-9)
     run = trained({"training.epochs": 40}, at_epoch(1, Set(key="training.epochs", value=epochs_set)))
     check(run)
     assert (run.status.epochs_planned, run.status.reason) == (epochs_set, "completed")

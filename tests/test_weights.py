@@ -152,7 +152,7 @@ def test_members_of_a_population_and_calls_of_any_length_change_nothing(
     quiet = {"callbacks.early_stopping.enabled": False}
     together = trained(tmp_path, {**settings, **quiet}, {**settings, **quiet, "training.seed": 3})
     (alone,) = trained(tmp_path, {**settings, **quiet, "training.seed": 3})
-    monkeypatch.setattr("trainer.loop._CALL_SECONDS", 1e-9)
+    monkeypatch.setattr("trainer.call_size._SECONDS", 1e-9)
     (in_steps,) = trained(tmp_path, {**settings, **quiet, "training.seed": 3})
     for name, values in rows(alone).items():
         np.testing.assert_array_equal(rows(in_steps)[name], values, err_msg=name)

@@ -13,11 +13,21 @@ from pathlib import Path
 from torture import report
 from torture.faults import faults
 from torture.figure import Figure
+from torture.hang_up import hang_up
 from torture.hostile import hostile
+from torture.kill_loop import kill_loop
 from torture.soak import soak
+from torture.ssh import ssh
+from torture.stall import stall
 from torture.torn import torn
+from torture.two_screens import two_screens
 
 SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "kill": kill_loop,
+    "hang-up": hang_up,
+    "ssh": ssh,
+    "stall": stall,
+    "two-screens": two_screens,
     "faults": faults,
     "torn": torn,
     "hostile": hostile,

@@ -37,7 +37,7 @@ class Watched:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         kept = {key: value for key, value in os.environ.items() if key not in ("LINES", "COLUMNS", "NO_COLOR")}
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             [PROGRAM, *words], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
             env={**kept, "TERM": "xterm-256color", **environment},
         )  # fmt: skip

@@ -23,7 +23,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from trainer import files
+from trainer import failpoints, files
 from trainer.checkpoint_manifest import Kind, Leaf, Manifest, damaged, problem, read_manifest, sealed
 from trainer.problems import Problem, RunError
 
@@ -60,10 +60,12 @@ class Seen:
     Attributes:
         manifests: by the path of the arrays.
         whole: paths of arrays that matched their manifests.
+        broken: of those that did not.
     """
 
     manifests: dict[Path, Manifest] = field(default_factory=dict)
     whole: set[Path] = field(default_factory=set)
+    broken: set[Path] = field(default_factory=set)
 
 
 def save(
@@ -106,6 +108,7 @@ def save(
     path = folder / f"{filled.id}.safetensors"
     try:
         files.replace_atomically(path, data, durable=True)
+        failpoints.pass_by("arrays saved")
         if before_publish:
             before_publish()
         files.replace_atomically(path.with_suffix(".json"), sealed(filled.model_dump_json().encode()), durable=True)
@@ -114,6 +117,7 @@ def save(
             with contextlib.suppress(OSError):
                 files.remove(path)
         raise
+    failpoints.pass_by("manifest saved")
     seen.manifests[path] = filled
     seen.whole.add(path)
     return path
@@ -162,19 +166,22 @@ def newest_good(folder: Path, kind: Kind | None = None) -> Path | None:
 def prune(folder: Path, seen: Seen | None = None) -> None:
     """Remove checkpoints that are older than the last two good ones, or than the newest good best one.
 
-    Also removes arrays without a manifest, which an interrupted `save` or `prune` leaves. A damaged checkpoint newer
-    than the good ones stays: somebody may want to look at it. Files with other names are not touched.
+    Also removes arrays without a manifest, which an interrupted `save` or `prune` leaves. A damaged checkpoint stays:
+    somebody may want to look at it. Files with other names are not touched.
     """
     seen = seen or Seen()
     for kind, kept in _KEPT.items():
         good = 0
         for manifest in (manifest for manifest in _readable(folder, seen) if manifest.kind == kind):
             path = folder / f"{manifest.id}.safetensors"
+            if not _is_whole(path, seen):
+                continue
             if good == kept:
                 # The manifest first: interrupted here, what is left is not a damaged checkpoint but none.
                 files.remove(path.with_suffix(".json"))
+                failpoints.pass_by("pruning")
                 files.remove(path)
-            elif _is_whole(path, seen):
+            else:
                 good += 1
     for path in folder.glob("*.safetensors"):
         if _ID.fullmatch(path.stem) and not path.with_suffix(".json").exists():
@@ -245,8 +252,8 @@ def _is_good(path: Path) -> bool:
 
 def _is_whole(path: Path, seen: Seen) -> bool:
     """Say whether a checkpoint is good; of one that was so before, only whether it is still there."""
-    if path not in seen.whole and _is_good(path):
-        seen.whole.add(path)
+    if path not in seen.whole | seen.broken:
+        (seen.whole if _is_good(path) else seen.broken).add(path)
     return path in seen.whole and path.exists()
 
 

@@ -54,7 +54,14 @@ class Set(_Command):
     value: Any
 
 
-Command = Annotated[Pause | Resume | Stop | Save | Set, Field(discriminator="kind")]
+class Extend(_Command):
+    """Train up to so many epochs in all, also where the run had come to its end; early stopping has patience again."""
+
+    kind: Literal["extend"] = "extend"
+    epochs: int
+
+
+Command = Annotated[Pause | Resume | Stop | Save | Set | Extend, Field(discriminator="kind")]
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
 
 
@@ -73,17 +80,21 @@ def send(directory: Path, command: Command) -> None:
 
 
 class Inbox:
-    """The trainer's end: gives each command once. Looking costs one `stat`."""
+    """The trainer's end: gives each command once. Looking costs one `stat`.
 
-    def __init__(self, directory: Path) -> None:
+    Attributes:
+        offset: bytes read by now.
+    """
+
+    def __init__(self, directory: Path, offset: int = 0) -> None:
         self._path = directory / "commands.jsonl"
-        self._offset = 0
+        self.offset = offset
         self._refused = ""
 
     def read(self) -> tuple[list[Command], list[str]]:
         """Return the commands that came since the last call, and a line about each that was none."""
         try:
-            if os.stat(self._path).st_size <= self._offset:  # noqa: PTH116 at every call's end, and twice as fast
+            if os.stat(self._path).st_size <= self.offset:  # noqa: PTH116 at every call's end, and twice as fast
                 return [], []
             data = self._new()
         except FileNotFoundError:
@@ -102,12 +113,12 @@ class Inbox:
     def _new(self) -> bytes:
         """Return the whole lines that came, and go on behind them."""
         with files.open_regular(self._path) as file:
-            file.seek(self._offset)
+            file.seek(self.offset)
             data = file.read(_LIMIT)
         whole = data.rfind(b"\n") + 1
         if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
             whole = len(data)
-        self._offset += whole
+        self.offset += whole
         return data[:whole]
 
     def _told(self, problem: str) -> list[str]:

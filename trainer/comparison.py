@@ -7,7 +7,7 @@ like all others, with nothing in it.
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -126,7 +126,17 @@ def differences(runs: Sequence[Run]) -> list[Difference]:
             row = tuple(ABSENT if table is None else table.get(key, ABSENT) for table in known)
             found.append(Difference(key, declared[key].unit, row))
     sections, order = [key.partition(".")[0] for key in declared], list(declared)
-    return sorted(found, key=lambda row: (sections.index(row.key.partition(".")[0]), order.index(row.key)))
+    found.sort(key=lambda row: (sections.index(row.key.partition(".")[0]), order.index(row.key)))
+    return [*_origins(runs), *found]
+
+
+def _origins(runs: Sequence[Run]) -> Iterator[Difference]:
+    """Yield what the runs are forks of, and whether those that were resumed are exact; nothing that no run is."""
+    forks = tuple(clean(run.status.parent.words) if run.status.parent else ABSENT for run in runs)
+    resumed = tuple(run.status.resumed or ABSENT for run in runs)
+    for key, row in (("fork of", forks), ("resumed", resumed)):
+        if any(value != ABSENT for value in row):
+            yield Difference(key, "", row)
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

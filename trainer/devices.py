@@ -14,8 +14,10 @@ def prepare_jax() -> None:
     """Load JAX and have it keep compiled programs in the user's own cache folder; calling it again does nothing more.
 
     A cached program is machine code, so a folder that others may write is not used. `$NN_TUI_CACHE` names another one;
-    empty, it switches the cache off.
+    empty, it switches the cache off. A GPU's memory is taken as it is needed, and not three quarters of what is free at
+    the start, so that others find room beside a screen that is merely open; JAX's own variables have the last word.
     """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     folder = cache_folder()
@@ -94,4 +96,4 @@ def device_words(used: int = 1) -> str:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
-    return {name: metadata.version(name) for name in ("nn-tui", "jax", "optax", "numpy")}
+    return {name: metadata.version(name) for name in ("nn-tui", "jax", "jaxlib", "optax", "numpy")}

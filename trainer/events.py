@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from trainer.commands import Command
+
 # A file of records may be anybody's. Numbers beyond these would make arithmetic fail on its way to the screen.
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
@@ -38,20 +40,40 @@ class Record(BaseModel):
 
 
 class Started(Record):
-    """Training begins.
+    """Training begins, or goes on.
 
     Attributes:
         resumed_from: updates done before, or None.
+        fork_of: the run and epoch that it is a fork of, in words; "" for none, and left out.
         device: in words.
         buffer: examples on the device at a time where they stream, else 0, and left out.
+        surroundings: what the bits of the result may depend on beside the config, as `trainer.surroundings` has it.
+        differences: what of that is no longer what it was, in words; left out where nothing is.
     """
 
     kind: Literal["started"] = "started"
     resumed_from: Count | None = None
+    fork_of: Annotated[str, Field(exclude_if=lambda words: not words)] = ""
     n_parameters: Count
     device: str
     steps_per_epoch: Annotated[Count, Field(ge=1)]
     buffer: Annotated[Count, Field(exclude_if=lambda count: count == 0)] = 0
+    surroundings: dict[str, str] = {}
+    differences: Annotated[list[str], Field(exclude_if=lambda found: not found)] = []
+
+
+class Replayed(Record):
+    """What became of the epochs that a run had recorded beyond the checkpoint from which it was resumed.
+
+    Attributes:
+        verified: how many were computed again with the same metrics, bit for bit, and the same decisions.
+        differs_from: first epoch that came out otherwise, or None. What stands before this record of that epoch and of
+            later ones no longer holds.
+    """
+
+    kind: Literal["replayed"] = "replayed"
+    verified: Count
+    differs_from: Count | None = None
 
 
 class Compiled(Record):
@@ -187,6 +209,19 @@ class HyperparameterSet(Record):
     by: str
 
 
+class Commanded(Record):
+    """Commands that were read, written down before they are obeyed: a resumed run obeys them at the same update.
+
+    Attributes:
+        commands: in order.
+        offset: bytes of `commands.jsonl` that were read by now.
+    """
+
+    kind: Literal["commanded"] = "commanded"
+    commands: list[Command]
+    offset: int
+
+
 class Message(Record):
     """A line for the person; `evidence` holds the numbers it rests on."""
 
@@ -252,7 +287,7 @@ class Tested(Record):
 
 
 class Finished(Record):
-    """The last record of a run."""
+    """The last record of a run, unless it is resumed or extended."""
 
     kind: Literal["finished"] = "finished"
     reason: Reason
@@ -261,7 +296,8 @@ class Finished(Record):
 
 Event = Annotated[
     Started | Compiled | Steps | Epoch | Layers | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
-    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Unsaved | SavedAgain | Tested | Finished,
+    | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Unsaved | SavedAgain | Tested | Finished
+    | Commanded | Replayed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

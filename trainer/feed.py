@@ -169,14 +169,21 @@ class Streamed(Feed):
         return _Filled(number, buffer, x, y)
 
 
-def feed_of(splits: Splits, shape: Shape, own: Own = Own()) -> Feed:  # noqa: B008 a tuple never changes
-    """Return what brings the examples, with what each member has of its own, to the devices that train."""
+def feed_of(splits: Splits, shape: Shape, own: Own = Own(), step: int = 0) -> Feed:  # noqa: B008 a tuple never changes
+    """Return what brings the examples, with what each member has of its own, to the devices that train.
+
+    Args:
+        splits: the examples.
+        shape: what is compiled in.
+        own: what each member has of its own.
+        step: updates already done.
+    """
     places = placement.of_data(shape)
     if splits.stream is None:
         return Feed(program.place(splits, places, own))
     data = program.examples(splits, own, shape.buffer)
     held = jax.device_put(data._replace(x=(), y=()), places)  # type: ignore[arg-type]
-    return Streamed(splits.stream, shape, held._replace(x=data.x, y=data.y), placement.whole(shape))
+    return Streamed(splits.stream, shape, held._replace(x=data.x, y=data.y), placement.whole(shape), step)
 
 
 def _memory(count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

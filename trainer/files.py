@@ -14,6 +14,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainer import failpoints
+
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that somebody left in a store would wait for ever.
@@ -41,7 +43,9 @@ def replace_atomically(path: Path, data: bytes, durable: bool) -> None:
         temporary = f".{path.name}.{secrets.token_hex(8)}.tmp"
         try:
             _write_new(folder, temporary, data, durable)
+            failpoints.pass_by("temporary written")
             os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            failpoints.pass_by("renamed")
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import jax
 import numpy as np
 
 from trainer import callbacks
@@ -18,7 +18,7 @@ from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.shape import Shape, Watch
-from trainer.state import Parameters, State, on_host
+from trainer.state import Parameters, State, named_arrays, on_host
 
 _BEST_SHARE: Final = 0.1
 _BEST_BOUNDS: Final = (1.0, 10.0)
@@ -38,10 +38,19 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the host remembers beside the device's state: each callback's memory, and the live numbers by key."""
+    """What the host remembers beside the device's state.
+
+    Attributes:
+        callbacks: each callback's memory.
+        numbers: the live numbers by key.
+        commands_read: bytes of the commands that were obeyed.
+        is_stopped_early: whether nothing is to be trained any more, though epochs are left.
+    """
 
     callbacks: Mapping[str, callbacks.State]
     numbers: Mapping[str, float]
+    commands_read: int
+    is_stopped_early: bool
 
 
 class Keeper:
@@ -61,11 +70,37 @@ class Keeper:
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
+        good = directory.past.good
+        self._best = next(((it.step, it.value) for it in good if it.kind == "best"), None)
+        self._last = directory.past.manifest and directory.past.step
+        self._copying = self._writing = 0.0
         self._refuses = False
         self._again_due = 0.0
 
+    @property
+    def is_enabled(self) -> bool:
+        """Return whether checkpoints are written without being asked for."""
+        return self._section.enabled
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether `before_next_call` would copy something."""
+        return "last" in self._wanted or ("best" in self._wanted and time.monotonic() >= self._best_due)
+
+    @property
+    def cost(self) -> tuple[float, float]:
+        """Return the seconds that a state takes to copy, and to write, as it was the last time."""
+        return self._copying, self._writing
+
+    def has_best(self, epoch: int, value: float | None) -> bool:
+        """Return whether the weights of the best epoch, of that value, are the newest of their kind on disk."""
+        return self._best == ((epoch + 1) * self._shape.steps_per_epoch, value)
+
     def want(self, action: Save, end: EpochEnd | None) -> None:
         """Take note of a save; `end` is the epoch it belongs to, if it is at the end of one."""
+        if action.reason == "best" and end is not None and self.has_best(end.epoch, action.value):
+            self._wanted.pop("best", None)  # resumed, the run has come to where it was before
+            return
         self._wanted["best" if action.reason == "best" else "last"] = _Wanted(action, end)
 
     def before_next_call(self, state: State, memory: Callable[[], Memory]) -> None:
@@ -83,7 +118,7 @@ class Keeper:
         """Save what is still to be saved, and the last state unless it is one without numbers."""
         if diverged:
             self._wanted.pop("last", None)
-        elif self._section.enabled:
+        elif self._section.enabled and self._last != self._directory.step:
             self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
         self._best_due = 0.0
         self.before_next_call(state, memory)
@@ -99,17 +134,11 @@ class Keeper:
     def news(self) -> Iterator[Record]:
         """Yield records of the checkpoints that are on disk now, and of the first of those that the disk refused."""
         for done in self._writer.completed():
-            manifest = done.manifest
             match done:
-                case Saved(path=path):
-                    yield CheckpointSaved(
-                        path=str(path.relative_to(self._directory.path)),
-                        reason=manifest.reason,
-                        monitor=manifest.monitor,
-                        value=manifest.value,
-                        epoch=manifest.epoch,
-                        step=manifest.step,
-                    )
+                case Saved(path=path, manifest=manifest, seconds=seconds):
+                    if manifest.kind == "last":
+                        self._writing = seconds
+                    yield saved_record(path, manifest)
                     if self._refuses:
                         yield SavedAgain(what="checkpoints")
                     self._refuses = False
@@ -122,6 +151,7 @@ class Keeper:
                     self._again_due = time.monotonic() + _AGAIN_SECONDS
 
     def _submit(self, kind: Kind, wanted: _Wanted, state: State, memory: Memory) -> None:
+        began = time.perf_counter()
         # The last state is where the call ended, perhaps within an epoch; only the best is the one of an epoch's end.
         end = wanted.end if kind == "best" else None
         spe = self._shape.steps_per_epoch
@@ -136,16 +166,41 @@ class Keeper:
             "value": wanted.action.value,
             "callbacks": {} if end else {name: dict(state) for name, state in memory.callbacks.items()},
             "numbers": {} if end else dict(memory.numbers),
+            "extra": self._about.extra if end else {**self._about.extra, **self._to_go_on(memory)},
         }
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
         shared = {"step": np.array(tree.pop("step"))} if "step" in tree else {}
         arrays = {**named_arrays(on_host(tree, self.member)), **shared}
         self._writer.submit(arrays, self._about.model_copy(update=known))
+        if kind == "best":
+            self._best = step, wanted.action.value
+        else:
+            self._last, self._copying = step, time.perf_counter() - began
+
+    def _to_go_on(self, memory: Memory) -> dict[str, Any]:
+        """Return what else must be known to go on from a state."""
+        return {
+            "commands_read": memory.commands_read,
+            "is_stopped_early": memory.is_stopped_early,
+            "population": {"members": self._shape.members, "devices": self._shape.devices},
+        }
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
         # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
         return next(slot.parameters for slot in state.slots if np.asarray(slot.epoch)[self.member] == wanted.end.epoch)
+
+
+def saved_record(path: Path, manifest: Manifest) -> CheckpointSaved:
+    """Return the record of a checkpoint that is on disk."""
+    return CheckpointSaved(
+        path=f"{path.parent.name}/{path.name}",
+        reason=manifest.reason,
+        monitor=manifest.monitor,
+        value=manifest.value,
+        epoch=manifest.epoch,
+        step=manifest.step,
+    )
 
 
 def best_weights(
@@ -161,12 +216,6 @@ def best_weights(
         if (epoch := int(np.asarray(slot.epoch)[member])) >= 0:
             return slot.parameters, watch, shortest(np.asarray(slot.value)[member]), epoch
     return None
-
-
-def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the leaves of a tree by their dotted place, such as `parameters.0.weight`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _about_data(prepared: Prepared) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The live hyperparameters of a training in progress: their config, their vector, and what may change them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class LiveNumbers:
     def as_dict(self) -> dict[str, float]:
         """Return the numbers by dotted key."""
         return dict(zip(self.names, map(shortest, self.vector), strict=True))
+
+    def restore(self, known: Mapping[str, float]) -> None:
+        """Go on from what `as_dict` returned; what is not in it stays as it is."""
+        self.vector = np.array([known.get(key, self[key]) for key in self.names], np.float32)
 
     def change(self, command: Set) -> Record:
         """Change a live hyperparameter and return the record of it, or a warning that says why not."""

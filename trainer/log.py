@@ -12,12 +12,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from trainer import files
+from trainer import failpoints, files
 from trainer.appending import Appending
 from trainer.events import Event, Finished, Warned, decode, encode
 
 _READ_AT_ONCE = 1 << 20
 _LINE_LIMIT = 1 << 22
+_TORN = b" (torn)\n"
+"""The end of a line that has none of its own: no record, even where nothing was missing but the end."""
 
 
 class Log:
@@ -32,7 +34,7 @@ class Log:
         self._file.flush()
         self._lock = threading.Lock()
         if not files.ends_a_line(path):  # a machine was lost in the middle of a record
-            self._file.append(b"\n")
+            self._file.append(_TORN)
             self._file.flush()
         self.next_seq = next_seq
 
@@ -50,13 +52,19 @@ class Log:
         """Write the record, numbered and dated, unless others wait already; return it as written."""
         with self._lock:
             event = event.model_copy(update={"seq": self.next_seq, "time": time.time()})
+            line = encode(event)
+            if failpoints.reached("half a record"):
+                self._file.append(line[: len(line) // 2])
+                self._file.flush()
+                failpoints.die()
             behind = bool(self._file.waiting)
-            self._file.append(encode(event))
+            self._file.append(line)
             self.next_seq += 1
             if not behind:
                 # Not lost: it waits, and whoever asks for a `flush` is told why.
                 with contextlib.suppress(OSError):
                     self._file.flush()
+            failpoints.pass_by("record written")
             return event
 
     def flush(self) -> None:

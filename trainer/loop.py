@@ -14,20 +14,25 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer import advance, horizons, memory, placement, program
+from trainer import advance, failpoints, horizons, memory, placement, program
+from trainer.cadence import Cadence
 from trainer.call_size import most_updates
+from trainer.checkpoints import Arrays
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
-from trainer.events import Compiled, Started, Warned
+from trainer.events import Compiled, Started
 from trainer.feed import feed_of
 from trainer.looking import Looking
 from trainer.member import Member
+from trainer.past import Past
 from trainer.preparation import Prepared
 from trainer.problems import RunError
 from trainer.program import Compilation
+from trainer.restoring import require_fit, restored
 from trainer.run_directory import RunDirectory
-from trainer.shape import shape_of
+from trainer.shape import Shape, shape_of
 from trainer.state import Own, State, blocks
+from trainer.surroundings import differences, surroundings
 
 _POLL_SECONDS: Final = 0.05
 
@@ -53,7 +58,7 @@ class Loop:
             cancelled: set by another thread to have all end, saved, at the next call's end.
         """
         self._prepared = runs[0][0]
-        self._shape = shape_of([prepared for prepared, _ in runs])
+        self._shape = _as_before(shape_of([prepared for prepared, _ in runs]), runs[0][1].past)
         self._members = [
             Member(prepared, directory, self._shape, index) for index, (prepared, directory) in enumerate(runs)
         ]
@@ -61,15 +66,21 @@ class Loop:
         self._computed = self._alive
         self._looking = Looking(self._members)
         self._cancelled = cancelled
-        self._step = 0
+        self._step = runs[0][1].past.step
         self._seconds_per_update = 0.0
         self._most_updates = 1
 
     def run(self) -> None:
         """Train all members to an end."""
         self._begin()
+        self._cadence = Cadence()
+        is_new = all(member.directory.past.is_new for member in self._members)
+        if not is_new:
+            self._make_ready_to_look()
+            self._finish(self._sort_out())  # there may be commands waiting, or nothing left to train
         call: _Call | None = self._next_call()
-        self._make_ready_to_look()
+        if is_new:
+            self._make_ready_to_look()
         while call is not None:
             self._take(call)
             ended = self._sort_out()
@@ -108,24 +119,46 @@ class Loop:
 
     def _begin(self) -> None:
         splits = self._prepared.splits
-        self._feed = feed_of(splits, self._shape, self._own())
+        if arrays := self._kept_arrays():
+            require_fit(self._shape, arrays, whole=all(member.directory.past.is_whole for member in self._members))
+        self._feed = feed_of(splits, self._shape, self._own(), self._step)
         whole = placement.whole(self._shape)
         held = program.held_test(splits)
         self._test = program.place_blocks(held, whole) if len(held) else None
         compilations = self._compile()
         seeds = self._stacked([np.uint32(member.live.config.training.seed) for member in self._members])
         self._state: State = self._program.init(seeds, self._vectors())
-        started = Started(
-            n_parameters=self._prepared.n_parameters,
-            device=device_words(self._shape.devices),
-            steps_per_epoch=self._shape.steps_per_epoch,
-            buffer=self._shape.buffer,
-        )
+        self._restore()
         for member in self._members:
             _tell(member, compilations)
-            member.directory.record(started)
-            for warning in member.prepared.splits.warnings:
-                member.directory.record(Warned(message=warning))
+            member.directory.record(self._started(member))
+            member.tell_of_before()
+
+    def _kept_arrays(self) -> list[Arrays]:
+        """Return those of the members' checkpoints; none where the training begins with the first update."""
+        pasts = [member.directory.past for member in self._members]
+        return [past.arrays for past in pasts if past.manifest is not None]
+
+    def _restore(self) -> None:
+        """Go on from the checkpoints of runs that were resumed, all of the same update."""
+        if arrays := self._kept_arrays():
+            self._state = restored(self._shape, self._state, arrays, self._step)
+        for member in self._members:
+            member.directory.past.let_go()
+
+    def _started(self, member: Member) -> Started:
+        past, shape = member.directory.past, self._shape
+        now = surroundings(member.prepared, member.directory.path, shape.members, shape.devices)
+        return Started(
+            n_parameters=member.prepared.n_parameters,
+            device=device_words(shape.devices),
+            steps_per_epoch=shape.steps_per_epoch,
+            buffer=shape.buffer,
+            resumed_from=past.step if past.events else None,
+            fork_of=parent.words if (parent := member.directory.run.status.parent) else "",
+            surroundings=now,
+            differences=differences(past.started.surroundings, now) if past.started else [],
+        )
 
     def _compile(self) -> tuple[Compilation, ...]:
         self._program, compilations = program.compiled(self._shape, self._feed.data, self._test)
@@ -169,6 +202,7 @@ class Loop:
         began, waited = time.perf_counter(), self._feed.waited
         data = self._feed.at(self._step)
         self._state, reports = self._program.advance(self._state, self._vectors(), data, orders, told)
+        failpoints.pass_by("call sent")
         return _Call(reports, began, self._feed.waited - waited, self._step)
 
     def _size_of_call(self) -> int:
@@ -197,12 +231,23 @@ class Loop:
         self._each(self._alive, lambda member: member.settle(cancelled=is_cancelled))
         ended = [member for member in self._alive if member.reason is not None]
         self._alive = [member for member in self._alive if member.reason is None]
-        self._each(self._alive, lambda member: member.keep(self._state))
+        self._keep()
         self._looking.between_calls(self._alive, self._state)
         parted = self._each(ended, self._part_with)
         if ended:
             self._compact()
         return parted
+
+    def _keep(self) -> None:
+        """Copy what is to be saved; now and then the state of all members, at the same update."""
+        is_time = self._cadence.is_due
+        if is_time:
+            self._each(self._alive, Member.want_state)
+        self._each(self._alive, lambda member: member.keep(self._state))
+        if is_time:
+            trained = max((member.directory.seconds for member in self._alive), default=0.0)
+            costs = [member.cost_of_state for member in self._alive]
+            self._cadence.wait(trained, sum(copying for copying, _ in costs), sum(writing for _, writing in costs))
 
     def _part_with(self, member: Member) -> None:
         """Copy the member's end off the device."""
@@ -251,6 +296,21 @@ class Loop:
     def _stacked(self, rows: list[Any]) -> np.ndarray[Any, Any]:
         """Return a row for each member; those that stay idle, since devices and runs do not divide, copy the last."""
         return np.stack([*rows, *rows[-1:] * (self._shape.members - len(rows))])
+
+
+def _as_before(shape: Shape, past: Past) -> Shape:
+    """Return the shape with as many members as trained together when the checkpoint was taken; some may be over by now.
+
+    What others do in the same call changes no member; but a program for fewer of them may round otherwise.
+    """
+    population = past.manifest.extra.get("population") if past.manifest else None
+    if isinstance(population, dict):
+        members, used = population.get("members"), population.get("devices")
+    else:
+        members, used = placement.spread(past.together, shape.devices)
+    if isinstance(members, int) and isinstance(used, int) and members > shape.members and 1 <= used <= shape.devices:
+        return replace(shape, members=members, devices=used)
+    return shape
 
 
 def _tell(member: Member, compilations: Sequence[Compilation]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from trainer import callbacks, diagnosis
+from trainer import callbacks, diagnosis, failpoints
 from trainer.advance import Report
 from trainer.callbacks import (
     Action,
@@ -22,12 +22,15 @@ from trainer.callbacks import (
     Warn,
 )
 from trainer.commands import Command, Inbox
+from trainer.commands import Extend as ExtendCommand
 from trainer.commands import Pause as PauseCommand
 from trainer.commands import Resume as ResumeCommand
 from trainer.commands import Save as SaveCommand
 from trainer.commands import Set as SetCommand
 from trainer.commands import Stop as StopCommand
 from trainer.events import (
+    CheckpointSaved,
+    Commanded,
     Diverged,
     Finished,
     HyperparameterSet,
@@ -39,14 +42,16 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
-from trainer.keeping import Keeper, Memory, best_weights
+from trainer.keeping import Keeper, Memory, best_weights, saved_record
 from trainer.live_numbers import LiveNumbers
 from trainer.numbers import shortest
+from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.recording import EpochOutcome, Recorder
 from trainer.run_directory import RunDirectory
+from trainer.schedules import depends_on_length
 from trainer.shape import Shape, Watch, watch_of
-from trainer.state import Parameters, State
+from trainer.state import NEVER, Parameters, State
 
 _WORDS: Final = {
     "completed": "all epochs done",
@@ -86,7 +91,8 @@ class Member:
         self.reason: Reason | None = None
         self.is_paused = False
         self._shape = shape
-        self._inbox = Inbox(directory.path)
+        self._inbox = Inbox(directory.path, directory.past.commands_read)
+        self._commands_read = commands_known(directory.past.manifest)
         self._keeper = Keeper(prepared, directory, shape, index)
         self._recorder = Recorder(prepared, directory, shape)
         self._outcomes: list[EpochOutcome] = []
@@ -94,6 +100,26 @@ class Member:
         self._keeps_best: bool | None = None
         self._in_trouble = False
         self._tell_learning_rate(prepared.config.optimizer.learning_rate)
+        self._restore()
+
+    def _restore(self) -> None:
+        """Go on from what the run was at its checkpoint."""
+        past, directory = self.directory.past, self.directory
+        directory.step, directory.epoch = past.step, past.step // self._shape.steps_per_epoch
+        for command in past.commands_obeyed:
+            if isinstance(command, SetCommand):
+                self.live.change(command)
+            elif isinstance(command, ExtendCommand):
+                self._extend(command)
+        if past.manifest is not None:
+            self.live.restore(past.manifest.numbers)
+            for callback in self.callbacks:
+                callback.restore(past.manifest.callbacks.get(callback.name, callback.state()))
+            self.reason = "early_stopped" if past.manifest.extra.get("is_stopped_early") else None
+            self._in_trouble = int(past.arrays.get("trouble.step", NEVER)) >= 0
+        self._recorder.restore(past.until_checkpoint)
+        self._want_best()
+        self._happened.clear()
 
     @property
     def is_careful(self) -> bool:
@@ -104,8 +130,10 @@ class Member:
     def updates_left(self) -> int:
         """Return how many updates a call may make at most, by what is planned and by when a checkpoint is due."""
         step = self.directory.step
-        saves = [it.updates_until_save(step) for it in self.callbacks if isinstance(it, ModelCheckpoint)]
-        return min([self.updates_planned, *saves])
+        bounds = [it.updates_until_save(step) for it in self.callbacks if isinstance(it, ModelCheckpoint)]
+        if (left := self.directory.past.replay.updates_left(step)) is not None:
+            bounds.append(left)
+        return min([self.updates_planned, *bounds])
 
     @property
     def updates_planned(self) -> int:
@@ -126,6 +154,8 @@ class Member:
         """
         directory, spe = self.directory, self._shape.steps_per_epoch
         first, directory.step = directory.step, report.step
+        if directory.past.replay.covers(first):  # it was counted before
+            seconds = waited = 0.0
         directory.seconds += seconds
         directory.stalled += waited
         self._recorder.updates(report.step - first, report.spread)
@@ -149,8 +179,21 @@ class Member:
                     self._act(action, None)
 
     def obey(self) -> None:
-        """Carry out the commands that have come."""
+        """Carry out the commands that have come; while what was recorded is computed again, those of that time."""
+        replay, step = self.directory.past.replay, self.directory.step
+        for batch in replay.commands_at(step):
+            self._commands_read = batch.offset
+            for command in batch.commands:
+                self._obey_one(command)
+        if not replay.is_over(step):
+            return
         commands, problems = self._inbox.read()
+        if not commands and not problems:
+            return
+        self.record()
+        self._commands_read = self._inbox.offset
+        self.directory.record(Commanded(commands=commands, offset=self._commands_read))
+        failpoints.pass_by("commands recorded")
         self._happened.extend(Warned(message=problem) for problem in problems)
         for command in commands:
             self._obey_one(command)
@@ -165,7 +208,19 @@ class Member:
 
     def keep(self, state: State) -> None:
         """Copy what is to be saved, since the next call takes the state's memory over."""
-        self._keeper.before_next_call(state, self._memory)
+        if self._keeper.is_due:
+            self.record()  # a run goes on from a checkpoint and the records until then: those come first
+            self._keeper.before_next_call(state, self._memory)
+
+    def want_state(self) -> None:
+        """Have all of the state saved, so that the run can go on from here if it is killed."""
+        if self._keeper.is_enabled:
+            self._keeper.want(Save("time", "", None), None)
+
+    @property
+    def cost_of_state(self) -> tuple[float, float]:
+        """Return the seconds that the last state took to copy, and to write."""
+        return self._keeper.cost
 
     def record(self) -> None:
         """Write down what happened since the last time."""
@@ -173,6 +228,7 @@ class Member:
         self._outcomes = []
         self._recorder.steps()
         self.flush()
+        self.directory.tell_verdict()
 
     def flush(self) -> None:
         """Write down what happened outside of epochs."""
@@ -185,6 +241,7 @@ class Member:
     def keep_last(self, state: State) -> Ending | None:
         """Save the run's end, and return what it ends with; None if it diverged."""
         diverged = self.reason == "diverged"
+        self._want_best()
         self._keeper.at_the_end(state, self._memory, diverged=diverged)
         if diverged:
             return None
@@ -211,6 +268,17 @@ class Member:
         metrics = {f"test_{name}": shortest(x) for name, x in zip(self._shape.metric_names, measured, strict=True)}
         self._happened.append(Tested(metrics=metrics))
 
+    def tell_of_before(self) -> None:
+        """Record what is to be known of the data; of a run that goes on, what it found, and lacks a record."""
+        past = self.directory.past
+        for warning in self.prepared.splits.warnings if past.is_new else past.warnings:
+            self.directory.record(Warned(message=warning))
+        recorded = {event.path for event in past.events if isinstance(event, CheckpointSaved)}
+        for manifest in reversed(past.good):
+            record = saved_record(self.directory.path / "checkpoints" / f"{manifest.id}.safetensors", manifest)
+            if record.path not in recorded:
+                self.directory.record(record, epoch=record.epoch, step=record.step)
+
     def warn(self, message: str) -> None:
         """Have a warning recorded."""
         self._happened.append(Warned(message=message))
@@ -230,6 +298,14 @@ class Member:
         """Let go of files and threads."""
         self._keeper.close()
         self._recorder.close(failed=True)
+
+    def _want_best(self) -> None:
+        """Have the best weights saved where those on disk are others: they wait on the device for their turn."""
+        for callback in self.callbacks:
+            if isinstance(callback, ModelCheckpoint) and (save := callback.best_save()) is not None:
+                epoch, action = save
+                if not self._keeper.has_best(epoch, action.value):
+                    self._keeper.want(action, EpochEnd(epoch, {}, self.live["optimizer.learning_rate"]))
 
     def _restored_by(self, callback: Callback) -> Watch | None:
         """Return whose weights EarlyStopping goes back to; None for other callbacks, or without its metric."""
@@ -289,6 +365,21 @@ class Member:
                 self._keeper.want(Save("command", "", None), None)
             case SetCommand():
                 self._set(command)
+            case ExtendCommand():
+                self._extend(command)
+
+    def _extend(self, command: ExtendCommand) -> None:
+        """Train on to so many epochs in all, past an end that the run may have come to."""
+        before = self.live.config
+        self._set(SetCommand(key="training.epochs", value=command.epochs, by=command.by))
+        if self.reason in ("completed", "early_stopped"):
+            self.reason = None
+        for callback in self.callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.renew()
+        if depends_on_length(before.schedule, before.training.epochs, self.live.config.training.epochs):
+            message = f"the {before.schedule.kind} schedule now spans {self.live.config.training.epochs} epochs"
+            self._happened.append(Warned(message=f"{message}: the learning rate is another one from here on."))
 
     def _set(self, command: SetCommand) -> None:
         record = self.live.change(command)
@@ -307,4 +398,5 @@ class Member:
         return "; ".join(filter(None, (_WORDS.get(self.reason or ""), found)))
 
     def _memory(self) -> Memory:
-        return Memory({callback.name: callback.state() for callback in self.callbacks}, self.live.as_dict())
+        states = {callback.name: callback.state() for callback in self.callbacks}
+        return Memory(states, self.live.as_dict(), self._commands_read, self.reason == "early_stopped")

@@ -23,7 +23,7 @@ from trainer.data.splits import Part, Splits
 from trainer.fold_rows import fold_rows
 from trainer.preparation import Prepared
 from trainer.shape import Shape
-from trainer.state import AXES, Blocks, Data, Own, Parameters, State, blocks, with_axis
+from trainer.state import AXES, Blocks, Data, Own, Parameters, State, blocks, named_arrays, with_axis
 
 _KEPT = 8
 
@@ -211,6 +211,13 @@ def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: 
     function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
     orders, told = jax.ShapeDtypeStruct((shape.members, 2), np.int32), horizons.unbound(shape.members)
     return _timed(done, "advance", function, states, _vectors(shape, shape.members), data, orders, told)
+
+
+def outlines_of(shape: Shape) -> dict[str, jax.ShapeDtypeStruct]:
+    """Return shape and type of each array of a member's state, by the names that a checkpoint has for them."""
+    states: State = jax.eval_shape(_make_init(shape), *_begins(shape))
+    members = named_arrays(states._replace(step=()))  # type: ignore[arg-type]
+    return {name: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype) for name, leaf in members.items()}
 
 
 def _make_init(shape: Shape) -> Any:

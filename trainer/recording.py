@@ -1,6 +1,6 @@
 """Recording: from what a call did to the lines of `events.jsonl`, thinned where a line an update would be too many."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -13,6 +13,7 @@ from trainer.config import values
 from trainer.events import (
     EarlyStopped,
     Epoch,
+    Event,
     Layers,
     LearningRateReduced,
     Record,
@@ -56,14 +57,35 @@ class Recorder:
         config = prepared.config
         self._directory = directory
         self._shape = shape
-        self._insights = Insights(config, prepared.splits.train_labels)
+        self._insights = Insights(
+            config, prepared.splits.train_labels, directory.past.first_epoch(shape.steps_per_epoch)
+        )
         self._epoch_began = 0.0
         self._spreads: list[tuple[int, np.ndarray[Any, Any]]] = []
         self._steps_written = 0.0
         self._board: TensorBoard | None = None
         if config.callbacks.tensorboard.enabled:
             plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(config).items()}
-            self._board = TensorBoard(config.callbacks.tensorboard, directory.path / "tensorboard", plain)
+            self._board = TensorBoard(
+                config.callbacks.tensorboard, directory.path / "tensorboard", plain, directory.past.step
+            )
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Go on after these records, with all that was said before."""
+        metrics: dict[str, float] | None = None
+        for event in events:
+            if isinstance(event, Epoch):
+                self._heard(metrics)
+                metrics, self._epoch_began = event.metrics, event.elapsed
+            elif isinstance(event, Layers) and metrics is not None:
+                self._heard(metrics, event)
+                metrics = None
+        self._heard(metrics)
+        self._steps_written = self._directory.seconds
+
+    def _heard(self, metrics: Mapping[str, float] | None, inside: Layers | None = None) -> None:
+        if metrics is not None:
+            list(self._insights.on_epoch_end(metrics, inside.layers if inside else None))
 
     def epochs(self, outcomes: Iterable[EpochOutcome]) -> None:
         """Record epochs, each followed by what its callbacks did."""
@@ -73,17 +95,18 @@ class Recorder:
         for outcome in outcomes:
             epoch = outcome.end.epoch
             at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
-            seconds = max(outcome.elapsed - self._epoch_began, 1e-9)
-            self._epoch_began = outcome.elapsed
+            seconds = outcome.elapsed - self._epoch_began
+            per_second = 1 / seconds if seconds > 0 else 0.0  # what is computed again takes no time
             metrics = dict(outcome.end.metrics)
-            speed = round(n_examples / seconds, 1)
-            directory.record(Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall), **at)
+            speed = round(n_examples * per_second, 1)
+            epoch_record = Epoch(metrics=metrics, examples_per_second=speed, input_stall=self._input_stall)
+            self._epoch_began = directory.record(epoch_record, **at).elapsed
             for event in self._records_of(outcome):
                 directory.record(event, **at)
                 if self._board and isinstance(event, Layers):
                     self._board.on_look_inside(epoch, event.layers)
             if self._board:
-                self._board.on_epoch_end(outcome.end, spe / seconds)
+                self._board.on_epoch_end(outcome.end, spe * per_second)
                 self._write(self._board.flush)
 
     def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import sys
 import time
 import traceback
@@ -24,18 +25,17 @@ from trainer.devices import versions
 from trainer.events import Finished, Record, SavedAgain, Unsaved, Warned, What
 from trainer.liveness import Heartbeat
 from trainer.log import Log
+from trainer.past import Past
 from trainer.problems import RunError
-from trainer.reserve import NAME as RESERVE
 from trainer.reserve import SIZE, STEP, Reserve
 from trainer.runs import Run, Status
 from trainer.text import clean
 
 _STATUS_INTERVAL = 1.0
-_MADE = ("lock", "config.toml", "run.json", "events.jsonl", RESERVE)
-"""What `create` makes."""
-
 _WITHOUT_LOCKS = "this file system knows no locks: nothing keeps a second program from training into this run"
 _SLUG_LENGTH = 40
+_LOCK_SECONDS = 1.0
+_LOCK_POLL = 0.02
 
 _R = TypeVar("_R", bound=Record)
 
@@ -50,20 +50,23 @@ class RunDirectory:
         seconds: trained so far, without compiling and pauses; set by the training loop, stamped on every record.
         stalled: for how much of that the devices waited for examples that stream; likewise.
         step, epoch: likewise.
+        past: what the run goes on from; that of a new run is empty.
     """
 
-    def __init__(self, path: Path, lock: int, run: Run, *, has_locks: bool = True) -> None:
+    def __init__(self, path: Path, lock: int, run: Run, past: Past | None = None) -> None:
         self.path = path
         self.run = run
+        self.past = past or Past()
         self._reserve = Reserve(path)
         self._reserve.hold()
-        self.log = Log(path / "events.jsonl")
+        self.log = Log(path / "events.jsonl", self.past.next_seq)
         self.seconds = 0.0
         self.stalled = 0.0
         self.step = 0
         self.epoch = 0
         self._lock = lock
-        self._heartbeat = Heartbeat(lock) if liveness.is_shared(path) or not has_locks else None
+        self._has_locks = liveness.lock(lock)
+        self._heartbeat = Heartbeat(lock) if liveness.is_shared(path) or not self._has_locks else None
         self._status_due = 0.0
         self._status_waits = False
         self._refused: Unsaved | None = None
@@ -86,26 +89,44 @@ class RunDirectory:
                 path = _new_path(store, config.name)
                 undo.callback(_unmake, path)
                 files.make_folder(path)
-                lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                lock = _locked(path)
                 undo.callback(os.close, lock)
-                has_locks = liveness.lock(lock)
                 files.replace_atomically(path / "config.toml", configs.dump(config).encode(), durable=True)
                 known = Status(
-                    name=config.name, **liveness.here(),
-                    versions={"python": sys.version.split()[0], **versions()}, created=time.time(),
-                    epochs_planned=config.training.epochs, **status,
-                )  # fmt: skip
-                directory = cls(path, lock, Run(path, config=config, status=known), has_locks=has_locks)
+                    name=config.name, created=time.time(), epochs_planned=config.training.epochs, **_process(), **status
+                )
+                directory = cls(path, lock, Run(path, config=config, status=known))
                 undo.callback(directory.log.close)
                 directory.write_status()
             except OSError as error:
                 raise RunError(f"no run can be kept in {clean(str(store))}: {error.strerror or error}") from error
             undo.pop_all()
-        trouble = files.owner_trouble(store.stat())
-        others = f"the folder of runs {trouble}, who may put other weights into a run" if trouble else ""
-        for warning in filter(None, (others, "" if has_locks else _WITHOUT_LOCKS)):
-            directory.record(Warned(message=warning))
+        directory._warn_of_place()
         return directory
+
+    @classmethod
+    def reopen(cls, path: Path, run: Run, past: Past, lock: int) -> "RunDirectory":
+        """Go on with a run; it is written as before from here on.
+
+        Args:
+            path: the folder.
+            run: its records, applied.
+            past: what it goes on from.
+            lock: from `locked`, which this takes over.
+        """
+        for name, value in _process().items():
+            setattr(run.status, name, value)
+        directory = cls(path, lock, run, past)
+        directory.seconds = run.status.seconds
+        directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
+        return directory
+
+    def _warn_of_place(self) -> None:
+        """Record what the place of the run does not give."""
+        trouble = files.owner_trouble(self.path.parent.stat())
+        others = f"the folder of runs {trouble}, who may put other weights into a run" if trouble else ""
+        for warning in filter(None, (others, "" if self._has_locks else _WITHOUT_LOCKS)):
+            self.record(Warned(message=warning))
 
     def join(self, group: str, replica: int, others: Sequence[str]) -> None:
         """Belong to a group of replicas.
@@ -123,14 +144,26 @@ class RunDirectory:
         self.write_status()
 
     def record(self, event: _R, **at: float) -> _R:
-        """Append a record; where the disk refuses it, it waits in memory.
+        """Append a record, unless it stands there since before the run was resumed; return it as it stands there.
+
+        Where the disk refuses it, it waits in memory.
 
         Args:
             event: what happened.
             **at: `epoch`, `step` and `elapsed`, where they are not the present ones.
         """
         stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step, **at}
-        return self._append(event.model_copy(update=stamps))  # type: ignore[no-any-return]
+        stamped: Any = event.model_copy(update=stamps)
+        if (known := self.past.replay.known(stamped)) is not None:
+            return known  # type: ignore[return-value]
+        self.tell_verdict()
+        return self._append(stamped)  # type: ignore[no-any-return]
+
+    def tell_verdict(self) -> None:
+        """Record how a replay went, once that is known."""
+        if (verdict := self.past.replay.verdict(self.step)) is not None:
+            stamps = {"elapsed": round(self.seconds, 6), "epoch": self.epoch, "step": self.step}
+            self._append(verdict.model_copy(update=stamps))
 
     def not_saved(self, what: What, error: OSError) -> None:
         """Say that the disk refuses something, unless the run says so already."""
@@ -254,6 +287,39 @@ class RunDirectory:
                 self.log.give_up(f"{self.log.waiting - 1} records could not be saved")
 
 
+def locked(path: Path) -> int:
+    """Return the lock of a run's folder, which is held until it is closed.
+
+    Raises:
+        RunError: a trainer holds it.
+        OSError: it cannot be opened.
+    """
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return _locked(path)
+        except BlockingIOError:
+            # Whoever asks whether a run is alive holds the lock for an instant.
+            if time.monotonic() > end:
+                raise RunError(f"{clean(path.name)} is being trained already; nn-tui control commands it.") from None
+            time.sleep(_LOCK_POLL)
+
+
+def _locked(path: Path) -> int:
+    lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        liveness.lock(lock)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _process() -> dict[str, Any]:
+    """Return what a run's status tells of this process."""
+    return {**liveness.here(), "versions": {"python": sys.version.split()[0], **versions()}}
+
+
 def _new_path(store: Path, name: str) -> Path:
     # A search starts many runs in a second, among which two random bytes are sure to be drawn twice some day.
     while (path := store / _new_id(name)).exists():
@@ -262,12 +328,8 @@ def _new_path(store: Path, name: str) -> Path:
 
 
 def _unmake(path: Path) -> None:
-    """Remove what `create` made of a run, as far as the disk lets it be removed."""
-    for name in _MADE:
-        with contextlib.suppress(OSError):
-            files.remove(path / name)
-    with contextlib.suppress(OSError):
-        os.rmdir(path)  # noqa: PTH106 as in `trainer.files`
+    """Remove a folder that was made just now, as far as the disk lets it be removed."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _new_id(name: str) -> str:

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainer import config as configs
 from trainer import files
-from trainer.callbacks import is_better
+from trainer.callbacks import Direction, is_better
 from trainer.config import Config
 from trainer.events import (
     CheckpointSaved,
+    Commanded,
     Compiled,
     Count,
     Diverged,
@@ -35,6 +36,7 @@ from trainer.events import (
     LearningRateReduced,
     Paused,
     Reason,
+    Replayed,
     Resumed,
     SavedAgain,
     Seconds,
@@ -87,6 +89,22 @@ class Best(BaseModel):
     epoch: Count
 
 
+class Parent(BaseModel):
+    """What a run is a fork of: a run's id, its checkpoint's, and the updates and epochs done there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    checkpoint: str
+    step: int
+    epoch: int
+
+    @property
+    def words(self) -> str:
+        """Return what is forked, and where."""
+        return f"{self.run} at epoch {self.epoch}"
+
+
 class Status(BaseModel):
     """`run.json`.
 
@@ -99,6 +117,9 @@ class Status(BaseModel):
         group: id of the run that leads its group of replicas; "" for a run alone.
         replica: its number within the group, from 1.
         replicas: ids of the others, known to the one that leads.
+        parent: what it is a fork of, or None.
+        resumed: "exact" where the run was resumed and is what it would have been without; "compatible" where something
+            was not as before; "" where it was not resumed.
         epochs, steps: done.
         best: by the metric that early stopping or the checkpoints watch.
         metrics: of the last epoch.
@@ -123,6 +144,8 @@ class Status(BaseModel):
     group: str = ""
     replica: Count = 0
     replicas: list[str] = []
+    parent: Parent | None = None
+    resumed: Literal["", "exact", "compatible"] = ""
     device: str = ""
     n_parameters: Count = 0
     data_fingerprint: str = ""
@@ -149,6 +172,12 @@ class Series:
         """Add a point: epochs done (a fraction within one), updates done, seconds trained, value."""
         for column, number in zip(self._columns.values(), (epochs, steps, seconds, value), strict=True):
             column.append(number)
+
+    def cut(self, epochs: float) -> None:
+        """Forget the points after so many epochs; they are the last."""
+        kept = sum(done <= epochs for done in self._columns["epochs"])
+        for column in self._columns.values():
+            del column[kept:]
 
     def __len__(self) -> int:
         return len(self._columns["values"])
@@ -242,6 +271,15 @@ class Run:
         """Return the metric that its best epoch goes by."""
         return judge(self.config, self.status.metrics)[0]
 
+    def metrics_at(self, epoch: int) -> dict[str, float]:
+        """Return the metrics of an epoch; none if it was not recorded."""
+        found = {}
+        for name, series in self.epochs.items():
+            places = np.flatnonzero(np.round(series.x("epochs")) == epoch + 1)
+            if len(places):
+                found[name] = float(series.y[places[-1]])
+        return found
+
     def apply(self, event: Event) -> None:
         """Add one record."""
         status = self.status
@@ -258,9 +296,12 @@ class Run:
             case Layers():
                 self._add_inside(event)
                 return
+            case Commanded() | CheckpointSaved(reason="time"):
+                return
+            case Replayed(differs_from=int(epoch)):
+                self._rewind(epoch)
             case Started():
-                status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
-                self.steps_per_epoch = event.steps_per_epoch
+                self._begin(event)
             case Compiled():
                 status.compile_seconds += event.seconds
                 if status.state == "starting":
@@ -283,7 +324,7 @@ class Run:
                 status.state, status.reason, status.message = ENDS[event.reason], event.reason, event.message
             case (
                 LearningRateReduced() | EarlyStopped() | CheckpointSaved() | WeightsRestored()
-                | Diverged() | Insight() | Warned()
+                | Diverged() | Insight() | Warned() | Replayed()
             ):  # fmt: skip
                 pass
             case _:
@@ -295,6 +336,28 @@ class Run:
         for event in events:
             self.apply(event)
 
+    def _begin(self, event: Started) -> None:
+        status = self.status
+        status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
+        self.steps_per_epoch = event.steps_per_epoch
+        if event.resumed_from is not None:
+            status.reason, status.message, status.test = "", "", {}
+            is_exact = not event.differences and status.resumed != "compatible"
+            status.resumed = "exact" if is_exact else "compatible"
+
+    def _rewind(self, epoch: int) -> None:
+        """Forget the epochs from this one on: they came out otherwise when they were computed again."""
+        for series in (*self.epochs.values(), *self.steps.values(), *self.insides.values()):
+            series.cut(epoch)
+        status = self.status
+        status.resumed, status.best = "compatible", None
+        status.epochs, status.steps = epoch, epoch * self.steps_per_epoch
+        status.metrics = {name: series.last for name, series in self.epochs.items() if len(series)}
+        metric, direction = judge(self.config, status.metrics)
+        if metric in status.metrics:
+            for done, value in zip(self.epochs[metric].x("epochs"), self.epochs[metric].y, strict=True):
+                self._judge(metric, direction, float(value), round(done) - 1)
+
     def _add_epoch(self, event: Epoch) -> None:
         self._add(self.epochs, event, event.metrics)
         status = self.status
@@ -302,10 +365,12 @@ class Run:
         status.examples_per_second = event.examples_per_second
         status.input_stall = event.input_stall
         metric, direction = judge(self.config, event.metrics)
-        value = event.metrics.get(metric, math.nan)
-        known = status.best.value if status.best and status.best.metric == metric else None
-        if is_better(value, known, direction):
-            status.best = Best(metric=metric, value=value, epoch=event.epoch)
+        self._judge(metric, direction, event.metrics.get(metric, math.nan), event.epoch)
+
+    def _judge(self, metric: str, direction: Direction, value: float, epoch: int) -> None:
+        best = self.status.best
+        if is_better(value, best.value if best and best.metric == metric else None, direction):
+            self.status.best = Best(metric=metric, value=value, epoch=epoch)
 
     def _add_inside(self, event: Layers) -> None:
         self.inside = event
@@ -338,7 +403,10 @@ def open_run(directory: Path) -> tuple[Run, Tail]:
     """Return a run with nothing applied yet, and the tail that gives its records."""
     known = peek(directory)
     run = Run(directory, config=known.config, damage=known.damage)
-    start = {"name", "pid", "process_started", "host", "boot_id", "versions", "created", "group", "replica", "replicas"}
+    start = {
+        "name", "pid", "process_started", "host", "boot_id", "versions", "created", "group", "replica", "replicas",
+        "parent",
+    }  # fmt: skip
     kept = start | {"n_parameters", "data_fingerprint", "epochs_planned"}
     run.status = Status(**known.status.model_dump(include=kept))
     return run, Tail(directory / "events.jsonl")
@@ -385,5 +453,7 @@ def result(run: Run) -> dict[str, Any]:
         "examples_per_second": round(status.examples_per_second, 1),
         **({} if status.input_stall is None else {"input_stall": status.input_stall}),
         **({"group": status.group} if status.group else {}),
+        **({"resumed": status.resumed} if status.resumed else {}),
+        **({"parent": status.parent.model_dump()} if status.parent else {}),
     }
     return {key: strict(value) for key, value in plain.items()}

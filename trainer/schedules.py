@@ -11,12 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from trainer.fields import Numbers, Section, live, structural
+from trainer.lazy import np
 
 _HAIR = 1 + 1e-6
 """A float32 division such as 2.1 / 0.7 may fall a hair short of the whole number that is meant."""
 
 _NOTHING = 1e-9
 """Stands for no epochs at all where they divide."""
+
+_PLACES = 65
+"""At so many places two schedules are compared."""
 
 
 class Schedule(Section):
@@ -244,6 +248,12 @@ class Piecewise(Schedule):
 
         is_over = jnp.asarray(epoch)[..., None] * _HAIR >= jnp.asarray(self.boundaries)
         return jnp.where(is_over, jnp.asarray(self.factors), 1.0).prod(axis=-1)
+
+
+def depends_on_length(schedule: Schedule, before: int, after: int) -> bool:
+    """Return whether a schedule gives another rate, before either end, where a training has another count of epochs."""
+    places = np.linspace(0, min(before, after), _PLACES)
+    return bool(np.any(np.asarray(schedule.factor(places, before)) != np.asarray(schedule.factor(places, after))))
 
 
 def _share(epoch: Any, epochs: Any) -> Any:

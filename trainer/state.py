@@ -171,6 +171,12 @@ def on_host(tree: Any, member: int) -> Any:
     return jax.tree.unflatten(structure, [np.array(leaf[member]) for leaf in jax.device_get(leaves)])
 
 
+def named_arrays(tree: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the leaves of a tree by their dotted place, such as `parameters.0.weight`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
 def _beside(leaves: list[Array], member: int) -> tuple[list[Array], int]:
     """Return the parts of the arrays on the device that has the member, and its place in them."""
     if not leaves or leaves[0].sharding.is_fully_replicated:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.liveness import is_alive
 from trainer.problems import Problem, RunError, nearest
 from trainer.text import clean
 
@@ -31,6 +32,16 @@ def is_run(directory: Path) -> bool:
 def is_id(name: str) -> bool:
     """Say whether a name can be that of a run's folder within a store: no path, and none that leads out of it."""
     return bool(name) and "/" not in name and not name.startswith(".")
+
+
+def live(folder: Path) -> list[Path]:
+    """Return the folders of the runs of a store that a trainer is at work on, newest first; of a group its leader's."""
+    from trainer.runs import peek
+
+    alive = [path for path in run_folders(folder) if is_alive(path)]
+    groups = {path: peek(path).status.group for path in alive}
+    leads = (folder / groups[path] if is_id(groups[path]) else path for path in alive)
+    return [path for path in dict.fromkeys(leads) if is_run(path)]
 
 
 def all_runs(folder: Path) -> list[Run]:

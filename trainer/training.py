@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from trainer import devices, memory
 from trainer.preparation import Prepared, members
@@ -17,8 +18,13 @@ from trainer.runs import Run
 from trainer.text import clean
 
 
-def start(prepared: Prepared, store: Path) -> RunDirectory:
+def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
     """Make the folder of a new run; from here on it can be followed.
+
+    Args:
+        prepared: config and data.
+        store: folder of runs.
+        **status: what else is known of `runs.Status` already.
 
     Raises:
         RunError: it cannot be made.
@@ -27,13 +33,12 @@ def start(prepared: Prepared, store: Path) -> RunDirectory:
     if prepared.config.training.devices > 1:
         devices.prepare_jax()
         devices.count(prepared.config.training.devices)
-    return RunDirectory.create(
-        store, prepared.config, data_fingerprint=prepared.splits.fingerprint, n_parameters=prepared.n_parameters
-    )
+    status |= {"data_fingerprint": prepared.splits.fingerprint, "n_parameters": prepared.n_parameters}
+    return RunDirectory.create(store, prepared.config, **status)
 
 
-def start_replicas(prepared: Prepared, store: Path) -> list[tuple[Prepared, RunDirectory]]:
-    """Make the folders of as many runs as the config asks for: replicas or folds.
+def start_replicas(prepared: Prepared, store: Path, **status: Any) -> list[tuple[Prepared, RunDirectory]]:
+    """Make the folders of as many runs as the config asks for: replicas or folds; arguments as for `start`.
 
     The first one has the config as it is, and leads the group. Returns what `train_together` takes. Raises as `start`;
     then none of them is there.
@@ -41,7 +46,7 @@ def start_replicas(prepared: Prepared, store: Path) -> list[tuple[Prepared, RunD
     made: list[tuple[Prepared, RunDirectory]] = []
     try:
         for one in members(prepared):
-            made.append((one, start(one, store)))
+            made.append((one, start(one, store, **status)))
         _, lead = made[0]
         if len(made) > 1:
             for number, (_, directory) in enumerate(made, start=1):
@@ -63,7 +68,7 @@ def train(prepared: Prepared, directory: RunDirectory, cancelled: threading.Even
 
     Args:
         prepared: config and data.
-        directory: the run's folder, from `start`; closed when this returns.
+        directory: the run's folder, from `start`, `resuming.resume` or `forking.fork`; closed when this returns.
         cancelled: set by another thread to have the run end, saved, at the next call's end.
     """
     return train_together([(prepared, directory)], cancelled)[0]

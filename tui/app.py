@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,15 +13,26 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from tui.terminal_driver import TerminalDriver
 from tui.train_screen import TrainScreen
 
 if TYPE_CHECKING:
     from trainer.config import Config
+    from tui.dialogs import Way
     from tui.run_table import RunTable
 
 
-class NnTui(App[None]):
-    """Edit hyperparameters, train, watch, compare."""
+_TURN_SECONDS = 0.0005
+"""How long a thread keeps the interpreter when another wants it. Python's own setting is ten times as long: a key waits
+for what the training thread does between two calls, and that for a panel that is being drawn."""
+
+
+class NnTui(App["Way"]):
+    """Edit hyperparameters, train, watch, compare. What it returns is how a person left a training that goes on.
+
+    Attributes:
+        has_lost_terminal: whether it ended because the terminal did.
+    """
 
     TITLE = "nn-tui"
     # The first screen's styles too: Textual loads a screen's own only when it is pushed.
@@ -27,9 +40,7 @@ class NnTui(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f9,c", "compare", "Compare", id="app.compare", tooltip="Compare the runs of the store"),
         Binding("f1,question_mark", "keys", "Keys", id="app.keys", tooltip="Show every key"),
-        Binding(
-            "f10,q", "leave", "Quit", id="app.quit", tooltip="Quit; a run under way is stopped and saved, after asking"
-        ),
+        Binding("f10,q", "leave", "Quit", id="app.quit", tooltip="Quit; asks what becomes of a run under way"),
     ]
 
     def __init__(
@@ -43,7 +54,8 @@ class NnTui(App[None]):
             store: folder of runs.
             compared: runs to open the compare screen with; none opens the train screen.
         """
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
+        self.has_lost_terminal = False
         self._store = store
         self._compared = tuple(compared)
         self.train_screen = TrainScreen(load, base, store)
@@ -53,13 +65,32 @@ class NnTui(App[None]):
         return self.train_screen
 
     def on_mount(self) -> None:
-        """Go on to the compare screen, if runs were named."""
+        """Have threads take turns often; go on to the compare screen, if runs were named."""
+        sys.setswitchinterval(_TURN_SECONDS)
         if self._compared:
             self._open_compare(self._compared)
 
-    def on_unmount(self) -> None:
-        """Let no training outlive the app unseen: it ends, saved."""
-        self.train_screen.host.cancel()
+    # What comes from outside: from the terminal, from signals. For any thread, and as often as it happens.
+
+    def lose_terminal(self) -> None:
+        """Leave, since there is no terminal any more; a training goes on."""
+        self.has_lost_terminal = True
+        self._from_outside(self.exit)
+
+    def end(self) -> None:
+        """Have a training end, saved, and leave."""
+        self.train_screen.host.end()
+        self._from_outside(self.exit)
+
+    def ask_to_leave(self) -> None:
+        """Do what the key to quit does."""
+        self._from_outside(self.action_leave)
+
+    def _from_outside(self, act: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has ended: it is done already
+            self.call_later(act)
+
+    # What the keys do.
 
     def action_compare(self) -> None:
         """Go to the compare screen; from there, back."""
@@ -78,14 +109,15 @@ class NnTui(App[None]):
             self.push_screen(Keys(_all_bindings()))
 
     def action_leave(self) -> None:
-        """Quit; ask first while a run is under way."""
+        """Quit; ask first what becomes of a run under way."""
         if not self.train_screen.host.is_busy:
             self.exit()
             return
-        from tui.dialogs import Question
+        from tui.dialogs import Leaving
+        from tui.limits import what_ends_it
 
-        question = Question("A run is under way. Stop it, saved, and quit?", "Stop and quit", "Stay")
-        self.push_screen(question, self._leave)
+        if not isinstance(self.screen, Leaving):
+            self.push_screen(Leaving(what_ends_it()), self._leave)
 
     async def action_quit(self) -> None:
         """Quit as every other way does."""
@@ -110,9 +142,17 @@ class NnTui(App[None]):
             self.pop_screen()
         self.train_screen.show_run(event.directory)
 
-    def _leave(self, agreed: bool | None) -> None:
-        if agreed:
-            self.exit()
+    def on_run_table_asked(self, event: RunTable.Asked) -> None:
+        """Have a run of the compare screen go on, on the train screen."""
+        if self.screen is not self.train_screen:
+            self.pop_screen()
+        self.train_screen.go_on(event.directory, event.how)
+
+    def _leave(self, way: Way | None) -> None:
+        if way == "stop":
+            self.train_screen.host.stop()
+        if way is not None:
+            self.exit(way)
 
     def _open_compare(self, compared: Sequence[Path]) -> None:
         from tui.compare_screen import CompareScreen

@@ -1,10 +1,15 @@
 """The commands of `nn-tui` and their options; `tui.cli` runs them. Each does its work in a module of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from tui.foreground import Parent
 
 
 class _Commands(TyperGroup):
@@ -30,8 +35,25 @@ Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default $NN_TUI_RUNS, else ./runs.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Go on in the background once the run has begun.")]
+Code = Annotated[
+    Path | None,
+    typer.Option("--code", metavar="PATH", help="Preset or file beside which the run's own network lies; it may run."),
+]
 Word = Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or path of a file.")]
 Words = Annotated[list[str], typer.Argument(metavar="RUN...", help="Path, id, start of an id, or @last.")]
+
+
+@contextmanager
+def _process(detach: bool) -> Iterator["Parent | None"]:
+    """Have signals wait until the training takes them; give the process that the shell waits for, if it is another."""
+    from tui import signals
+    from tui.foreground import fork
+
+    # Before anything is loaded that starts threads: they do not come along, and take signals as they like.
+    parent = fork() if detach else None
+    with signals.held():
+        yield parent
 
 
 @cli.callback(invoke_without_command=True)
@@ -65,11 +87,57 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the run.")] = "",
     runs: Runs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    detach: Detach = False,
 ) -> None:
     """Train without a screen."""
-    from tui.headless import train as train_headless
+    with _process(detach) as parent:
+        from tui.headless import train as train_headless
 
-    raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json))
+        raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json, parent))
+
+
+@cli.command()
+def resume(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Train up to N epochs in all; a run that is over goes on from its end."),
+    ] = None,
+    data_changed: Annotated[
+        bool, typer.Option("--data-changed", help="Go on although the data are not those that it was trained on.")
+    ] = False,
+    code: Code = None,
+    runs: Runs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    detach: Detach = False,
+) -> None:
+    """Go on with a run that was cut off, stopped or is to be trained for longer, as if nothing had been."""
+    with _process(detach) as parent:
+        from tui.resume import resume_run
+
+        raise typer.Exit(resume_run(word, epochs, data_changed, code, runs, as_json, parent))
+
+
+@cli.command()
+def fork(
+    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    at: Annotated[
+        str, typer.Option(metavar="CHECKPOINT", help="last, best, or the updates done at another checkpoint.")
+    ] = "last",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the fork; default that of the run.")] = "",
+    code: Code = None,
+    runs: Runs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    detach: Detach = False,
+) -> None:
+    """Train a new run that goes on from a checkpoint of another one, with other hyperparameters."""
+    with _process(detach) as parent:
+        from tui.fork import fork_run
+
+        raise typer.Exit(fork_run(word, at, settings or [], name, code, runs, as_json, parent))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from trainer.commands import Command, Pause, Resume, Save, Set, Stop
+from trainer.commands import Command, Extend, Pause, Resume, Save, Set, Stop
 from trainer.config import parse_settings
 from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
@@ -96,7 +96,7 @@ def _answers(event: Event, command: Command) -> bool:
             return isinstance(event, Resumed)
         case Save():
             return isinstance(event, CheckpointSaved) and event.reason == "command"
-        case Set():
+        case Set() | Extend():
             return isinstance(event, HyperparameterSet | Warned)
         case Stop():
             return isinstance(event, Finished)

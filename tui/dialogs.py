@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from rich.text import Text
 from textual import getters, on
@@ -24,14 +24,14 @@ _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
     from trainer.runs import Run
 
-_CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
+CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
 
 class Question(Sparing, ModalScreen[bool | None]):
     """Yes or no. Escape and n mean no, enter yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _CLOSE,
+        CLOSE,
         Binding("y", "dismiss(True)", "Yes", id="dialog.yes", tooltip="Do it"),
         Binding("n", "dismiss(False)", "No", id="dialog.no", tooltip="Do not do it"),
     ]
@@ -59,6 +59,50 @@ class RiskyQuestion(Question):
     AUTO_FOCUS = "#no"
 
 
+Way = Literal["detach", "wait", "stop"]
+"""How a training is left: to go on in the background, in the foreground without a screen, or to end."""
+
+_WAYS: tuple[tuple[Way | None, str, str], ...] = (
+    ("detach", "Detach (d)", "the prompt comes back, the training goes on"),
+    ("wait", "Wait (w)", "the screen goes; a line tells how far it is"),
+    ("stop", "Stop (s)", "end the run on its best weights, and quit"),
+    (None, "Stay (esc)", "go back to the screen"),
+)
+
+
+class Leaving(Sparing, ModalScreen[Way | None]):
+    """What becomes of the run when the app is left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "dismiss(None)", "Stay", id="dialog.close", tooltip="Go back to the screen"),
+        Binding("d", "dismiss('detach')", "Detach", id="leaving.detach", tooltip="Leave the training to itself"),
+        Binding("w", "dismiss('wait')", "Wait", id="leaving.wait", tooltip="Wait for its end without a screen"),
+        Binding("s", "dismiss('stop')", "Stop", id="leaving.stop", tooltip="Stop the run, keep its best weights, quit"),
+    ]
+
+    def __init__(self, limit: str = "") -> None:
+        """Ask.
+
+        Args:
+            limit: what a run that is detached will not survive; "" for nothing known.
+        """
+        super().__init__(classes="dialog")
+        self._limit = limit
+
+    def compose(self) -> ComposeResult:
+        """Lay out the ways under each other, with what each means."""
+        with Vertical(classes="box"):
+            yield Label("A run is under way.", markup=False)
+            yield OptionList(*(Option(_way_words(name, meaning), id=way) for way, name, meaning in _WAYS))
+            if self._limit:
+                yield Static(Text(self._limit, "bold"), classes="limit")
+            yield Static("Detached, nn-tui shows it again when it is started.", classes="hint", markup=False)
+
+    @on(OptionList.OptionSelected)
+    def _take(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(cast("Way | None", event.option_id))
+
+
 _HINT = (
     "Letters are keys outside of fields; in a field they are text. "
     "Enter in a field marked ~ gives its number to the live run on the panels."
@@ -68,7 +112,7 @@ _HINT = (
 class SaveAs(Sparing, ModalScreen[str | None]):
     """Asks for the name of a preset."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     note = getters.query_one("#note", Static)
 
@@ -100,20 +144,21 @@ class SaveAs(Sparing, ModalScreen[str | None]):
 
 
 class RunList(Sparing, ModalScreen[int | None]):
-    """The runs of this session; the one chosen comes back onto the panels."""
+    """The live runs and those of this session; the one chosen comes onto the panels."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CLOSE]
+    BINDINGS: ClassVar[list[BindingType]] = [CLOSE]
 
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(classes="dialog")
         self._runs = runs
 
     def compose(self) -> ComposeResult:
-        """Lay out the runs, newest first."""
+        """Lay out the runs, live ones first, then the newest."""
         with Vertical(classes="box"):
-            yield Label("Runs of this session", markup=False)
+            yield Label("Live runs, and those of this session", markup=False)
             if self._runs:
-                yield OptionList(*(Option(_run_words(run), id=str(i)) for i, run in reversed([*enumerate(self._runs)])))
+                order = sorted(range(len(self._runs)), key=lambda index: (not self._runs[index].is_live, -index))
+                yield OptionList(*(Option(_run_words(self._runs[index]), id=str(index)) for index in order))
             else:
                 yield Static("none yet: ctrl+r starts one", markup=False)
             yield Static("enter shows it   escape closes", classes="hint", markup=False)
@@ -151,6 +196,10 @@ def _run_words(run: Run) -> Text:
     return Text.assemble(
         f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (clipped(run.id, 15), "dim")
     )
+
+
+def _way_words(name: str, meaning: str) -> Text:
+    return Text.assemble((f"{name:<12}", "bold"), meaning)
 
 
 def _key_words(binding: Binding) -> Text:

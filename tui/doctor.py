@@ -15,6 +15,7 @@ from rich.text import Text
 from trainer.store import store
 from trainer.text import clean
 from tui.finding import Finding, Verdict
+from tui.limits import what_ends_it
 from tui.store_health import examine_store
 from tui.wording import size
 
@@ -24,7 +25,7 @@ _SMALLEST = (80, 24)
 
 def examine(runs: Path | None, as_json: bool) -> int:
     """Print what was found; return 1 if anything is a problem, else 0."""
-    findings = [*_software(), *_devices(), *_terminal(), *examine_store(store(runs))]
+    findings = [*_software(), *_devices(), *_terminal(), *_background(), *examine_store(store(runs))]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -77,3 +78,8 @@ def _terminal() -> Iterator[Finding]:
     yield Finding(
         "encoding", encoding if unicode else f"{encoding}: set LANG to a UTF-8 one", "ok" if unicode else "problem"
     )
+
+
+def _background() -> Iterator[Finding]:
+    if limit := what_ends_it():
+        yield Finding("detached runs", limit, "note")

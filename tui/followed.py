@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import callbacks
-from trainer.callbacks import EpochEnd, Progress, ReduceLROnPlateau
-from trainer.events import Epoch, Event, HyperparameterSet, LearningRateReduced
+from trainer.callbacks import EarlyStopping, EpochEnd, Progress, ReduceLROnPlateau
+from trainer.commands import Extend
+from trainer.events import Commanded, Epoch, Event, HyperparameterSet, LearningRateReduced, Replayed
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
-from trainer.runs import Run, open_run, replica_paths
+from trainer.runs import Run, open_run, peek, replica_paths
 from trainer.schema import value_at
 from tui.picture_source import PictureSource
 
@@ -73,6 +74,12 @@ class Followed:
         told = [Told(run.status.replica, event) for run in members(self.run) for event in run.happenings]
         return sorted(told, key=lambda one: one.event.time)
 
+    def now(self) -> Run:
+        """Return the run as it stands, without its records, which are read only while it is shown."""
+        run = peek(self.run.directory)
+        run.replicas = self.run.replicas
+        return run
+
     def poll(self, limit: int) -> list[Told]:
         """Apply the records in the next `limit` bytes of the run and of its replicas; return all of them."""
         own = self.run.status.replica if self.others else 0
@@ -111,6 +118,24 @@ class Followed:
         elif isinstance(event, HyperparameterSet) and event.key == _RATE and isinstance(event.to, int | float):
             self._rate = float(event.to)
             self._tell_rate()
+        elif isinstance(event, Commanded) and any(isinstance(command, Extend) for command in event.commands):
+            for callback in self._callbacks:
+                if isinstance(callback, EarlyStopping):
+                    callback.renew()
+        elif isinstance(event, Replayed) and event.differs_from is not None:
+            self._play_again()
+
+    def _play_again(self) -> None:
+        """Play the epochs that still hold, at the rate of now."""
+        self._callbacks = _built(self.run)
+        self._tell_rate()
+        columns = self.run.epochs.items()
+        ends = zip(*(series.x("epochs") for _, series in columns), strict=True)
+        rows = zip(*(series.y for _, series in columns), strict=True)
+        for done, row in zip(ends, rows, strict=True):
+            metrics = {name: float(value) for (name, _), value in zip(columns, row, strict=True)}
+            for callback in self._callbacks:
+                callback.on_epoch_end(EpochEnd(round(done[0]) - 1, metrics, self._rate))
 
     def _tell_rate(self) -> None:
         for callback in self._callbacks:

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from trainer.events import (
     CheckpointSaved,
+    Commanded,
     Compiled,
     Diverged,
     EarlyStopped,
@@ -15,6 +16,7 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Replayed,
     Resumed,
     SavedAgain,
     Started,
@@ -42,6 +44,7 @@ GLYPHS: dict[type, str] = {
     Paused: "‖",
     Resumed: "▶",
     Started: "▶",
+    Replayed: "≡",
     Compiled: "·",
     Tested: "=",
     Finished: "●",
@@ -64,13 +67,18 @@ STYLES: dict[type, str] = {
 """How the line of an event is set off from the others."""
 
 
+def is_routine(event: Event) -> bool:
+    """Return whether a record is nothing to tell a person: it is for the run that is resumed."""
+    return isinstance(event, Commanded) or (isinstance(event, CheckpointSaved) and event.reason == "time")
+
+
 def happening(event: Event) -> str:
     """Return what happened, with its reason, in one line that is safe to show."""
     return f"{_where(event)}{clean(_what(event))}"
 
 
 def _where(event: Event) -> str:
-    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged):
+    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged | Replayed):
         return ""
     if isinstance(event, CheckpointSaved) and event.reason != "best":
         return f"update {event.step}: "
@@ -81,7 +89,15 @@ def _what(event: Event) -> str:
     match event:
         case Started():
             streams = f", {event.buffer:,} examples at a time streamed from their file" if event.buffer else ""
-            return f"training {count(event.n_parameters)} parameters on {event.device}{streams}"
+            return (
+                f"{_beginning(event)} {count(event.n_parameters)} parameters on {event.device}{streams}{_label(event)}"
+            )
+        case Replayed(verified=n, differs_from=int(epoch)):
+            return f"replay differs from epoch {epoch + 1}: the run is compatible, not exact; {n} before it verified"
+        case Replayed(verified=n):
+            return f"replay verified {n} epoch{'s' if n != 1 else ''}"
+        case Commanded():
+            return f"commands: {', '.join(command.kind for command in event.commands) or 'none that can be read'}"
         case Compiled():
             return f"compiled {event.what} in {event.seconds:.2f} s"
         case LearningRateReduced():
@@ -118,3 +134,16 @@ def _what(event: Event) -> str:
             return metrics_line({name: spread.mean for name, spread in event.metrics.items()})
         case _:
             assert_never(event)
+
+
+def _beginning(event: Started) -> str:
+    if event.resumed_from is None:
+        return f"fork of {event.fork_of}: training" if event.fork_of else "training"
+    epoch, rest = divmod(event.resumed_from, event.steps_per_epoch)
+    return f"resumed after epoch {epoch}{f' and {rest} updates' if rest else ''}: training"
+
+
+def _label(event: Started) -> str:
+    if not event.differences:
+        return ""
+    return f"; compatible, not exact: {'; '.join(event.differences)}"

@@ -1,56 +1,156 @@
 """Training without a screen: a progress bar on a terminal, plain lines elsewhere. Follows the run as anybody would."""
 
 import json
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import presets
 from trainer.config import parse_settings
 from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
+from trainer.problems import ConfigError
 from trainer.replicas import best, group_result, members, shown_state
-from trainer.runs import Run, result
+from trainer.run_directory import RunDirectory
+from trainer.runs import Run, read, result
 from trainer.store import store
 from trainer.text import clean
 from trainer.training import start_replicas, train_together
-from tui import garbage
-from tui.happenings import happening
+from tui import garbage, signals, streams, unattended
+from tui.happenings import happening, is_routine
+from tui.session import background_line
+from tui.steering import Steering
 from tui.wording import mean_and_std, metrics_line
 
+if TYPE_CHECKING:
+    from tui.foreground import Parent
+    from tui.training_host import TrainingHost
+
 EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED = 1
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
 
 
-def train(preset: str, settings: list[str], name: str, runs: Path | None, as_json: bool) -> int:
-    """Train a preset; return the exit code. Raises ConfigError, RunError: nothing was created."""
-    values = parse_settings(settings)
-    found = presets.find(preset)
-    config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
-    prepared = prepare(config, found.base)
-    started = start_replicas(prepared, store(runs))
-    _, lead = started[0]
-    cancelled = threading.Event()
-    ended: list[Run] = []
-    worker = threading.Thread(target=lambda: ended.extend(train_together(started, cancelled)), name="training")
-    with _interrupts(cancelled):
+def train(
+    preset: str, settings: list[str], name: str, runs: Path | None, as_json: bool, parent: "Parent | None" = None
+) -> int:
+    """Train a preset; return the exit code. With a parent, in the background, which lets go of the parent.
+
+    Raises:
+        ConfigError, RunError: nothing was created.
+    """
+
+    def start() -> Sequence[tuple[Prepared, RunDirectory]]:
+        values = parse_settings(settings)
+        found = presets.find(preset)
+        config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
+        return start_replicas(prepare(config, found.base), store(runs))
+
+    return attend(start, as_json, parent)
+
+
+def attend(
+    start: Callable[[], Sequence[tuple[Prepared, RunDirectory]]],
+    as_json: bool,
+    parent: "Parent | None" = None,
+    lead: Path | None = None,
+) -> int:
+    """Begin runs and see them to their end, telling what happens; return the exit code.
+
+    Args:
+        start: makes or opens what `train_together` takes.
+        as_json: whether the result is told as JSON.
+        parent: lets go of the terminal once the runs have begun, as for `train`.
+        lead: folder of the run that leads them, where not all of its group train.
+
+    Raises:
+        ConfigError, RunError: what `start` raises.
+    """
+    streams.outlive_terminal()
+    steering = Steering()
+    with signals.taken(_until_begun()) as taken:
+        started = start()
+        _, first = started[0]
+        steering.directory = lead or first.path
+        tail = Tail(first.path / "events.jsonl")
+        tail.read_all()
+        ended: list[Run] = []
+        worker = threading.Thread(
+            target=lambda: ended.extend(train_together(started, steering.cancelled)), name="training"
+        )
+        taken.answers = _steered(steering, is_saved=lambda: bool(ended))
+        if parent is not None:
+            _go_into_background(first.run, parent, as_json)
         worker.start()
-        _watch(worker, lead.path, config.training.epochs)
-    run, *run.replicas = ended
+        _watch(worker, tail, first.run.status.epochs_planned)
+        run, *run.replicas = ended
+        return _end(read(lead) if lead else run, steering.is_interrupted, as_json)
+
+
+def accompany(host: "TrainingHost") -> int:
+    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code.
+
+    Raises:
+        ConfigError: it could not begin.
+    """
+    outcome = host.wait_until_begun()
+    if outcome is not None and outcome.problems:
+        raise ConfigError(outcome.problems)
+    if (directory := host.directory) is None or host.thread is None:
+        return 0
+    tail = Tail(directory / "events.jsonl")
+    tail.read_all()
+    shown = read(directory)
+    print(f"{shown.name}: {directory}", file=sys.stderr)
+    _watch(host.thread, tail, shown.status.epochs_planned)
+    return _end(read(directory), host.is_interrupted, as_json=False)
+
+
+def _steered(steering: Steering, is_saved: Callable[[], bool]) -> signals.Answers:
+    """Return what signals do to a training that no screen shows."""
+    return {
+        signal.SIGHUP: lambda: unattended.go_on(steering.directory),
+        signal.SIGTERM: signals.asked_to_end(steering.end, is_saved),
+        signal.SIGUSR1: steering.save,
+        signal.SIGINT: signals.interrupted(steering.stop),
+    }
+
+
+def _until_begun() -> signals.Answers:
+    """Return what signals do before there is a run: nothing that would have to be saved is there."""
+    at_once = {number: signals.die_by(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    return {**at_once, signal.SIGHUP: lambda: streams.leave_terminal(None)}
+
+
+def _go_into_background(run: Run, parent: "Parent", as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**result(run), "pid": os.getpid()}, allow_nan=False))
+    else:
+        print(background_line(run.name, run.directory, os.getpid()))
+    sys.stdout.flush()
+    unattended.go_on(run.directory, in_background=True)
+    parent.let_go()
+
+
+def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
+    """Tell how a run ended; return the exit code."""
+    if (since := streams.left_at()) is not None:
+        unattended.mark(run.directory, since)
     _tell_end(run, as_json)
     if any(one.lost for one in members(run)):
         return _FAILED
-    if any(one.status.reason == "interrupted" for one in ended):
-        return _INTERRUPTED
-    return EXIT_CODES[shown_state(run, [one.status.state for one in ended])]
+    if is_interrupted:
+        return signals.INTERRUPTED
+    return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
 
 
 def _tell_end(run: Run, as_json: bool) -> None:
@@ -63,32 +163,14 @@ def _tell_end(run: Run, as_json: bool) -> None:
     for one in members(run):
         print(f"{one.status.state}: {clean(one.status.message)}")
         if (known := one.status.best) is not None:
-            metrics = {name: curve.y[known.epoch] for name, curve in one.epochs.items() if known.epoch < len(curve.y)}
-            print(f"epoch {known.epoch + 1}: {metrics_line(metrics)}")
+            print(f"epoch {known.epoch + 1}: {metrics_line(one.metrics_at(known.epoch))}")
         print(clean(str(one.directory)))
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 
 
-@contextmanager
-def _interrupts(cancelled: threading.Event) -> Iterator[None]:
-    """Have ctrl+c and a polite kill end the run, saved; a second one ends the program at once."""
-
-    def ask(number: int, _frame: object) -> None:
-        cancelled.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _watch(worker: threading.Thread, directory: Path, epochs: int) -> None:
-    """Show the run's records until the worker is done."""
-    tail = Tail(directory / "events.jsonl")
+def _watch(worker: threading.Thread, tail: Tail, epochs: int) -> None:
+    """Show the records that come until the worker is done."""
     show = _bar if sys.stderr.isatty() else _lines
     with show(epochs) as tell:
         while worker.is_alive():
@@ -120,7 +202,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not isinstance(event, _QUIET):
+            elif not (isinstance(event, _QUIET) or is_routine(event)):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -137,7 +219,7 @@ def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not isinstance(event, _QUIET):
+        elif not (isinstance(event, _QUIET) or is_routine(event)):
             print(happening(event), file=sys.stderr)
 
     yield tell

@@ -12,6 +12,7 @@ import presets
 from trainer.problems import ConfigError
 from trainer.store import is_run, store
 from trainer.text import clean
+from tui import foreground, session
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -35,13 +36,12 @@ def launch(words: list[str], runs: Path | None) -> int:
     if compared:
         folder = folder if runs else compared[0].absolute().parent
     found = presets.find(preset)
+    load = _loader(found)
     _require_terminal()
+    parent = foreground.fork()
     from tui.app import NnTui
 
-    app = NnTui(_loader(found), found.base, folder, compared)
-    app.run()
-    app.train_screen.host.wait()
-    return app.return_code or 0
+    return session.hold(NnTui(load, found.base, folder, compared), parent)
 
 
 def _loader(preset: presets.Preset) -> Callable[[], Config]:

@@ -15,7 +15,7 @@ from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
 from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, shown_state
-from trainer.runs import Run, read, result
+from trainer.runs import LIVE, Run, read, result
 from trainer.store import all_runs, find, store
 from trainer.text import clean
 from tui.wording import STATE_GLYPHS, age, mean_and_std, number
@@ -58,6 +58,7 @@ def print_runs(query: str, folder: Path | None, as_json_text: bool) -> None:
     where = store(folder)
     runs = all_runs(where)
     found = [run for run in (runs if as_json_text else folded(runs)) if _matches(run, query)]
+    found.sort(key=lambda run: shown_state(run) not in LIVE)  # live ones first, then as before: the newest
     if as_json_text:
         known = [{"id": run.id, "name": run.name, **result(run), "state": run.shown_state} for run in found]
         print(json.dumps(known, allow_nan=False))

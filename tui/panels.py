@@ -152,11 +152,11 @@ class EventLog(RichLog, can_focus=True):
 
     def add(self, told: list[Told]) -> None:
         """Append the lines of those events that are told; of the replicas but the first only what matters."""
-        from tui.happenings import GLYPHS, STYLES, happening
+        from tui.happenings import GLYPHS, STYLES, happening, is_routine
 
         for replica, event in told:
             glyph, style = GLYPHS.get(type(event)), STYLES.get(type(event), "")
-            if glyph is not None and (replica <= 1 or style != "dim"):
+            if glyph is not None and not is_routine(event) and (replica <= 1 or style != "dim"):
                 number = f"#{replica} " if replica else ""
                 self.write(Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style)))
         self.vertical_scrollbar.window_virtual_size = self.virtual_size.height

@@ -47,6 +47,9 @@ class RunTable(Vertical):
         Binding("space", "toggle_mark", "Mark", id="runs.mark", tooltip="Mark or unmark the run under the cursor"),
         Binding("u", "unmark_all", "Unmark all", id="runs.unmark", tooltip="Take all marks away", show=False),
         Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only what a text is found in"),
+        Binding("g", "ask('resume')", "Go on", id="runs.resume", tooltip="Go on with a run that was cut off"),
+        Binding("b", "ask('fork')", "Branch", id="runs.fork", tooltip="Fork the run: a new one from a checkpoint"),
+        Binding("e", "ask('extend')", "Extend", id="runs.extend", tooltip="Train the run for more epochs"),
         Binding("o", "cycle_sort", "Sort", id="runs.sort", tooltip="Sort by age, best value or name"),
         Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again"),
     ]  # fmt: skip
@@ -83,6 +86,13 @@ class RunTable(Vertical):
         """A run was chosen."""
 
         directory: Path
+
+    @dataclass
+    class Asked(Message):
+        """A run is to go on: "resume", "fork" or "extend"."""
+
+        directory: Path
+        how: str
 
     def __init__(self, *, marked: Sequence[Path] = (), **options: Any) -> None:
         super().__init__(**options)
@@ -150,6 +160,11 @@ class RunTable(Vertical):
             self._mark({**self._slots, path: free[0]})
         else:
             self._refuse()
+
+    def action_ask(self, how: str) -> None:
+        """Have the run under the cursor go on."""
+        if (key := self.rows.cursor_key) is not None:
+            self.post_message(self.Asked(Path(key), how))
 
     def action_unmark_all(self) -> None:
         """Take all marks away."""
@@ -249,7 +264,12 @@ def _matches(run: Run, state: Shown, query: str) -> bool:
 
 
 def _order(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
-    run, best = entry[0], entry[0].status.best
+    """Return what a run is sorted by: live ones come first, whatever the order."""
+    return entry[1] not in LIVE, *_place(sort, entry[0])
+
+
+def _place(sort: str, run: Run) -> tuple[Any, ...]:
+    best = run.status.best
     if sort == "name":
         return run.name.casefold(), run.id
     if sort == "age":

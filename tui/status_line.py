@@ -92,6 +92,10 @@ def _facts(run: Run, waiting: str) -> Content:
         parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
+    if status.resumed:
+        parts.append(f"resumed, {status.resumed}")
+    if status.parent:
+        parts.append(f"fork of {clean(status.parent.words)}")
     if status.seconds:
         parts.append(f"trained {duration(status.seconds)}")
     if status.compile_seconds:

@@ -6,7 +6,8 @@ an empty terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +25,7 @@ from textual.widgets import Static
 import presets
 from trainer.problems import ConfigError
 from tui.data_page import DataPage
+from tui.going_on import GoingOn
 from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from tui.preset_picker import Picked
 
 _BY = "the app"
+_NEWS_SECONDS = 20.0
 
 
 class TrainScreen(Sparing, Screen[None]):
@@ -58,6 +61,10 @@ class TrainScreen(Sparing, Screen[None]):
         Binding("f2", "save", "Save as", id="train.save", tooltip="Save the form as a preset of your own", show=False),
         Binding("f4,s", "stop", "Stop", id="train.stop", tooltip="Stop the run and keep its best weights; asks first"),
         Binding("f5,p", "pause", "Pause", id="train.pause", tooltip="Pause the run, or go on"),
+        Binding(
+            "ctrl+y,w", "keep", "Checkpoint", id="train.keep", show=False,
+            tooltip="Have the run save a checkpoint now",
+        ),
         Binding("f6,y", "toggle_log", "Log y", id="train.log", tooltip="Logarithmic or linear y axis", show=False),
         Binding(
             "f7,x", "cycle_axis", "X axis", id="train.axis", show=False,
@@ -87,7 +94,22 @@ class TrainScreen(Sparing, Screen[None]):
             "ctrl+t,k", "compile", "Compile", id="train.compile", show=False,
             tooltip="Compile what the form says, without training; the plan page tells its memory",
         ),
-        Binding("f8,r", "earlier", "Runs", id="train.runs", tooltip="Bring an earlier run of the session back"),
+        Binding(
+            "g", "go_on('resume')", "Go on", id="train.resume", show=False,
+            tooltip="Go on with the run on the panels, from where it was cut off",
+        ),
+        Binding(
+            "b", "go_on('fork')", "Branch", id="train.fork", show=False,
+            tooltip="Fork the run on the panels: its config and a checkpoint go into the form, ctrl+r trains it",
+        ),
+        Binding(
+            "e", "go_on('extend')", "Extend", id="train.extend", show=False,
+            tooltip="Train the run on the panels for more epochs",
+        ),
+        Binding(
+            "f8,r", "earlier", "Runs", id="train.runs",
+            tooltip="Show another run: a live one, whoever trains it, or an earlier one of the session",
+        ),
     ]  # fmt: skip
 
     focused = Reactive[Widget | None](None, repaint=False)  # the widgets between which it moves repaint themselves
@@ -101,6 +123,13 @@ class TrainScreen(Sparing, Screen[None]):
         """A run has begun, or could not."""
 
         outcome: Outcome
+
+    @dataclass
+    class LookedAround(Message):
+        """The store was looked at, at the start: which runs are live, and what went on without a terminal."""
+
+        live: list[Path]
+        lines: list[str]
 
     form: Form
     _preset: Config
@@ -117,8 +146,15 @@ class TrainScreen(Sparing, Screen[None]):
         self._load = load
         self._is_ready = False
         self._base = base
+        self._store = store
         self._session: list[Followed] = []
         self.host = TrainingHost(store, self._announce)
+        self._going_on = GoingOn(self)
+
+    @property
+    def base(self) -> Path | None:
+        """Return the folder that relative paths of the form start from."""
+        return self._base
 
     def _announce(self, outcome: Outcome) -> None:
         self.post_message(self.Started(outcome))
@@ -149,15 +185,20 @@ class TrainScreen(Sparing, Screen[None]):
         if self.run_view.followed is not None:  # chosen on another screen before this one was whole
             self._follow(self.run_view.followed)
         self.refresh_bindings()
-        self.call_after_refresh(self._load_jax)
+        self.call_after_refresh(self._look_around)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer nothing before there is a form."""
         return self._is_ready or f"action_{action}" not in vars(TrainScreen)
 
     @work(thread=True, group="loading", exit_on_error=False)
-    def _load_jax(self) -> None:
-        """Load JAX once the first picture stands, so that the first run need not wait for it."""
+    def _look_around(self) -> None:
+        """Once the first picture stands, see what is going on; then load JAX, so that no run need wait for it."""
+        from trainer.store import live
+        from tui.unattended import tell
+
+        with contextlib.suppress(OSError):  # the compare screen tells of a store that cannot be read
+            self.post_message(self.LookedAround(live(self._store), tell(self._store)))
         load()
 
     # What the keys do.
@@ -221,6 +262,16 @@ class TrainScreen(Sparing, Screen[None]):
         else:
             self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
 
+    def action_keep(self) -> None:
+        """Have the run save a checkpoint."""
+        from trainer.commands import Save
+
+        directory = self._commanded()
+        if directory is None:
+            self.notify("No run is under way.")
+        else:
+            self._send(directory, Save(by=_BY))
+
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
         self.run_view.toggle_log()
@@ -247,25 +298,47 @@ class TrainScreen(Sparing, Screen[None]):
         self.run_view.page.take_focus()
 
     def action_earlier(self) -> None:
-        """Let the person choose a run of the session."""
+        """Let the person choose among live runs and those of the session."""
+        from trainer.store import live
         from tui.dialogs import RunList
 
-        self.app.push_screen(RunList([followed.run for followed in self._session]), self._bring_back)
+        with contextlib.suppress(OSError):
+            self._take_in(live(self._store))
+        self.app.push_screen(RunList([followed.now() for followed in self._session]), self._bring_back)
+
+    def action_go_on(self, how: str) -> None:
+        """Resume, fork or extend the run on the panels."""
+        if self.run_view.followed is None:
+            self.notify("No run is on the panels. f9 shows all of them.")
+        else:
+            self.go_on(self.run_view.followed.run.directory, how)
 
     # What comes back from dialogs and the host.
 
+    def go_on(self, directory: Path, how: str) -> None:
+        """Resume, fork or extend a run; arguments as in `GoingOn.begin`."""
+        self._going_on.begin(directory, how)
+
     def open_preset(self, picked: Picked) -> None:
         """Fill the form with a preset."""
-        self._preset, self._base = picked.config, picked.base
-        self.form.load(picked.config, picked.config, picked.base)
+        self._going_on.origin = None
+        self.take_config(picked.config, picked.base)
+
+    def take_config(self, config: Config, base: Path | None) -> None:
+        """Fill the form with a config, whose relative paths start from the folder `base`."""
+        self._preset, self._base = config, base
+        self.form.load(config, config, base)
         self._follow_form()
+
+    def show_form(self) -> None:
+        """Go to the form."""
+        self._show_side(form=True)
 
     def show_run(self, directory: Path) -> None:
         """Bring a run of the store, live or past, onto the panels."""
         from tui.followed import Followed
 
-        known = next((followed for followed in self._session if followed.run.directory == directory), None)
-        self._follow(known or Followed.open(directory))
+        self._follow(self._known(directory) or Followed.open(directory))
 
     def _take_preset(self, picked: Picked | None) -> None:
         if picked is not None:
@@ -301,7 +374,10 @@ class TrainScreen(Sparing, Screen[None]):
             self.host.cancel()
 
     def _run(self, config: Config) -> None:
-        self.host.start(config, self._base)
+        if (origin := self._going_on.origin) is not None:
+            self.host.fork(config, self._base, origin)
+        else:
+            self.host.start(config, self._base)
         self.run_view.show_waiting("preparing: reading data, compiling")
 
     def _find_rate(self, config: Config) -> None:
@@ -372,17 +448,33 @@ class TrainScreen(Sparing, Screen[None]):
         if index is not None:
             self._follow(self._session[index])
 
+    @on(LookedAround)
+    def _take_news(self, event: LookedAround) -> None:
+        """Tell what went on while nobody looked, and show the newest run that still does."""
+        if event.lines:
+            self.notify("\n".join(event.lines), timeout=_NEWS_SECONDS, markup=False)
+        self._take_in(event.live)
+        if event.live and self.run_view.followed is None and not self.host.is_busy:
+            self.show_run(event.live[0])
+            self._show_side(form=False, keep_focus=True)
+            if others := len(event.live) - 1:
+                self.notify(f"{others} more live {'run' if others == 1 else 'runs'}: f8 shows them.", markup=False)
+
     @on(Started)
     def _take_start(self, event: Started) -> None:
         if event.outcome.directory is not None:
             from tui.followed import Followed
 
             followed = Followed.open(event.outcome.directory)
-            self._session.append(followed)
+            others = [it for it in self._session if it.run.directory != followed.run.directory]
+            self._session = [*others, followed]
             self._follow(followed)
             self._show_side(form=False, keep_focus=True)
             return
         self.run_view.show_waiting("")
+        if event.outcome.is_about_data:
+            self._going_on.ask_about_data()
+            return
         self._show_side(form=True)
         for problem in self.form.show_problems(event.outcome.problems):
             self.notify(str(problem), severity="error", markup=False)
@@ -410,6 +502,15 @@ class TrainScreen(Sparing, Screen[None]):
     def on_form_changed(self) -> None:
         """Have name and plan follow."""
         self._follow_form()
+
+    def _known(self, directory: Path) -> Followed | None:
+        return next((followed for followed in self._session if followed.run.directory == directory), None)
+
+    def _take_in(self, directories: Sequence[Path]) -> None:
+        """Count runs that others train among those of the session, the newest last."""
+        from tui.followed import Followed
+
+        self._session += [Followed.open(path) for path in reversed(directories) if self._known(path) is None]
 
     # What is shown where.
 
@@ -445,4 +546,6 @@ class TrainScreen(Sparing, Screen[None]):
         self.plan.show_form(config, self._base)
         self.data.show_form(self.form.draft.data, self._base)
         changed = config is None or config != self._preset
-        self.query_one("#preset-name", Static).update(f"{self._preset.name}{' ●' if changed else ''}")
+        origin = self._going_on.origin
+        name = f"fork of {origin.run.name} at epoch {origin.epochs}" if origin else self._preset.name
+        self.query_one("#preset-name", Static).update(f"{name}{' ●' if changed else ''}")

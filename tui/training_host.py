@@ -12,23 +12,30 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from trainer.problems import Problem, ProblemsError
-from tui import garbage
+from tui import garbage, streams
+from tui.steering import Steering
 
 if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.events import Unsaved
+    from trainer.forking import Origin
+    from trainer.preparation import Prepared
+    from trainer.resuming import Wishes
     from trainer.run_directory import RunDirectory
+
+    _Runs: TypeAlias = Sequence[tuple[Prepared, RunDirectory]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a start went: the run's folder, or why there is none."""
+    """How a start went: the run's folder, or why there is none; `is_about_data` where only its data are in the way."""
 
     directory: Path | None
     problems: Sequence[Problem] = ()
+    is_about_data: bool = False
 
 
 _LOADING = threading.Lock()
@@ -49,11 +56,7 @@ def load() -> None:
 
 
 class TrainingHost:
-    """At most one training at a time. All methods but the thread's own are for the screen's thread.
-
-    Attributes:
-        directory: folder of the run under way, or of the last one; None before there is one.
-    """
+    """At most one training at a time. What steers it may be called from any thread, all else from the screen's."""
 
     def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
         """Make an idle host.
@@ -64,10 +67,12 @@ class TrainingHost:
         """
         self._store = store
         self._started = started
-        self._cancelled = threading.Event()
+        self._steering = Steering()
         self._thread: threading.Thread | None = None
-        self.directory: Path | None = None
-        self._runs: Sequence[tuple[object, RunDirectory]] = ()
+        self._outcome: Outcome | None = None
+        self._is_decided = threading.Event()
+        self._is_over = False
+        self._runs: _Runs = ()
 
     def trouble(self, directory: Path) -> Unsaved | None:
         """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
@@ -75,42 +80,123 @@ class TrainingHost:
         return next((told for run in ours if (told := run.trouble)), None)
 
     @property
+    def directory(self) -> Path | None:
+        """Return the folder of the run under way, or of the last one; None before there is one."""
+        return self._steering.directory
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Return the thread of the training under way, or of the last one."""
+        return self._thread
+
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the training was told to end."""
+        return self._steering.cancelled.is_set()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Return whether a person stopped the training by a signal."""
+        return self._steering.is_interrupted
+
+    @property
     def is_busy(self) -> bool:
         """Return whether a training is being started or under way."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, config: Config, base: Path | None) -> None:
-        """Train a config in a new run; `base` as in `prepare`. Only when not busy."""
-        self._cancelled = threading.Event()
-        self.directory = None
-        # Not a daemon: when the app ends, the run is ended, saved and waited for.
-        self._thread = threading.Thread(target=self._train, args=(config, base, self._cancelled), name="training")
+        """Train a config in a new run; `base` as in `prepare`. Only when not busy; does nothing after `end`."""
+
+        def make() -> _Runs:
+            from trainer.preparation import prepare
+            from trainer.training import start_replicas
+
+            return start_replicas(prepare(config, base), self._store)
+
+        self._begin(make)
+
+    def resume(self, directory: Path, wishes: Wishes) -> None:
+        """Go on with a run. Only when not busy."""
+
+        def make() -> _Runs:
+            from trainer.resuming import resume
+
+            return resume(directory, wishes)
+
+        self._begin(make)
+
+    def fork(self, config: Config, base: Path | None, begin: Origin) -> None:
+        """Train a config in a new run that goes on from a checkpoint; `base` as in `prepare`. Only when not busy."""
+
+        def make() -> _Runs:
+            from trainer.forking import fork
+            from trainer.preparation import prepare
+
+            return fork(prepare(config, base), begin, self._store)
+
+        self._begin(make)
+
+    def _begin(self, make: Callable[[], _Runs]) -> None:
+        if self._is_over:
+            return
+        self._steering = Steering()
+        self._outcome = None
+        self._is_decided.clear()
+        # Not a daemon: the process lives as long as its run.
+        self._thread = threading.Thread(target=self._train, args=(make, self._steering), name="training")
         self._thread.start()
 
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
-        self._cancelled.set()
+        self._steering.end()
+
+    def end(self) -> None:
+        """Have the run end, saved, and begin no other: the process is to end."""
+        self._is_over = True
+        self._steering.end()
+
+    def stop(self) -> None:
+        """Have the run end on its best weights at the next opportunity."""
+        self._steering.stop()
+
+    def save(self) -> None:
+        """Have the run write a checkpoint at the next opportunity."""
+        self._steering.save()
+
+    def wait_until_begun(self) -> Outcome | None:
+        """Wait until the run under way has begun, or could not, and return which; None if none is under way."""
+        if not self.is_busy:
+            return None
+        self._is_decided.wait()
+        return self._outcome
 
     def wait(self) -> None:
         """Wait for the thread to end."""
         if self._thread is not None:
             self._thread.join()
 
-    def _train(self, config: Config, base: Path | None, cancelled: threading.Event) -> None:
+    def _train(self, make: Callable[[], _Runs], steering: Steering) -> None:
         try:
             load()
             # Here and not above, as everything of this file that the first screen does without.
-            from trainer.preparation import prepare
-            from trainer.training import start_replicas, train_together
+            from trainer.resuming import OtherDataError
+            from trainer.training import train_together
 
-            runs = start_replicas(prepare(config, base), self._store)
+            runs = make()
         except ProblemsError as error:
-            self._started(Outcome(None, error.problems))
+            self._tell(Outcome(None, error.problems, is_about_data=isinstance(error, OtherDataError)))
             return
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the screen
-            self._started(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
+            self._tell(Outcome(None, (Problem(f"the run could not be started: {error}"),)))
             return
         _, lead = runs[0]
-        self._runs, self.directory = runs, lead.path
-        self._started(Outcome(lead.path))
-        train_together(runs, cancelled)
+        self._runs, steering.directory = runs, lead.path
+        streams.lead_to(lead.path / "log.txt")
+        self._tell(Outcome(lead.path))
+        train_together(runs, steering.cancelled)
+        streams.lead_to(None)
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._is_decided.set()
+        self._started(outcome)

@@ -91,6 +91,10 @@ class EarlyStopping:
             return (*warnings, Stop(self.section.monitor, memory.best, memory.best_epoch, memory.wait))
         return warnings
 
+    def renew(self) -> None:
+        """Give all patience back: somebody wants the run to go on."""
+        self._memory.wait = 0
+
     def state(self) -> State:
         """Return counters and bests."""
         return asdict(self._memory)

@@ -94,6 +94,13 @@ class ModelCheckpoint:
             actions = (Save("best", section.monitor, value), *actions)
         return actions
 
+    def best_save(self) -> tuple[int, Save] | None:
+        """Return the epoch of the best weights so far, and the action that saves them; None if there are none."""
+        memory = self._memory
+        if memory.best_epoch is None:
+            return None
+        return memory.best_epoch, Save("best", self.section.monitor, memory.best)
+
     def state(self) -> State:
         """Return the best and the update last saved at."""
         return asdict(self._memory)

@@ -11,6 +11,7 @@ of the package.
 import io
 import json
 import os
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -33,6 +34,8 @@ class RefusedError(Exception):
 
 def main() -> None:
     """Answer the request."""
+    # The process that asks has signals wait for a thread of its own.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     asked = json.loads(sys.argv[1])
     out = sys.stdout.buffer
     try:

@@ -10,6 +10,7 @@ the process where all that does not help. It imports nothing of the package.
 import contextlib
 import io
 import resource
+import signal
 import sys
 
 import polars as pl
@@ -85,6 +86,8 @@ def _bound(most_bytes: int) -> None:
 
 def main() -> None:
     """Unpack stdin to stdout."""
+    # The process that asks has signals wait for a thread of its own.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     most_bytes, most_columns = map(int, sys.argv[1:])
     _bound(most_bytes)
     try:

@@ -41,9 +41,9 @@ _RULES: Final[tuple[tuple[_Rule, tuple[_Rule, ...]], ...]] = (
 class Insights:
     """The rules over one run."""
 
-    def __init__(self, config: Config, labels: Mapping[str, int] | None = None) -> None:
-        """Begin; `labels` as in `Story`."""
-        self._story = Story(config, labels or {})
+    def __init__(self, config: Config, labels: Mapping[str, int] | None = None, first_epoch: int = 0) -> None:
+        """Begin; arguments as in `Story`."""
+        self._story = Story(config, labels or {}, first_epoch)
         self._spoke: set[_Rule] = set()
 
     def on_epoch_end(

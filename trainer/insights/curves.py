@@ -41,7 +41,7 @@ def overfitting(story: Story) -> Seen | None:
     """Validation has risen for some epochs from its best while training still falls."""
     if story.best is None or len(story.epochs) - 1 - story.best < _PARTED:
         return None
-    best, now = story.epochs[story.best], story.last
+    best, now, since = story.epochs[story.best], story.last, story.first_epoch + story.best
     lowest = best["val_loss"]
     recent = [epoch.get("val_loss", math.nan) for epoch in story.epochs[-_PATIENCE:]]
     if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < min(
@@ -50,9 +50,9 @@ def overfitting(story: Story) -> Seen | None:
         return None
     share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest else ""
     return Seen(
-        f"overfitting since epoch {story.best + 1}: val_loss rose {share}from {lowest:.4g} "
+        f"overfitting since epoch {since + 1}: val_loss rose {share}from {lowest:.4g} "
         f"while loss fell to {now['loss']:.4g}. Stop there, or try dropout, l2 or more data.",
-        {"best_epoch": story.best, "best_val_loss": lowest, "val_loss": now["val_loss"], "loss": now["loss"]},
+        {"best_epoch": since, "best_val_loss": lowest, "val_loss": now["val_loss"], "loss": now["loss"]},
     )
 
 
@@ -118,11 +118,11 @@ def learning_rate_too_high(story: Story) -> Seen | None:
     if not _is_wild(story) and not ratio > LONG_STEP:
         return None
     step = f" and a step is {ratio:.0%} as long as the weights of {layer}" if ratio > LONG_STEP else ""
-    lowest = story.losses[best]
+    lowest, epoch = story.losses[best], story.first_epoch + best
     return Seen(
         f"learning rate too high: the loss jumps up and down{step}; now {now:.4g}, it was {lowest:.4g} at epoch "
-        f"{best + 1}. Try one ten times lower ({story.rate / 10:.3g}).",
-        {"loss": now, "best_loss": lowest, "best_epoch": best, "update_ratio": ratio, "learning_rate": story.rate},
+        f"{epoch + 1}. Try one ten times lower ({story.rate / 10:.3g}).",
+        {"loss": now, "best_loss": lowest, "best_epoch": epoch, "update_ratio": ratio, "learning_rate": story.rate},
     )
 
 

@@ -33,6 +33,7 @@ class Story:
     Attributes:
         config: what it was started with.
         labels: training examples of each class, by its name; empty where there are no classes.
+        first_epoch: the epoch that `epochs` begins with, 0-based; of a fork not the first.
         epochs: the metrics of each epoch.
         insides: the layers by name, at each epoch that was looked into.
         best: epoch with the best validation loss, 0-based, or None.
@@ -42,6 +43,7 @@ class Story:
 
     config: Config
     labels: Mapping[str, int] = field(default_factory=dict)
+    first_epoch: int = 0
     epochs: list[Mapping[str, float]] = field(default_factory=list)
     insides: list[Mapping[str, Layer]] = field(default_factory=list)
     best: int | None = None

@@ -28,7 +28,8 @@ KEY: Final = "model.target"
 
 REFUSAL: Final = Problem(
     "is code, which runs only where its preset was named or you said yes: nn-tui train PRESET, or ctrl+r in the app. "
-    "From a run's folder it never runs: copy config.toml to where the code lies.",
+    "From a run's folder it never runs by itself: name the file, nn-tui resume RUN --code FILE, or copy config.toml to "
+    "where the code lies.",
     KEY,
 )
 """What to say of code that nobody gave permission to run."""

@@ -1,0 +1,94 @@
+"""In the app: a run that was cut off goes on, is forked, is trained for longer."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from screens import running, shown, until, until_shown
+from textual.widgets import Input
+
+from trainer import runs, training
+from trainer.config import Config
+from trainer.preparation import prepare
+from trainer.runs import Run
+from trainer.store import all_runs
+from tui.compare_screen import CompareScreen
+from tui.resume_dialogs import CheckpointList, MoreEpochs
+
+TINY = Config().changed({"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 5,
+                         "training.diagnostics": False, "name": "cut-off"})  # fmt: skip
+
+
+@pytest.fixture
+def cut_off() -> Run:
+    prepared = prepare(TINY)
+    cancelled = threading.Event()
+    cancelled.set()
+    return training.train(prepared, training.start(prepared, Path(os.environ["NN_TUI_RUNS"])), cancelled)
+
+
+async def compared(pilot: Any) -> None:
+    """Go to the compare screen, with the cursor on its run."""
+    await pilot.press("f9")
+    await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+    await until_shown(pilot, "cut-off")
+
+
+async def test_a_run_of_the_table_goes_on_and_then_for_longer(cut_off: Run):
+    async with running(Config(), (80, 24)) as pilot:
+        await compared(pilot)
+        await pilot.press("g")
+        await until(pilot, lambda: runs.peek(cut_off.directory).status.state == "finished")
+        await until_shown(pilot, "finished cut-off  epoch 5/5")
+        await until(pilot, lambda: not pilot.app.train_screen.host.is_busy)
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MoreEpochs))
+        assert "5 are done" in shown(pilot)
+        pilot.app.screen.query_one(Input).value = "5"
+        await pilot.press("enter")
+        await until_shown(pilot, "it must be more than these")
+        pilot.app.screen.query_one(Input).value = "7"
+        await pilot.press("enter")
+        await until_shown(pilot, "finished cut-off  epoch 7/7")
+    assert runs.peek(cut_off.directory).status.resumed == "exact"
+
+
+async def test_a_fork_fills_the_form_and_ctrl_r_trains_it(cut_off: Run):
+    async with running(Config(), (160, 45)) as pilot:
+        await compared(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CheckpointList))
+        assert "Fork cut-off from" in shown(pilot)
+        await pilot.press("enter")
+        await until_shown(pilot, "fork of cut-off at epoch 0")
+        assert pilot.app.train_screen.form.config.data.source == "iris"
+        await pilot.press("ctrl+r")
+        await until_shown(pilot, "finished cut-off  epoch 5/5", f"fork of {cut_off.id}")
+    fork = next(run for run in all_runs(cut_off.directory.parent) if run.id != cut_off.id)
+    assert fork.status.parent is not None
+    assert fork.status.parent.run == cut_off.id
+
+
+async def test_other_data_are_asked_about(tmp_path: Path):
+    table = tmp_path / "data.csv"
+    rows = [f"{i % 7},{(i * 3) % 11},{'ab'[i % 2]}" for i in range(60)]
+    table.write_text("x,y,label\n" + "\n".join(rows))
+    source = {"data.source": "path", "data.path": str(table), "data.target": "label", "data.test_split": 0.0}
+    prepared = prepare(TINY.changed(source))
+    directory = training.start(prepared, Path(os.environ["NN_TUI_RUNS"]))
+    directory.close()
+    table.write_text("x,y,label\n" + "\n".join([*rows[1:], "3,4,a"]))
+    async with running(Config(), (160, 45)) as pilot:
+        await compared(pilot)
+        await pilot.press("g")
+        await until_shown(pilot, "The data are not those that the run was trained on.")
+        await pilot.press("y")
+        await until_shown(pilot, "finished cut-off  epoch 5/5")
+
+
+async def test_without_a_run_the_keys_say_where_runs_are():
+    async with running(TINY) as pilot:
+        await pilot.press("escape", "g")
+        await until_shown(pilot, "No run is on the panels. f9 shows all of them.")
