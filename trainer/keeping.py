@@ -74,7 +74,7 @@ class Keeper:
         self._best = next(((it.step, it.value) for it in good if it.kind == "best"), None)
         self._last = directory.past.manifest and directory.past.step
         self._copying = self._writing = 0.0
-        self._refuses = False
+        self._refuses = "checkpoints" in directory.run.status.unsaved
         self._again_due = 0.0
 
     @property
