@@ -50,7 +50,7 @@ def soak(folder: Path, short: bool) -> list[Figure]:
             if not (runs := all_runs(store)) or not runs[0].status.epochs:
                 begun = time.monotonic()
             elif time.monotonic() > begun + seconds * (len(looks) + 1) / _LOOKS:
-                looks.append(_look(app.process.pid, runs[0].directory))
+                looks.append(_look(runs[0].status.pid, runs[0].directory))
     settled, last = looks[len(looks) // 3], looks[-1]
     epochs = last.epochs - settled.epochs
     grown, written = last.resident - settled.resident, last.disk - settled.disk

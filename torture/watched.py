@@ -1,9 +1,11 @@
 """A program on a pseudo terminal, and every byte that it sent there."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -47,7 +49,9 @@ class Watched:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
+        # The process that trains as well: it would go on without the one that was started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self._leader)
 
