@@ -65,11 +65,6 @@ class PtyApp:
         self._process.wait(20)
         os.close(self._master)
 
-    @property
-    def pid(self) -> int:
-        """Return the number of its process."""
-        return self._process.pid
-
     def send(self, keys: bytes) -> None:
         """Press keys."""
         self.sent = time.time()
