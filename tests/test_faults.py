@@ -16,10 +16,11 @@ from trainer import store as stores
 from trainer.config import Config
 from trainer.events import Epoch, Finished, SavedAgain, Started, Unsaved, Warned
 from trainer.log import Log, Tail
+from trainer.past import Past
 from trainer.preparation import prepare
 from trainer.problems import RunError
 from trainer.reserve import SIZE
-from trainer.run_directory import RunDirectory
+from trainer.run_directory import RunDirectory, locked
 from trainer.training import start_replicas, train_together
 from tui import cli, headless
 
@@ -153,6 +154,19 @@ def test_a_run_holds_room_for_its_end_and_gives_it_back(store: Path) -> None:
     directory.record(Finished(reason="completed"))
     directory.close()
     assert not (directory.path / "reserve").exists()
+
+
+def test_a_run_that_died_in_trouble_and_is_gone_on_with_says_that_it_is_saved_again(store: Path) -> None:
+    directory = begun(store)
+    with SmallDisk(store, capacity=SIZE + 4000):
+        epochs(directory, 3000)
+        os.close(directory._lock)  # as the kernel does when a process dies
+    run = runs.read(directory.path)
+    assert [told.what for told in run.unsaved] == ["records"]
+    again = RunDirectory.reopen(directory.path, run, Past(next_seq=5000), locked(directory.path))
+    again.record(Started(n_parameters=7, device="cpu", steps_per_epoch=1))
+    again.close()
+    assert runs.read(directory.path).unsaved == []
 
 
 def test_what_could_not_be_saved_to_the_end_is_known_to_who_trained(store: Path) -> None:

@@ -98,8 +98,9 @@ def _tour(environment: dict[str, str], runs: list[Path]) -> list[str]:
         app.press(b"1")
         for _ in range(3):
             app.press(b"t")
-        app.press(b"\x1b[19~", ["Runs of this session"])
+        app.press(b"\x1b[19~", ["those of this session"])
         app.press(b"\x1b")
+        app.until_gone("those of this session")
         app.press(b"\x0f", ["Open a preset"])
         for _ in range(4):
             app.press(_PAGE_DOWN)

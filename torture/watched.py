@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -63,13 +63,14 @@ class Watched:
 
     def until(self, *words: str) -> None:
         """Wait until the words are shown, and then a moment for what else comes. Raises TimeoutError."""
-        end = time.monotonic() + _MOST_SECONDS
-        while not all(word in self.text for word in words):
-            if time.monotonic() > end or (not self.read() and self.process.poll() is not None):
-                raise TimeoutError(f"waited in vain for {words}; the terminal shows\n{self.text}")
+        self._wait(lambda: all(word in self.text for word in words), f"{words}")
         end = time.monotonic() + _SETTLED_SECONDS
         while self.read() and time.monotonic() < end:
             pass
+
+    def until_gone(self, words: str) -> None:
+        """Wait until the words are shown no more. Raises TimeoutError."""
+        self._wait(lambda: words not in self.text, f"the end of {words}")
 
     def ended(self) -> int:
         """Wait for the end; return the exit code. Raises TimeoutError."""
@@ -90,3 +91,9 @@ class Watched:
         self.raw += data
         self._stream.feed(data)
         return bool(data)
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + _MOST_SECONDS
+        while not condition():
+            if time.monotonic() > end or (not self.read() and self.process.poll() is not None):
+                raise TimeoutError(f"waited in vain for {what}; the terminal shows\n{self.text}")

@@ -76,7 +76,7 @@ class Keeper:
         manifest = directory.past.manifest
         self._last = (manifest.step, commands_known(manifest)) if manifest else None
         self._copying = self._writing = 0.0
-        self._refuses = False
+        self._refuses = "checkpoints" in directory.run.status.unsaved
         self._again_due = 0.0
 
     @property

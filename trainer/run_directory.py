@@ -69,7 +69,7 @@ class RunDirectory:
         self._heartbeat = Heartbeat(lock) if liveness.is_shared(path) or not self._has_locks else None
         self._status_due = 0.0
         self._status_waits = False
-        self._refused: Unsaved | None = None
+        self._refused: Unsaved | None = run.status.unsaved.get("records")  # of a run that is gone on with
 
     @classmethod
     def create(cls, store: Path, config: Config, **status: Any) -> "RunDirectory":
