@@ -3,8 +3,10 @@ from typing import Any, get_args
 
 import pytest
 
+from trainer.commands import Stop
 from trainer.events import (
     CheckpointSaved,
+    Commanded,
     Compiled,
     Diverged,
     EarlyStopped,
@@ -16,10 +18,13 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Replayed,
     Resumed,
+    SavedAgain,
     Spread,
     Started,
     Steps,
+    Unsaved,
     Warned,
     WeightsRestored,
 )
@@ -105,6 +110,24 @@ def test_every_state_has_a_glyph_of_one_cell():
 RATE_CUT: dict[str, Any] = {"from_": 0.01, "to": 0.001, "monitor": "val_loss", "best": 0.25, "wait": 3}
 TOLD = [
     (Started(n_parameters=17226, device="cpu", steps_per_epoch=9), "training 17.2k parameters on cpu"),
+    (
+        Started(
+            n_parameters=950, device="cpu", steps_per_epoch=9, resumed_from=20, differences=["jax: 1 before, 2 now"]
+        ),
+        "resumed after epoch 2 and 2 updates: training 950 parameters on cpu; compatible, not exact: jax: 1 before, "
+        "2 now",
+    ),
+    (
+        Started(n_parameters=950, device="cpu", steps_per_epoch=9, fork_of="a-run at epoch 3"),
+        "fork of a-run at epoch 3: training 950 parameters on cpu",
+    ),
+    (Replayed(verified=12), "replay verified 12 epochs"),
+    (
+        Replayed(verified=3, differs_from=7),
+        "replay differs from epoch 8: the run is compatible, not exact; 3 before it verified",
+    ),
+    (Commanded(commands=[Stop()], offset=9), "epoch 1: commands: stop"),
+    (SavedAgain(what="records", message="3 lost"), "epoch 1: records saved again; 3 lost"),
     (Compiled(what="advance", seconds=1.234), "compiled advance in 1.23 s"),
     (
         LearningRateReduced(epoch=6, **RATE_CUT),
@@ -152,8 +175,8 @@ def test_what_happened_is_told_in_one_line_with_its_reason(event: Any, words: st
 
 def test_every_kind_of_event_has_words_and_all_but_measurements_a_glyph():
     kinds = set(get_args(get_args(Event)[0]))
-    assert {type(event) for event, _ in TOLD} == kinds
-    assert set(GLYPHS) == kinds - {Epoch, Steps, Layers}
+    assert {type(event) for event, _ in TOLD} == kinds - {Unsaved}
+    assert set(GLYPHS) == kinds - {Epoch, Steps, Layers, Commanded}
 
 
 def test_what_is_told_is_one_line_without_control_characters():

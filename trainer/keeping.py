@@ -15,6 +15,7 @@ from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
 from trainer.events import CheckpointSaved, Record, SavedAgain, Unsaved, Warned
 from trainer.numbers import shortest
+from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
 from trainer.shape import Shape, Watch
@@ -72,7 +73,8 @@ class Keeper:
         self._best_due = 0.0
         good = directory.past.good
         self._best = next(((it.step, it.value) for it in good if it.kind == "best"), None)
-        self._last = directory.past.manifest and directory.past.step
+        manifest = directory.past.manifest
+        self._last = (manifest.step, commands_known(manifest)) if manifest else None
         self._copying = self._writing = 0.0
         self._refuses = "checkpoints" in directory.run.status.unsaved
         self._again_due = 0.0
@@ -118,7 +120,7 @@ class Keeper:
         """Save what is still to be saved, and the last state unless it is one without numbers."""
         if diverged:
             self._wanted.pop("last", None)
-        elif self._section.enabled and self._last != self._directory.step:
+        elif self._section.enabled and self._last != (self._directory.step, memory().commands_read):
             self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
         self._best_due = 0.0
         self.before_next_call(state, memory)
@@ -175,7 +177,7 @@ class Keeper:
         if kind == "best":
             self._best = step, wanted.action.value
         else:
-            self._last, self._copying = step, time.perf_counter() - began
+            self._last, self._copying = (step, memory.commands_read), time.perf_counter() - began
 
     def _to_go_on(self, memory: Memory) -> dict[str, Any]:
         """Return what else must be known to go on from a state."""
