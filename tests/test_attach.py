@@ -13,10 +13,13 @@ from textual.widgets import Input
 from trainer.config import Config
 from trainer.events import Epoch, Finished, Started
 from trainer.run_directory import RunDirectory
+from trainer.runs import Best, Run, Status
 from trainer.store import live
 from tui import unattended
 from tui.dialogs import RunList
 from tui.form_fields import widget_id
+from tui.listings import print_runs
+from tui.run_table import place
 
 SHORT = Config().changed({"name": "mine", "data.source": "iris", "model.hidden": [8], "training.epochs": 3})
 
@@ -113,3 +116,19 @@ def test_a_group_is_live_as_its_leader(begun: Begun):
     other.join(lead.path.name, 2, [])
     end(lead)
     assert live(Path(os.environ["NN_TUI_RUNS"])) == [lead.path]
+
+
+@pytest.mark.parametrize("sort", ["age", "best", "name"])
+def test_live_runs_come_first_in_every_order_of_the_table(sort: str):
+    older = Run(Path("a"), status=Status(name="z", created=1.0))
+    newer = Run(Path("b"), status=Status(name="a", created=2.0, best=Best(metric="val_loss", value=0.1, epoch=0)))
+    order = sorted([(newer, "finished"), (older, "running")], key=lambda entry: place(sort, entry))  # type: ignore[arg-type]
+    assert [state for _, state in order] == ["running", "finished"]
+
+
+def test_live_runs_come_first_in_the_list_of_runs(begun: Begun, capsys: pytest.CaptureFixture[str]):
+    begun("theirs")
+    end(begun("newer"))
+    print_runs("", None, False)
+    text = capsys.readouterr().out
+    assert text.index("theirs") < text.index("newer")

@@ -224,7 +224,7 @@ class RunTable(Vertical):
         styled = {name: component_style(self, f"run-table--{name}") for name in ("live", "good", "bad", "muted")}
         rows = {
             str(run.directory): run_cells(run, state, self._tag(run), widths["name"], styled.__getitem__)
-            for run, state in sorted(found, key=partial(_order, self._sort))
+            for run, state in sorted(found, key=partial(place, self._sort))
         }
         self.rows.fill(heads, rows)
         hidden = f" of {len(self._runs)}" if len(found) < len(self._runs) else ""
@@ -263,12 +263,12 @@ def _matches(run: Run, state: Shown, query: str) -> bool:
     return any(query in text.lower() for text in (run.name, run.id, state))
 
 
-def _order(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
-    """Return what a run is sorted by: live ones come first, whatever the order."""
-    return entry[1] not in LIVE, *_place(sort, entry[0])
+def place(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
+    """Return what a run is sorted by, "age", "best" or "name": live ones come first in each."""
+    return entry[1] not in LIVE, *_among(sort, entry[0])
 
 
-def _place(sort: str, run: Run) -> tuple[Any, ...]:
+def _among(sort: str, run: Run) -> tuple[Any, ...]:
     best = run.status.best
     if sort == "name":
         return run.name.casefold(), run.id
