@@ -23,7 +23,9 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 OPTIMIZED = {"test_hang_up", "test_presets", "test_pty", "test_step", "test_torture_hang_up"}
 """Tests of what XLA's optimizer may change, or whose trainings take longer than compiling them."""
 
-# For `python -m torture fuzz`.
+# How long an example takes says how busy the machine is. The second one is for `python -m torture fuzz`.
+settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("usual")
 settings.register_profile("torture", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 # The shapes in the annotations are checked while the program is traced.

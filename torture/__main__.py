@@ -13,6 +13,7 @@ from pathlib import Path
 from torture import report
 from torture.faults import faults
 from torture.figure import Figure
+from torture.fuzz import fuzz
 from torture.hang_up import hang_up
 from torture.hostile import hostile
 from torture.kill_loop import kill_loop
@@ -31,6 +32,7 @@ SUBJECTS: dict[str, Callable[[Path, bool], list[Figure]]] = {
     "faults": faults,
     "torn": torn,
     "hostile": hostile,
+    "fuzz": fuzz,
     "soak": soak,
 }
 

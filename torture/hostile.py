@@ -72,7 +72,7 @@ def _commands(store: Path, presets: list[Path], texts: list[str], short: bool) -
     yield ["compare", many, "@last"]
     yield ["compare", many, "@last", "--csv"]
     yield ["export", many, "--to", "csv"]
-    for n in range(0, len(texts), len(texts) if short else 20):
+    for n in range(0, len(texts), len(texts) if short else 50):
         text = texts[n].replace("\0", "")
         run = sorted(store.iterdir())[n]
         yield ["runs", text]
@@ -87,7 +87,7 @@ def _commands(store: Path, presets: list[Path], texts: list[str], short: bool) -
 def _tour(environment: dict[str, str], runs: list[Path]) -> list[str]:
     """Go through the app with these runs, and return what leaked."""
     with Watched(*runs[:8], environment=environment) as app:
-        app.until("comparison", "runs in")
+        app.until("comparison", "runs in", "✓ finished", f"{min(len(runs), 8)} marked")
         for _ in range(3):
             app.press(b"m")
         app.press(_PAGE_DOWN)
