@@ -27,6 +27,7 @@ from trainer.problems import ConfigError
 from tui.data_page import DataPage
 from tui.going_on import GoingOn
 from tui.key_bar import KeyBar
+from tui.live_run import LiveRun
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.run_view import RunView
@@ -34,13 +35,11 @@ from tui.sparing import Sparing
 from tui.training_host import Outcome, TrainingHost, load
 
 if TYPE_CHECKING:
-    from trainer.commands import Command
     from trainer.config import Config
     from tui.followed import Followed
     from tui.form import Form
     from tui.preset_picker import Picked
 
-_BY = "the app"
 _NEWS_SECONDS = 20.0
 
 
@@ -150,6 +149,7 @@ class TrainScreen(Sparing, Screen[None]):
         self._session: list[Followed] = []
         self.host = TrainingHost(store, self._announce)
         self._going_on = GoingOn(self)
+        self._live = LiveRun(self)
 
     @property
     def base(self) -> Path | None:
@@ -244,33 +244,15 @@ class TrainScreen(Sparing, Screen[None]):
 
     def action_stop(self) -> None:
         """Ask, then stop the run."""
-        if not self.host.is_busy and self._commanded() is None:
-            self.notify("No run is under way.")
-            return
-        from tui.dialogs import Question
-
-        self.app.push_screen(Question("Stop the run and keep its best weights?", "Stop", "Go on"), self._stop)
+        self._live.ask_to_stop()
 
     def action_pause(self) -> None:
         """Pause the run, or let it go on."""
-        from trainer.commands import Pause, Resume
-        from trainer.runs import peek
-
-        directory = self._commanded()
-        if directory is None:
-            self.notify("No run is under way.")
-        else:
-            self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
+        self._live.pause()
 
     def action_keep(self) -> None:
         """Have the run save a checkpoint."""
-        from trainer.commands import Save
-
-        directory = self._commanded()
-        if directory is None:
-            self.notify("No run is under way.")
-        else:
-            self._send(directory, Save(by=_BY))
+        self._live.keep()
 
     def action_toggle_log(self) -> None:
         """Change between a logarithmic and a linear y axis."""
@@ -362,17 +344,6 @@ class TrainScreen(Sparing, Screen[None]):
         code = permission and permission.file
         self.notify(f"Saved {path}{f'; copy {code} beside it' if code else ''}", markup=False)
 
-    def _stop(self, agreed: bool | None) -> None:
-        if not agreed:
-            return
-        from trainer.commands import Stop
-
-        directory = self._commanded()
-        if directory is not None:
-            self._send(directory, Stop(by=_BY))
-        else:  # it is still being started
-            self.host.cancel()
-
     def _run(self, config: Config) -> None:
         if (origin := self._going_on.origin) is not None:
             self.host.fork(config, self._base, origin)
@@ -426,24 +397,6 @@ class TrainScreen(Sparing, Screen[None]):
             self.form.show_problems(())
         return config
 
-    def _commanded(self) -> Path | None:
-        """Return the folder of the run that keys are for: the live one on the panels, whoever trains it, or our own."""
-        from trainer.replicas import is_live
-
-        followed = self.run_view.followed
-        shown = followed.run if followed is not None else None
-        if shown is not None and is_live(shown):
-            return shown.directory
-        return self.host.directory if self.host.is_busy else None
-
-    def _send(self, directory: Path, command: Command) -> None:
-        from trainer.replicas import send_to_all
-
-        try:
-            send_to_all(directory, command)
-        except OSError as error:
-            self.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
-
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
             self._follow(self._session[index])
@@ -480,24 +433,8 @@ class TrainScreen(Sparing, Screen[None]):
             self.notify(str(problem), severity="error", markup=False)
 
     def on_form_entered(self, event: Form.Entered) -> None:
-        """Give a live number to the live run on the panels; say why where that cannot be."""
-        followed = self.run_view.followed
-        from trainer.replicas import is_live
-
-        if followed is None or not is_live(followed.run):
-            return
-        field, value = event.field, event.value
-        known = followed.value_of(field.path)
-        if value == known:
-            return
-        if field.why_not_live:
-            message = f"{field.path} {field.why_not_live}: it counts from the next run on."
-            self.notify(message, severity="warning", markup=False)
-            return
-        from trainer.commands import Set
-
-        self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
-        self.notify(f"{field.path} → {value} in the running run", markup=False)
+        """Give a number to the live run on the panels."""
+        self._live.give(event)
 
     def on_form_changed(self) -> None:
         """Have name and plan follow."""

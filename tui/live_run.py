@@ -1,0 +1,101 @@
+"""What the keys of the train screen do to the run under way, whoever trains it: commands to its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainer.commands import Command
+    from tui.form import Form
+    from tui.train_screen import TrainScreen
+
+_BY = "the app"
+
+
+class LiveRun:
+    """The live run on the panels; where that is none, the one of the screen's own host."""
+
+    def __init__(self, screen: TrainScreen) -> None:
+        """Work for a screen."""
+        self._screen = screen
+
+    def ask_to_stop(self) -> None:
+        """Ask, then stop it."""
+        if not self._screen.host.is_busy and self._directory is None:
+            self._tell_of_none()
+            return
+        from tui.dialogs import Question
+
+        self._screen.app.push_screen(Question("Stop the run and keep its best weights?", "Stop", "Go on"), self._stop)
+
+    def pause(self) -> None:
+        """Pause it, or let it go on."""
+        from trainer.commands import Pause, Resume
+        from trainer.runs import peek
+
+        directory = self._directory
+        if directory is None:
+            self._tell_of_none()
+        else:
+            self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
+
+    def keep(self) -> None:
+        """Have it save a checkpoint."""
+        from trainer.commands import Save
+
+        directory = self._directory
+        if directory is None:
+            self._tell_of_none()
+        else:
+            self._send(directory, Save(by=_BY))
+
+    def give(self, event: Form.Entered) -> None:
+        """Give a live number to the live run on the panels; say why where that cannot be."""
+        from trainer.replicas import is_live
+
+        followed = self._screen.run_view.followed
+        if followed is None or not is_live(followed.run):
+            return
+        field, value = event.field, event.value
+        if value == followed.value_of(field.path):
+            return
+        if field.why_not_live:
+            message = f"{field.path} {field.why_not_live}: it counts from the next run on."
+            self._screen.notify(message, severity="warning", markup=False)
+            return
+        from trainer.commands import Set
+
+        self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
+        self._screen.notify(f"{field.path} → {value} in the running run", markup=False)
+
+    @property
+    def _directory(self) -> Path | None:
+        """Return the run's folder; of one that is still being started there is none."""
+        from trainer.replicas import is_live
+
+        followed, host = self._screen.run_view.followed, self._screen.host
+        if followed is not None and is_live(followed.run):
+            return followed.run.directory
+        return host.directory if host.is_busy else None
+
+    def _stop(self, agreed: bool | None) -> None:
+        if not agreed:
+            return
+        from trainer.commands import Stop
+
+        if (directory := self._directory) is not None:
+            self._send(directory, Stop(by=_BY))
+        else:
+            self._screen.host.cancel()
+
+    def _send(self, directory: Path, command: Command) -> None:
+        from trainer.replicas import send_to_all
+
+        try:
+            send_to_all(directory, command)
+        except OSError as error:
+            self._screen.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
+
+    def _tell_of_none(self) -> None:
+        self._screen.notify("No run is under way.")
