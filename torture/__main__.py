@@ -1,7 +1,7 @@
 """Torture: `python -m torture [SUBJECT]... [--short]`. Minutes to hours; a short form of each subject is a test.
 
-Each subject is a function from the folder for its files and whether it is to be short to its figures. All subjects
-together, in full, write their figures into `docs/reliability.md`.
+Each subject is a function from the folder for its files and whether it is to be short to its figures. In full, they are
+written into `docs/reliability.md`.
 """
 
 import argparse
@@ -50,8 +50,8 @@ def main() -> None:
     for subject in chosen:
         with tempfile.TemporaryDirectory(prefix="nn-tui-torture-") as folder:
             figures += SUBJECTS[subject](Path(folder), options.short)
-    print(report.table(figures))
-    if not options.short and chosen == list(SUBJECTS):
+    print(report.table([report.row(figure) for figure in figures]))
+    if not options.short:
         report.write(figures)
     sys.exit(not all(figure.kept for figure in figures))
 
