@@ -22,6 +22,12 @@ from trainer.store import all_runs
 PROGRAM = Path(sys.executable).with_name("nn-tui")
 RUN, QUIT, STOP, PAUSE = b"\x12", b"\x1b[21~", b"\x1bOS", b"\x1b[15~"
 
+_CONTROLLED = (
+    sys.executable, "-c",
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])",
+)  # fmt: skip
+"""What makes the terminal the session's own, and becomes the command behind it."""
+
 _SIZE = (120, 40)
 _MOST_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
@@ -68,10 +74,11 @@ class Terminal:
         self._may_read, self._is_closed = threading.Event(), False
         self._may_read.set()
         environment = {**os.environ, "TERM": "xterm-256color", "NN_TUI_RUNS": str(store)}
+        command = [str(program), *map(str, words)]
         self.process = subprocess.Popen(
-            [program, *words], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+            [*(_CONTROLLED if controls else ()), *command],
+            stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
             env={key: value for key, value in environment.items() if key not in ("LINES", "COLUMNS", "NO_COLOR")},
-            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controls else None,
         )  # fmt: skip
         os.close(follower)
         self._reader = threading.Thread(target=self._read, daemon=True)
