@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +165,20 @@ def test_training_in_the_background_gives_the_prompt_back_and_ends_saved_on_term
 
         fcntl.flock(lock, fcntl.LOCK_SH)  # until the trainer lets go of it
     assert peek(run.directory).status.reason == "interrupted"
+
+
+def test_a_run_in_the_background_goes_on_although_nobody_reads_what_is_said_of_it():
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [PROGRAM, "train", "--detach", "iris-first", "--set", "training.epochs=2"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_SECONDS)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    (run,) = all_runs(store())
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while is_alive(run.directory) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert peek(run.directory).status.state == "finished"
 
 
 def test_what_cannot_begin_in_the_background_is_told_in_the_foreground(tmp_path: Path):

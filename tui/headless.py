@@ -1,5 +1,6 @@
 """Training without a screen: a progress bar on a terminal, plain lines elsewhere. Follows the run as anybody would."""
 
+import contextlib
 import json
 import os
 import signal
@@ -132,11 +133,9 @@ def _until_begun() -> signals.Answers:
 
 
 def _go_into_background(run: Run, parent: "Parent", as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({**result(run), "pid": os.getpid()}, allow_nan=False))
-    else:
-        print(background_line(run.name, run.directory, os.getpid()))
-    sys.stdout.flush()
+    told = json.dumps({**result(run), "pid": os.getpid()}, allow_nan=False) if as_json else ""
+    with contextlib.suppress(BrokenPipeError):  # nobody wants to know; the run goes on all the same
+        print(told or background_line(run.name, run.directory, os.getpid()), flush=True)
     unattended.go_on(run.directory, in_background=True)
     parent.let_go()
 
