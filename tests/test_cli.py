@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trainer import picture_file
 from trainer.commands import Stop, send
 from trainer.config import Config, load
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.runs import Run, peek
 from trainer.store import all_runs, is_run
 from trainer.training import start, train
 from tui import cli, headless
@@ -469,6 +470,10 @@ def test_control_steers_a_live_run_and_prints_its_answer(shell: Terminal, tmp_pa
     worker = threading.Thread(target=train, args=(prepared, directory))
     worker.start()
     try:
+        deadline = time.monotonic() + 60
+        while peek(directory.path).status.state != "running":  # a command that comes while it compiles waits for that
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         for words, answer in (
             (("pause",), "paused by nn-tui control"),
             (
