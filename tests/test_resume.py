@@ -79,8 +79,11 @@ def tell(directory: RunDirectory, hook: Hook) -> None:
 
 
 def image_of(store: Path, to: Path) -> None:
-    """Copy a store as it lies on the disk at this moment: what kill -9 would leave."""
-    for path in sorted(store.rglob("*")):
+    """Copy a store as it lies on the disk at this moment: what kill -9 would leave.
+
+    Arrays before manifests, and these before records: so they are written, and a manifest is removed before its arrays.
+    """
+    for path in sorted(store.rglob("*"), key=lambda it: (it.parent.name != "checkpoints", it.suffix == ".json", it)):
         copy = to / path.relative_to(store)
         copy.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # a checkpoint that was pruned meanwhile
