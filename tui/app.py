@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from tui.dialogs import Way
     from tui.run_table import RunTable
-
-
-_TURN_SECONDS = 0.0005
-"""How long a thread keeps the interpreter when another wants it. Python's own setting is ten times as long: a key waits
-for what the training thread does between two calls, and that for a panel that is being drawn."""
 
 
 class NnTui(App["Way"]):
@@ -65,8 +59,7 @@ class NnTui(App["Way"]):
         return self.train_screen
 
     def on_mount(self) -> None:
-        """Have threads take turns often; go on to the compare screen, if runs were named."""
-        sys.setswitchinterval(_TURN_SECONDS)
+        """Go on to the compare screen, if runs were named."""
         if self._compared:
             self._open_compare(self._compared)
 

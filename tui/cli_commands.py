@@ -35,6 +35,10 @@ Runs = Annotated[
     Path | None, typer.Option("--runs", metavar="DIR", help="Folder of runs; default $NN_TUI_RUNS, else ./runs.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Result = Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Go on in the background once the run has begun.")]
 Code = Annotated[
     Path | None,
@@ -81,12 +85,10 @@ def open_app(
 @cli.command()
 def train(
     preset: Word,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option(help="Name of the run.")] = "",
     runs: Runs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    as_json: Result = False,
     detach: Detach = False,
 ) -> None:
     """Train without a screen."""
@@ -108,7 +110,7 @@ def resume(
     ] = False,
     code: Code = None,
     runs: Runs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    as_json: Result = False,
     detach: Detach = False,
 ) -> None:
     """Go on with a run that was cut off, stopped or is to be trained for longer, as if nothing had been."""
@@ -124,13 +126,11 @@ def fork(
     at: Annotated[
         str, typer.Option(metavar="CHECKPOINT", help="last, best, or the updates done at another checkpoint.")
     ] = "last",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option(help="Name of the fork; default that of the run.")] = "",
     code: Code = None,
     runs: Runs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, as the last line.")] = False,
+    as_json: Result = False,
     detach: Detach = False,
 ) -> None:
     """Train a new run that goes on from a checkpoint of another one, with other hyperparameters."""
@@ -143,9 +143,7 @@ def fork(
 @cli.command()
 def summary(
     preset: Word,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
-    ] = None,
+    settings: Settings = None,
     as_json: Json = False,
     run_code: Annotated[
         bool, typer.Option("--run-code", help="Run the code of a custom model, to tell of it.")
@@ -160,9 +158,7 @@ def summary(
 @cli.command("lr-find")
 def lr_find(
     preset: Word,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a hyperparameter; repeatable.")
-    ] = None,
+    settings: Settings = None,
     lowest: Annotated[float, typer.Option("--from", help="Lowest rate.", min=1e-12)] = 1e-6,
     highest: Annotated[float, typer.Option("--to", help="Highest rate.", max=1e6)] = 10.0,
     updates: Annotated[int, typer.Option(help="Updates at each rate.", min=4, max=100_000)] = 200,
