@@ -4,19 +4,15 @@ Where examples stream, the order is that of the buffer on the device: the place 
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from trainer import forward, keys
+from trainer import forward, keys, shuffling
 from trainer.shape import Shape
 from trainer.state import Blocks, Data, State
-
-_LAST: Final = 0xFFFFFFFF
 
 
 class Batch(NamedTuple):
@@ -79,15 +75,9 @@ def order(shape: Shape, data: Data, state: State) -> Int[Array, " order"]:
     if shape.buffer:
         return _order_of_buffer(shape, state)
     key = keys.key(state.seed, keys.ORDER, state.step // shape.steps_per_epoch)
-    # The first round of `jax.random.permutation`. With many examples that sorts again, which takes as long as thirty
-    # updates, lest two of them have the same number: one pair in four billion, which would keep its order.
-    n_train = shape.most_train or shape.n_train
-    bits = jax.random.bits(jax.random.split(key)[1], (n_train,))
-    if shape.most_train:  # the place that this fold may lack comes last
-        bits = jnp.where(jnp.arange(n_train) < data.own.fold.n_train, bits, jnp.uint32(np.iinfo(np.uint32).max))
-    permutation = jnp.argsort(bits).astype(jnp.int32)
+    n_train = data.own.fold.n_train if shape.most_train else shape.n_train
     length = shape.steps_per_epoch * shape.config.training.batch_size
-    return permutation[jnp.arange(length) % n_train]
+    return shuffling.order(key, jnp.arange(length) % n_train, n_train)
 
 
 def batch_at(shape: Shape, data: Data, state: State, start: Int[Array, ""]) -> Batch:
@@ -117,11 +107,8 @@ def _order_of_buffer(shape: Shape, state: State) -> Int[Array, " order"]:
     """
     place = state.step % shape.steps_per_epoch // shape.steps_per_buffer
     number = state.step // shape.steps_per_epoch * shape.buffers_per_epoch + place
-    bits = jax.random.bits(jax.random.split(keys.key(state.seed, keys.ORDER, number))[1], (shape.buffer,))
-    places, count = jnp.arange(shape.buffer), _count(shape, state)
-    # What holds no example comes last, behind examples with the same number: sorting keeps the order of equals.
-    permutation = jnp.argsort(jnp.where(places < count, bits, np.uint32(_LAST))).astype(jnp.int32)
-    return permutation[places % count]
+    count = _count(shape, state)
+    return shuffling.order(keys.key(state.seed, keys.ORDER, number), jnp.arange(shape.buffer) % count, count)
 
 
 def _count(shape: Shape, state: State) -> Int[Array, ""] | int:
