@@ -183,7 +183,7 @@ def _pictures(lines: tuple[tuple[Point, ...], ...], shape: tuple[int, int]) -> l
 
 @functools.cache
 def _figure() -> Any:
-    """Return plotext's figure, bare of axes; imported on the first draw because that takes 0.1 s."""
+    """Return plotext's figure, bare of axes; imported here because that takes 0.1 s."""
     import plotext
 
     terminal: Any = plotext.terminal

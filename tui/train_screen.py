@@ -7,6 +7,7 @@ an empty terminal.
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,12 +194,13 @@ class TrainScreen(Sparing, Screen[None]):
 
     @work(thread=True, group="loading", exit_on_error=False)
     def _look_around(self) -> None:
-        """Once the first picture stands, see what is going on; then load JAX, so that no run need wait for it."""
+        """Once the first picture stands, see what is going on; then load what charts and runs would wait for."""
         from trainer.store import live
         from tui.unattended import tell
 
         with contextlib.suppress(OSError):  # the compare screen tells of a store that cannot be read
             self.post_message(self.LookedAround(live(self._store), tell(self._store)))
+        importlib.import_module("plotext")
         load()
 
     # What the keys do.
