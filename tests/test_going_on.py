@@ -15,6 +15,8 @@ from trainer.preparation import prepare
 from trainer.runs import Run
 from trainer.store import all_runs
 from tui.compare_screen import CompareScreen
+from tui.followed import Followed
+from tui.pace import Pace
 from tui.resume_dialogs import CheckpointList, MoreEpochs
 
 TINY = Config().changed({"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 5,
@@ -53,6 +55,17 @@ async def test_a_run_of_the_table_goes_on_and_then_for_longer(cut_off: Run):
         await pilot.press("enter")
         await until_shown(pilot, "finished cut-off  epoch 7/7")
     assert runs.peek(cut_off.directory).status.resumed == "exact"
+
+
+async def test_a_run_that_is_over_is_drawn_whatever_was_drawn_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    prepared = prepare(TINY)
+    directory = training.train(prepared, training.start(prepared, tmp_path)).directory
+    monkeypatch.setattr(Pace, "allows", lambda _: False)
+    async with running(Config(), (160, 45)) as pilot:
+        for _ in range(2):  # the second time nothing about it is new
+            pilot.app.train_screen.run_view.follow(Followed.open(directory))
+            await until_shown(pilot, "waiting for the first epoch")
+            await until_shown(pilot, "── loss ")
 
 
 async def test_a_fork_fills_the_form_and_ctrl_r_trains_it(cut_off: Run):

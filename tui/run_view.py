@@ -31,7 +31,8 @@ _CELLS_A_SECOND = 140
 """Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""
 
 _CELLS_AT_ONCE = 2000
-"""Cells that may be painted without a rest: a run of a few seconds is drawn as smoothly as the clock ticks."""
+"""Cells that may be painted without a rest, or as many as the view has, if it is larger: a run of a few seconds is drawn
+as smoothly as the clock ticks."""
 
 
 class RunView(Vertical):
@@ -81,6 +82,8 @@ class RunView(Vertical):
     def follow(self, followed: Followed) -> None:
         """Show this run from now on."""
         self.followed = followed
+        self._state = ""
+        self._pace = Pace(_CELLS_A_SECOND, max(_CELLS_AT_ONCE, self.size.area))
         self.log_panel.clear()
         self.log_panel.add(followed.happenings)
         self._draw()
@@ -149,14 +152,18 @@ class RunView(Vertical):
         self._ticks += 1
         if has_changed or self._ticks % _STATUS_TICKS == 0:
             self._show_status(followed)
-        self.call_later(self._paint_next, hurries=has_changed)
-        if ended(followed.run) and not events and not self._stale:
+        is_over = ended(followed.run)
+        self.call_later(self._paint_next, hurries=has_changed or is_over)
+        if is_over and not events and not self._stale:
             self._clock.pause()
 
     def _paint_next(self, *, hurries: bool) -> None:
         """Paint a panel if one is due, and the next when keys that were pressed meanwhile are answered."""
         if self._stale and self.followed is not None and (hurries or self._pace.allows()):
-            self._paint(self._stale.pop(0), self.followed)
+            panel = self._stale.pop(0)
+            before = panel.cells_painted
+            panel.show_run(self.followed, self._view)
+            self._pace.spend(panel.cells_painted - before)
             self.call_later(self._paint_next, hurries=hurries)
 
     @property
@@ -164,17 +171,12 @@ class RunView(Vertical):
         return self.page.panels
 
     def _draw(self) -> None:
-        """Show all that is known of the run; the widgets paint what differs from before."""
+        """Show all that is known of the run, at once: a person asked for it. The widgets paint what differs."""
         self._stale.clear()
         if self.followed is not None:
             self._show_status(self.followed)
             for panel in self._panels:
-                self._paint(panel, self.followed)
-
-    def _paint(self, panel: LivePanel, followed: Followed) -> None:
-        before = panel.cells_painted
-        panel.show_run(followed, self._view)
-        self._pace.spend(panel.cells_painted - before)
+                panel.show_run(self.followed, self._view)
 
     def _show_status(self, followed: Followed) -> None:
         self.status.show(followed.run, self._waiting, self._trouble(followed.run.directory))
