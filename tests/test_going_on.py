@@ -12,7 +12,7 @@ from textual.widgets import Input
 from trainer import runs, training
 from trainer.config import Config
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.store import all_runs
 from tui.compare_screen import CompareScreen
 from tui.resume_dialogs import CheckpointList, MoreEpochs

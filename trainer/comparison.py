@@ -17,8 +17,10 @@ import numpy as np
 from trainer.callbacks import is_better, metric_direction
 from trainer.config import values
 from trainer.replicas import members, shown_state, spread
-from trainer.runs import Best, Run, Series, Shown
+from trainer.run import Run
 from trainer.schema import HEADING, hyperparameters
+from trainer.series import Series
+from trainer.status import Best, Shown
 from trainer.strict_json import strict
 from trainer.text import clean
 

@@ -18,10 +18,12 @@ from trainer.events import HyperparameterSet, LearningRateReduced
 from trainer.past import FORKED, Past
 from trainer.preparation import Prepared
 from trainer.problems import ConfigError, Problem, RunError
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Parent, Run, read
+from trainer.runs import read
+from trainer.status import Parent
 from trainer.text import clean, quoted
-from trainer.training import start_replicas
+from trainer.training import Runs, start_replicas
 
 _COURSE = ("training.seed", "training.batch_size", "training.drop_remainder")
 """What the place within an epoch means something for."""
@@ -78,16 +80,13 @@ def origin(directory: Path, at: str = "last") -> Origin:
     return Origin(run, found, _config_at(run, run.config, found))
 
 
-def fork(prepared: Prepared, begin: Origin, store: Path) -> list[tuple[Prepared, RunDirectory]]:
+def fork(prepared: Prepared, begin: Origin, store: Path) -> Runs:
     """Make the folders of the runs that a config asks for, each with what fits of the checkpoint.
 
     Args:
         prepared: config and data of the fork.
         begin: what it begins from.
         store: folder of runs.
-
-    Returns:
-        What `train_together` takes.
 
     Raises:
         RunError: the weights do not fit, or the disk refused.

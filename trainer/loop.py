@@ -25,14 +25,13 @@ from trainer.feed import feed_of
 from trainer.looking import Looking
 from trainer.member import Member
 from trainer.past import Past
-from trainer.preparation import Prepared
 from trainer.problems import RunError
 from trainer.program import Compilation
 from trainer.restoring import require_fit, restored
-from trainer.run_directory import RunDirectory
 from trainer.shape import Shape, shape_of
 from trainer.state import Own, State, blocks
 from trainer.surroundings import differences, surroundings
+from trainer.training import Runs
 
 _POLL_SECONDS: Final = 0.05
 
@@ -50,7 +49,7 @@ class _Call:
 class Loop:
     """Runs of one structure and one data set that train together, from compiling to the last checkpoint."""
 
-    def __init__(self, runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event) -> None:
+    def __init__(self, runs: Runs, cancelled: threading.Event) -> None:
         """Make a loop.
 
         Args:

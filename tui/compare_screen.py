@@ -17,7 +17,8 @@ from textual.widgets import Static
 
 from trainer.comparison import compare
 from trainer.replicas import band, ended, members, shown_state
-from trainer.runs import Run, Shown
+from trainer.run import Run
+from trainer.status import Shown
 from trainer.store import Listing
 from trainer.text import clean
 from tui.cell_table import CellTable, component_style

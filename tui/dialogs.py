@@ -22,7 +22,7 @@ from tui.wording import STATE_GLYPHS, number
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
-    from trainer.runs import Run
+    from trainer.run import Run
 
 CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 

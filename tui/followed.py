@@ -11,7 +11,8 @@ from trainer.events import Commanded, Epoch, Event, HyperparameterSet, LearningR
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
-from trainer.runs import Run, open_run, peek, replica_paths
+from trainer.run import Run
+from trainer.runs import open_run, peek, replica_paths
 from trainer.schema import value_at
 from tui.picture_source import PictureSource
 

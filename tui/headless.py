@@ -18,9 +18,11 @@ from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
-from trainer.replicas import best, group_result, members, shown_state
+from trainer.replicas import best, members, shown_state
+from trainer.results import group_result, result
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run, read, result
+from trainer.runs import read
 from trainer.store import store
 from trainer.text import clean
 from trainer.training import start_replicas, train_together

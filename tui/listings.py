@@ -15,7 +15,10 @@ from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
 from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, shown_state
-from trainer.runs import LIVE, Run, read, result
+from trainer.results import result
+from trainer.run import Run
+from trainer.runs import read
+from trainer.status import LIVE
 from trainer.store import all_runs, find, store
 from trainer.text import clean
 from tui.wording import STATE_GLYPHS, age, mean_and_std, number

@@ -21,7 +21,8 @@ from trainer.callbacks import metric_direction
 from trainer.comparison import damage
 from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, members, shown_state
-from trainer.runs import LIVE, Run, Shown
+from trainer.run import Run
+from trainer.status import LIVE, Shown
 from trainer.text import clean
 from tui.cell_table import Cell, CellTable, component_style, cut
 from tui.chart_frame import N_RUN_ROLES

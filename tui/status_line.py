@@ -13,7 +13,7 @@ from tui.wording import STATE_GLYPHS, count, duration, mean_and_std, number, uns
 
 if TYPE_CHECKING:
     from trainer.events import Unsaved
-    from trainer.runs import Run
+    from trainer.run import Run
 
 _STYLES = {
     **dict.fromkeys(("running", "finished"), "bold $text-success"),
@@ -75,7 +75,7 @@ def _progress(run: Run, width: int) -> Content:
 
 
 def _banner(run: Run, told: Sequence[Unsaved]) -> Content:
-    from trainer.runs import LIVE
+    from trainer.status import LIVE
 
     return Content.styled(f"! {unsaved(told, goes_on=run.shown_state in LIVE)}", "bold $text-error")
 
