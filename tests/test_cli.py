@@ -25,7 +25,7 @@ from trainer.run import Run
 from trainer.runs import peek
 from trainer.store import all_runs, is_run
 from trainer.training import start, train
-from tui import cli, headless
+from tui import attending, cli
 
 PROGRAM = [sys.executable, "-c", "from tui.cli import main; main()"]
 PATIENCE_SECONDS = 60
@@ -241,7 +241,7 @@ def test_a_run_that_is_asked_to_end_is_saved(number: signal.Signals, code: int, 
 def test_the_exit_codes_cover_every_state_that_a_run_can_end_in():
     from trainer.status import ENDS
 
-    assert set(headless.EXIT_CODES) == set(ENDS.values())
+    assert set(attending.EXIT_CODES) == set(ENDS.values())
 
 
 # presets and schema
