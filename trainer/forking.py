@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from trainer import callbacks, checkpoints, devices
-from trainer.callbacks import ReduceLROnPlateau
 from trainer.checkpoints import Arrays, Manifest, Seen
 from trainer.config import Config
 from trainer.devices import versions
@@ -21,6 +20,7 @@ from trainer.problems import ConfigError, Problem, RunError
 from trainer.run import Run
 from trainer.run_directory import RunDirectory
 from trainer.runs import read
+from trainer.schema import RATE, value_at
 from trainer.status import Parent
 from trainer.text import clean, quoted
 from trainer.training import Runs, start_replicas
@@ -46,7 +46,7 @@ class Origin:
     @property
     def path(self) -> Path:
         """Return where the arrays are."""
-        return self.run.directory / "checkpoints" / f"{self.manifest.id}.safetensors"
+        return checkpoints.arrays_of(self.run.directory / "checkpoints", self.manifest)
 
     @property
     def epochs(self) -> int:
@@ -164,9 +164,9 @@ def _first_checkpoint(prepared: Prepared, directory: RunDirectory, taken: _Taken
 def _callbacks(config: Config, taken: _Taken) -> dict[str, dict[str, Any]]:
     """Return the memory of callbacks that have seen nothing yet, but know which epoch it is."""
     states: dict[str, dict[str, Any]] = {}
-    for callback in callbacks.build(config.callbacks):
-        if isinstance(callback, ReduceLROnPlateau):
-            callback.on_learning_rate_set(config.optimizer.learning_rate)
+    watching = callbacks.build(config.callbacks)
+    callbacks.tell_learning_rate(watching, config.optimizer.learning_rate)
+    for callback in watching:
         here = {"next_epoch": taken.epoch, "saved_step": taken.step}
         states[callback.name] = {name: here.get(name, value) for name, value in callback.state().items()}
     return states
@@ -183,14 +183,12 @@ def _config_at(run: Run, config: Config, manifest: Manifest) -> Config:
         if isinstance(event, HyperparameterSet):
             changes[event.key] = event.to
         elif isinstance(event, LearningRateReduced):
-            changes["optimizer.learning_rate"] = event.to
+            changes[RATE] = event.to
     return config.changed(changes)
 
 
 def _is_on_course(prepared: Prepared, begin: Origin) -> bool:
     """Return whether the fork trains on the same batches, so that it can begin within an epoch."""
-    from trainer.schema import value_at
-
     same = all(value_at(prepared.config, key) == value_at(begin.config, key) for key in _COURSE)
     return same and prepared.splits.fingerprint == begin.run.status.data_fingerprint
 

@@ -251,7 +251,7 @@ def _require_same_data(held: _Held, wishes: Wishes) -> None:
 def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirectory]:
     manifest = held.states.get(step)
     path = held.run.directory
-    arrays = checkpoints.load(path / "checkpoints" / f"{manifest.id}.safetensors")[0] if manifest else {}
+    arrays = checkpoints.load(checkpoints.arrays_of(path / "checkpoints", manifest))[0] if manifest else {}
     past = Past(
         events=held.events,
         next_seq=held.next_seq,
