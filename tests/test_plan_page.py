@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from trainer.config import Config
 from trainer.store import all_runs
-from tui import plan_page, plan_words
+from tui import page, plan_page, plan_words
 from tui.form_fields import widget_id
 from tui.outlook import Outlook
 from tui.pages import PAGES
@@ -197,7 +197,7 @@ async def test_no_plan_is_made_that_nobody_sees(looked_at: list[Config]):
 
 
 async def test_letters_that_are_typed_fast_make_one_plan(looked_at: list[Config], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(plan_page, "_REST_SECONDS", 3.0)
+    monkeypatch.setattr(page, "_REST_SECONDS", 3.0)
     async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")
