@@ -256,11 +256,10 @@ def _outcome(
     *,
     metric: str = "",
     unit: str = "",
-    epochs: Sequence[int | None] = (),
     fair: Sequence[bool] = (),
 ) -> Outcome:
     eligible = [value if ok else None for value, ok in zip(row, fair or [True] * len(row), strict=True)]
-    return Outcome(name, unit, tuple(row), tuple(epochs), _better(metric or name, eligible))
+    return Outcome(name, unit, tuple(row), better=_better(metric or name, eligible))
 
 
 def _better(metric: str, row: Sequence[float | None]) -> int | None:

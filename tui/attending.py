@@ -184,7 +184,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
                     task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
                     metrics=metrics_line(event.metrics),
                 )  # fmt: skip
-            elif not (isinstance(event, _QUIET) or is_routine(event)):
+            elif _is_told(event):
                 progress.console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
@@ -201,7 +201,12 @@ def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
                 print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not (isinstance(event, _QUIET) or is_routine(event)):
+        elif _is_told(event):
             print(happening(event), file=sys.stderr)
 
     yield tell
+
+
+def _is_told(event: Event) -> bool:
+    """Return whether a record has a line of its own."""
+    return not (isinstance(event, _QUIET) or is_routine(event))

@@ -23,7 +23,7 @@ from trainer.store import Listing
 from trainer.text import clean
 from tui.cell_table import CellTable, component_style
 from tui.chart import Series
-from tui.chart_frame import AXES
+from tui.chart_frame import AXES, next_axis
 from tui.chart_widget import Chart
 from tui.comparison_cells import comparison_cells, heads
 from tui.followed import Followed
@@ -127,7 +127,7 @@ class CompareScreen(Sparing, Screen[None]):
 
     def action_cycle_axis(self) -> None:
         """Switch the x axis between epochs, steps and seconds."""
-        self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
+        self._axis = next_axis(self._axis)
         self._draw()
 
     def _look(self) -> None:

@@ -11,7 +11,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tui.chart_frame import AXES
+from tui.chart_frame import next_axis
 from tui.pace import Pace
 from tui.page import Page
 from tui.pages import PAGES, PageTabs
@@ -124,7 +124,7 @@ class RunView(Vertical):
 
     def cycle_axis(self) -> None:
         """Change to the next x axis."""
-        self._look(replace(self._view, axis=AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+        self._look(replace(self._view, axis=next_axis(self._view.axis)))
 
     def next_metric(self) -> None:
         """Show the next of the run's metrics."""

@@ -26,8 +26,6 @@ from tui.data_page import DataPage
 from tui.form_side import FormSide
 from tui.going_on import GoingOn
 from tui.key_bar import KeyBar
-from tui.live_run import LiveRun
-from tui.next_run import NextRun
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
 from tui.run_view import RunView
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from tui.followed import Followed
     from tui.form import Form
+    from tui.live_run import LiveRun
+    from tui.next_run import NextRun
 
 _NEWS_SECONDS = 20.0
 
@@ -71,6 +71,9 @@ class TrainScreen(Sparing, Screen[None]):
         live: list[Path]
         lines: list[str]
 
+    _next: NextRun
+    _live: LiveRun
+
     def __init__(self, load: Callable[[], Config], base: Path | None, store: Path) -> None:
         """Show a config.
 
@@ -86,8 +89,6 @@ class TrainScreen(Sparing, Screen[None]):
         self._store = store
         self._session = SessionRuns()
         self.host = TrainingHost(store, lambda outcome: self.post_message(self.Started(outcome)))
-        self._next = NextRun(self)
-        self._live = LiveRun(self)
         self._going_on = GoingOn(self)
 
     def compose(self) -> ComposeResult:
@@ -103,8 +104,12 @@ class TrainScreen(Sparing, Screen[None]):
         self.call_after_refresh(self.call_after_refresh, self._fill)
 
     async def _fill(self) -> None:
-        """Load and show the form; then load JAX, in the background."""
+        """Load and show the form, and what is done with it; then load JAX, in the background."""
+        from tui.live_run import LiveRun
+        from tui.next_run import NextRun
+
         config = self._load()
+        self._next, self._live = NextRun(self), LiveRun(self)
         await self.run_view.add_pages()
         self._is_ready = True
         await self.form_side.begin(config)
