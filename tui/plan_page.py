@@ -21,13 +21,13 @@ from tui.chart_frame import Series
 from tui.chart_widget import Chart
 from tui.data_words import headline
 from tui.lines import Lines
-from tui.outlook import Outlook, outlooks
 from tui.page import FINDING, PatientPage
 
 if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.plan import Plan
     from tui.followed import Followed
+    from tui.outlook import Outlook
     from tui.panels import View
 
 _WAITING = "JAX works it out"
@@ -127,6 +127,8 @@ class PlanPage(PatientPage):
 
     @work(thread=True, group=FINDING, exclusive=True, exit_on_error=False)
     def _look(self, config: Config, base: Path | None, *, compiles: bool) -> None:
+        from tui.outlook import Outlook, outlooks
+
         worker = get_current_worker()
         try:
             for outlook in outlooks(config, base, compiles=compiles):
