@@ -1,5 +1,6 @@
 """The end of a run: which weights it keeps, and its last words."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,8 +41,8 @@ def best_ending(state: State, shape: Shape, member: int, course: Course) -> tupl
         course: what was decided of it.
     """
     stopping = [watch for callback in course.callbacks if (watch := _restored_by(callback, shape))]
-    wanted = () if course.keeps_best is False else stopping or (shape.watches if course.keeps_best else ())
-    for watch in wanted:
+    wanted: Sequence[Watch] = stopping or (shape.watches if course.keeps_best else ())
+    for watch in () if course.keeps_best is False else wanted:
         slot = state.slots[shape.watches.index(watch)]
         # Through NumPy: picking one number out of an array on the device traces and compiles a program for it.
         if (epoch := int(np.asarray(slot.epoch)[member])) >= 0:

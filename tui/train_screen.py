@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +24,7 @@ from textual.widget import Widget
 
 from tui.data_page import DataPage
 from tui.form_side import FormSide
+from tui.going_on import GoingOn
 from tui.key_bar import KeyBar
 from tui.pages import PAGES
 from tui.plan_page import PlanPage
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from tui.followed import Followed
     from tui.form import Form
-    from tui.going_on import GoingOn
     from tui.live_run import LiveRun
     from tui.next_run import NextRun
 
@@ -89,6 +88,7 @@ class TrainScreen(Sparing, Screen[None]):
         self._base = base
         self._store = store
         self._session = SessionRuns()
+        self._going_on = GoingOn(self)
         self.host = TrainingHost(store, lambda outcome: self.post_message(self.Started(outcome)))
 
     def compose(self) -> ComposeResult:
@@ -220,13 +220,6 @@ class TrainScreen(Sparing, Screen[None]):
     def _bring_back(self, index: int | None) -> None:
         if index is not None:
             self._follow(self._session[index])
-
-    @cached_property
-    def _going_on(self) -> GoingOn:
-        """What has runs go on; a run of the compare screen may, before this screen has its form."""
-        from tui.going_on import GoingOn
-
-        return GoingOn(self)
 
     # What others ask of the screen.
 

@@ -55,7 +55,7 @@ def load() -> None:
 class TrainingHost:
     """At most one training at a time. What steers it may be called from any thread, all else from the screen's."""
 
-    def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
+    def __init__(self, store: Path, started: Callable[[Outcome], object]) -> None:
         """Make an idle host.
 
         Args:
