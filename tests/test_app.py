@@ -23,7 +23,8 @@ from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, HyperparameterSet, Insight, Started, Warned
 from trainer.log import Log
 from trainer.preparation import prepare
-from trainer.runs import Status, read
+from trainer.runs import read
+from trainer.status import Status
 from trainer.store import all_runs
 from tui.app import NnTui
 from tui.compare_screen import CompareScreen

@@ -12,8 +12,9 @@ from textual.widgets import Input
 
 from trainer.config import Config
 from trainer.events import Epoch, Finished, Started
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Best, Run, Status
+from trainer.status import Best, Status
 from trainer.store import live
 from tui import unattended
 from tui.dialogs import RunList

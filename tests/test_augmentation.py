@@ -20,7 +20,7 @@ from trainer.config import Config
 from trainer.gradient import gradient_of
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 
 devices.prepare_jax()

@@ -21,7 +21,7 @@ from trainer.gradient import gradient_of
 from trainer.insights import Insights
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 from trainer.state import DATA_AXES, Own, picked
 

@@ -21,10 +21,11 @@ from trainer import picture_file
 from trainer.commands import Stop, send
 from trainer.config import Config, load
 from trainer.preparation import prepare
-from trainer.runs import Run, peek
+from trainer.run import Run
+from trainer.runs import peek
 from trainer.store import all_runs, is_run
 from trainer.training import start, train
-from tui import cli, headless
+from tui import attending, cli
 
 PROGRAM = [sys.executable, "-c", "from tui.cli import main; main()"]
 PATIENCE_SECONDS = 60
@@ -238,9 +239,9 @@ def test_a_run_that_is_asked_to_end_is_saved(number: signal.Signals, code: int, 
 
 
 def test_the_exit_codes_cover_every_state_that_a_run_can_end_in():
-    from trainer.runs import ENDS
+    from trainer.status import ENDS
 
-    assert set(headless.EXIT_CODES) == set(ENDS.values())
+    assert set(attending.EXIT_CODES) == set(ENDS.values())
 
 
 # presets and schema

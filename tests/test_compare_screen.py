@@ -13,7 +13,8 @@ from textual.app import App
 from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, Reason, Started
 from trainer.log import Log
-from trainer.runs import Run, Status
+from trainer.run import Run
+from trainer.status import Status
 from tui.cell_table import CellTable
 from tui.chart_widget import Chart
 from tui.compare_screen import CompareScreen

@@ -10,7 +10,7 @@ import pytest
 from trainer import events
 from trainer.comparison import ABSENT, Comparison, Difference, Outcome, as_csv, as_json, compare, safe_cell
 from trainer.config import Config
-from trainer.runs import Run
+from trainer.run import Run
 
 
 def made(name: str, epochs: list[dict[str, float]], settings: dict[str, Any] | None = None, **more: Any) -> Run:

@@ -255,7 +255,7 @@ async def test_another_target_is_asked_for_again(preset: Path) -> None:
         width = pilot.app.screen.query_one(f"#{widget_id('model.arguments.width')}")
         width.value = "9"  # type: ignore[attr-defined]
         await pilot.pause()
-        assert pilot.app.screen.form.config.model.arguments == {"width": 9}  # type: ignore[attr-defined]
+        assert pilot.app.screen.form_side.form.config.model.arguments == {"width": 9}  # type: ignore[attr-defined]
 
 
 async def test_screens_of_runs_run_nothing(run: Path, preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

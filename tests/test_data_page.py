@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from trainer.config import Config
 from trainer.data import Moons
 from trainer.data.loading import overview
-from trainer.runs import Run
+from trainer.run import Run
 from tui.data_page import DataPage
 from tui.data_panels import ClassList, ColumnList, SampleList
 from tui.form_fields import widget_id

@@ -23,7 +23,7 @@ from trainer.lr_finder import find
 from trainer.placement import spread
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 from trainer.state import on_host
 

@@ -17,7 +17,7 @@ from trainer.events import Layers
 from trainer.log import Tail
 from trainer.models import MLP, Inputs
 from trainer.preparation import Prepared, prepare
-from trainer.runs import Run
+from trainer.run import Run
 
 devices.prepare_jax()
 

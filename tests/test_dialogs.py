@@ -10,7 +10,8 @@ from textual.widgets import Input, Static
 
 import presets
 from trainer.config import Config, dump
-from trainer.runs import Best, Run, Status
+from trainer.run import Run
+from trainer.status import Best, Status
 from tui.dialogs import Keys, Leaving, Question, RunList, SaveAs
 from tui.preset_picker import Picked, PresetPicker, describe
 

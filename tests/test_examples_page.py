@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from trainer import picture_file
 from trainer.config import Config
-from trainer.runs import Run
+from trainer.run import Run
 from tui.app import NnTui
 from tui.confusion_panel import ConfusionPanel
 from tui.examples_page import ExamplesPage

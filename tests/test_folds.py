@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from trainer import batches, devices, numbers, picture_file, program, replicas, runs, step, training
+from trainer import batches, devices, numbers, picture_file, program, replicas, results, runs, step, training
 from trainer.comparison import compare
 from trainer.config import Config
 from trainer.data.loading import describe, load
@@ -24,7 +24,7 @@ from trainer.lr_finder import find
 from trainer.plan import compile_ahead, plan
 from trainer.preparation import members, prepare
 from trainer.problems import ConfigError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 from trainer.state import DATA_AXES, picked
 
@@ -228,7 +228,7 @@ def test_what_is_shown_of_a_member_is_of_its_own_fold(group: Run) -> None:
 
 def test_a_group_of_folds_is_told_as_one_with_mean_and_deviation(group: Run) -> None:
     assert [run.name for run in replicas.members(group)] == ["iris ×4", "iris #2", "iris #3", "iris #4"]
-    told = json.loads(json.dumps(replicas.group_result(group)))
+    told = json.loads(json.dumps(results.group_result(group)))
     assert told["k_fold"] == 4
     values = [run.status.metrics["val_loss"] for run in replicas.members(group)]
     assert told["spread"]["val_loss"] == pytest.approx({"mean": np.mean(values), "std": np.std(values, ddof=1), "n": 4})

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import checkpoints, runs, training
+from trainer import checkpoints, results, runs, training
 from trainer.config import Config
 from trainer.forking import Origin, fork, origin
 from trainer.preparation import prepare
 from trainer.problems import ConfigError, RunError
 from trainer.resuming import resume
-from trainer.runs import Run
+from trainer.run import Run
 
 TINY = {"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 8,
         "optimizer.learning_rate": 0.02, "training.diagnostics": False, "name": "first"}  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_fork_knows_its_parent_and_the_parent_is_left_alone(parent: Run, tmp_p
     assert known is not None
     best = next(it for it in checkpoints.available(parent.directory / "checkpoints").good if it.kind == "best")
     assert (known.run, known.checkpoint, known.epoch) == (parent.id, best.id, best.epoch + 1)
-    assert runs.result(run)["parent"] == known.model_dump()
+    assert results.result(run)["parent"] == known.model_dump()
     assert records(run, "started")[0]["fork_of"] == f"{parent.id} at epoch {best.epoch + 1}"
     assert run.config is not None
     assert run.config.optimizer.learning_rate == 0.001

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from trainer import runs, training
 from trainer.config import Config
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.store import all_runs
 from tui.compare_screen import CompareScreen
 from tui.followed import Followed
@@ -76,7 +76,7 @@ async def test_a_fork_fills_the_form_and_ctrl_r_trains_it(cut_off: Run):
         assert "Fork cut-off from" in shown(pilot)
         await pilot.press("enter")
         await until_shown(pilot, "fork of cut-off at epoch 0")
-        assert pilot.app.train_screen.form.config.data.source == "iris"
+        assert pilot.app.train_screen.form_side.form.config.data.source == "iris"
         await pilot.press("ctrl+r")
         await until_shown(pilot, "finished cut-off  epoch 5/5", f"fork of {cut_off.id}")
     fork = next(run for run in all_runs(cut_off.directory.parent) if run.id != cut_off.id)

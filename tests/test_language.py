@@ -19,7 +19,7 @@ from trainer.losses import Focal, KLDivergence, SoftmaxCrossEntropy
 from trainer.models import GRU, LSTM, Inputs, Model, TransformerLM
 from trainer.picture_file import LIMIT, MOST_PASSAGES, TEMPERATURE, WRITTEN, Passage, Pictures
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.sampling import make_sample
 from trainer.shape import Shape
 from trainer.state import Blocks

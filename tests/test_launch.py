@@ -8,7 +8,7 @@ import pytest
 import presets
 from trainer.config import Config, dump
 from trainer.problems import ConfigError
-from trainer.runs import Status
+from trainer.status import Status
 from tui.launch import launch
 
 

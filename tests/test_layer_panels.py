@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 
 from trainer.config import Config
 from trainer.events import Distribution, Layer, Layers, Started
-from trainer.runs import Run
+from trainer.run import Run
 from tui.followed import Followed
 from tui.layer_panels import GradientPanel, LayerTable
 from tui.panels import View

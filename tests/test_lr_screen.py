@@ -66,7 +66,7 @@ async def test_the_key_tries_rates_and_enter_puts_the_suggestion_into_the_form(k
         await pilot.press("enter")
         await until_closed(pilot)
         await until(pilot, lambda: float(in_form(pilot)) == float(suggested[1]))
-        config = pilot.app.train_screen.form.config  # type: ignore[attr-defined]
+        config = pilot.app.train_screen.form_side.form.config  # type: ignore[attr-defined]
         assert config == SHORT.changed({RATE: float(suggested[1])})
         await until(pilot, lambda: re.search(r"learning_rate ~ +● ", shown(pilot)))
         assert "short ●" in shown(pilot)

@@ -15,7 +15,7 @@ from trainer.config import Config
 from trainer.lr_finder import find
 from trainer.preparation import prepare
 from trainer.problems import RunError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 
 devices.prepare_jax()

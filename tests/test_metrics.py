@@ -11,7 +11,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import devices, runs
+from trainer import devices, results
 from trainer.callbacks import metric_direction
 from trainer.config import Config
 from trainer.further_metrics import MetricsSection, asked
@@ -284,7 +284,7 @@ def test_a_run_tells_the_metrics_that_are_asked_for_and_trains_as_without(traine
     ]  # fmt: skip
     assert run.status.metrics.keys() == run.epochs.keys()
     assert list(run.status.test) == [f"test_{name}" for name in ("loss", "accuracy", *TOLD)]
-    assert runs.result(run)["metrics"] == run.status.metrics
+    assert results.result(run)["metrics"] == run.status.metrics
     assert run.steps.keys() == plain.steps.keys()
     for name, series in plain.epochs.items():
         np.testing.assert_allclose(run.epochs[name].y, series.y, rtol=1e-4, atol=1e-6)

@@ -29,7 +29,8 @@ from trainer.events import (
     WeightsRestored,
 )
 from trainer.log import Log
-from trainer.runs import Run, Status
+from trainer.run import Run
+from trainer.status import Status
 from tui.chart_frame import Mark
 from tui.panels import View, marks
 from tui.run_view import RunView

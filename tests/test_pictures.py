@@ -17,7 +17,7 @@ from trainer.data.splits import Splits
 from trainer.picture_file import LIMIT, Pictures
 from trainer.pictures import Seen, pictures_of
 from trainer.preparation import prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.subject import subject_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from trainer.config import Config
 from trainer.store import all_runs
-from tui import plan_page, plan_words
+from tui import outlook, page, plan_words
 from tui.form_fields import widget_id
 from tui.outlook import Outlook
 from tui.pages import PAGES
@@ -176,20 +176,20 @@ async def test_nothing_is_compiled_beside_a_run_under_way_nor_from_a_form_with_a
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs of which somebody wanted to know what they mean."""
     seen: list[Config] = []
-    outlooks = plan_page.outlooks
+    outlooks = outlook.outlooks
 
     def noting(config: Config, *arguments: Any, **options: Any) -> Any:
         seen.append(config)
         return outlooks(config, *arguments, **options)
 
-    monkeypatch.setattr(plan_page, "outlooks", noting)
+    monkeypatch.setattr(outlook, "outlooks", noting)
     return seen
 
 
 async def test_no_plan_is_made_that_nobody_sees(looked_at: list[Config]):
     async with running(SHORT, size=LARGE) as pilot:
         await type_into(pilot, "model.hidden", "5")
-        await pilot.pause(2 * plan_page._REST_SECONDS)
+        await pilot.pause(2 * page._REST_SECONDS)
         assert looked_at == []
         await pilot.press("escape", KEY)
         await until_planned(pilot, "total 43 78")
@@ -197,7 +197,7 @@ async def test_no_plan_is_made_that_nobody_sees(looked_at: list[Config]):
 
 
 async def test_letters_that_are_typed_fast_make_one_plan(looked_at: list[Config], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(plan_page, "_REST_SECONDS", 3.0)
+    monkeypatch.setattr(page, "_REST_SECONDS", 3.0)
     async with running(SHORT, size=LARGE) as pilot:
         await pilot.press(KEY)
         await until_planned(pilot, "total 67 123")

@@ -12,7 +12,7 @@ from trainer.commands import Set, Stop, send
 from trainer.compaction import is_worth_it
 from trainer.config import Config
 from trainer.preparation import Prepared, prepare
-from trainer.runs import Run
+from trainer.run import Run
 
 BASE = {"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 12,
         "optimizer.learning_rate": 0.02, "data.test_split": 0.1}  # fmt: skip

@@ -13,7 +13,7 @@ from trainer.advance import make_advance
 from trainer.config import Config
 from trainer.models import MLP, Activation, Inputs, Noise
 from trainer.preparation import Prepared, prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import shape_of
 from trainer.state import State
 

@@ -15,7 +15,7 @@ from trainer.config import Config
 from trainer.data.loading import load
 from trainer.preparation import prepare
 from trainer.problems import ConfigError
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.training import start_replicas, train_together
 
 Trained = Callable[..., Run]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from rich.style import Style
 
-from trainer import replicas, runs, training
+from trainer import replicas, results, runs, training
 from trainer.commands import Stop
 from trainer.comparison import as_csv, as_json, compare
 from trainer.config import Config
 from trainer.events import Epoch
 from trainer.preparation import prepare
-from trainer.runs import Best, Run, Status
+from trainer.run import Run
+from trainer.status import Best, Status
 from trainer.store import find
 from tui.comparison_cells import comparison_cells
 from tui.followed import Followed
@@ -153,7 +154,7 @@ def test_a_command_to_the_leader_reaches_the_whole_group(tmp_path: Path) -> None
 
 def test_the_result_of_a_group_has_every_replica_and_the_spread(tmp_path: Path) -> None:
     lead = trained(tmp_path)
-    told = replicas.group_result(lead)
+    told = results.group_result(lead)
     assert (told["state"], told["run"], len(told["replicas"])) == ("finished", str(lead.directory), 3)
     assert told["spread"]["best val_loss"]["n"] == 3
     assert told["spread"]["loss"]["mean"] == pytest.approx(

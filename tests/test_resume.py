@@ -19,8 +19,8 @@ from trainer.config import Config
 from trainer.preparation import prepare
 from trainer.problems import ConfigError, RunError
 from trainer.resuming import Wishes, resume
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run
 
 TINY = {"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 40,
         "optimizer.learning_rate": 0.02, "data.test_split": 0.1, "training.diagnostics": False}  # fmt: skip

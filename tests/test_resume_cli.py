@@ -11,7 +11,7 @@ from trainer import runs, training
 from trainer.config import Config
 from trainer.preparation import prepare
 from trainer.resuming import resume
-from trainer.runs import Run
+from trainer.run import Run
 from tui import cli
 
 TINY = {"data.source": "iris", "model.hidden": [6], "training.batch_size": 16, "training.epochs": 6,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer import commands, events, liveness, run_directory, runs
+from trainer import commands, events, liveness, results, run_directory, runs
 from trainer import store as stores
 from trainer.commands import Inbox, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
@@ -34,8 +34,9 @@ from trainer.events import (
 )
 from trainer.log import Log, Tail, follow
 from trainer.problems import RunError
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run, Series
+from trainer.series import Series
 
 
 @pytest.fixture
@@ -646,7 +647,7 @@ def test_a_command_does_not_follow_a_link_out_of_the_run(tmp_path: Path) -> None
 
 def test_the_result_of_a_run_says_where_and_how_it_ended(store: Path) -> None:
     path = ended(store)
-    result = runs.result(runs.read(path))
+    result = results.result(runs.read(path))
     assert (result["run"], result["state"], result["reason"], result["epochs"]) == (
         str(path),
         "finished",

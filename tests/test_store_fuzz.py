@@ -15,7 +15,9 @@ from trainer.comparison import compare
 from trainer.config import Config, dump
 from trainer.events import encode
 from trainer.log import Tail
-from trainer.runs import LIVE, Run, Status, result
+from trainer.results import result
+from trainer.run import Run
+from trainer.status import LIVE, Status
 from tui.followed import Followed
 from tui.happenings import happening
 from tui.listings import comparison_table

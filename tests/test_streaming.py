@@ -31,7 +31,8 @@ from trainer.events import Epoch, Started, Steps
 from trainer.feed import feed_of
 from trainer.log import Tail
 from trainer.preparation import Prepared, prepare
-from trainer.runs import Run, result
+from trainer.results import result
+from trainer.run import Run
 from trainer.shape import shape_of
 from trainer.state import State
 from tui.happenings import happening

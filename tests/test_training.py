@@ -15,8 +15,8 @@ from trainer import training as engine
 from trainer.commands import Command, Pause, Resume, Save, Set, Stop, send
 from trainer.config import Config
 from trainer.preparation import Prepared, prepare
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run
 
 TINY = {"data.source": "iris", "model.hidden": [4], "training.batch_size": 40, "training.epochs": 6,
         "optimizer.learning_rate": 0.02}  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from trainer import checkpoints, forward, numbers, program, step, training
 from trainer.config import Config
 from trainer.preparation import Prepared, prepare
-from trainer.runs import Run
+from trainer.run import Run
 from trainer.shape import Shape, shape_of
 from trainer.state import State
 

@@ -31,7 +31,7 @@ from trainer.events import (
 from trainer.events import (
     Tested as LookedAtTest,
 )
-from trainer.runs import Shown
+from trainer.status import Shown
 from tui.happenings import GLYPHS, happening
 from tui.wording import STATE_GLYPHS, age, count, duration, metrics_line, number, size
 

@@ -18,8 +18,8 @@ from trainer.config import Config
 from trainer.events import Unsaved, Warned
 from trainer.preparation import Prepared, prepare
 from trainer.problems import RunError
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run
 from trainer.store import all_runs
 from trainer.training import start, train
 

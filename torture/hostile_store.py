@@ -32,7 +32,7 @@ from trainer.events import (
     WeightsRestored,
     encode,
 )
-from trainer.runs import Best, Status
+from trainer.status import Best, Status
 from trainer.text import clean
 
 _CORES: Final = (

@@ -16,7 +16,8 @@ from typing import Any
 
 import pyte
 
-from trainer.runs import Run, read
+from trainer.run import Run
+from trainer.runs import read
 from trainer.store import all_runs
 
 PROGRAM = Path(sys.executable).with_name("nn-tui")

@@ -27,7 +27,9 @@ from trainer import failpoints, files
 from trainer.checkpoint_manifest import Kind, Leaf, Manifest, damaged, problem, read_manifest, sealed
 from trainer.problems import Problem, RunError
 
-__all__ = ["Arrays", "Available", "Kind", "Manifest", "Seen", "available", "load", "newest_good", "prune", "save"]
+__all__ = [
+    "Arrays", "Available", "Kind", "Manifest", "Seen", "arrays_of", "available", "load", "newest_good", "prune", "save",
+]  # fmt: skip
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -105,7 +107,7 @@ def save(
             "size": len(data),
         }
     )
-    path = folder / f"{filled.id}.safetensors"
+    path = arrays_of(folder, filled)
     try:
         files.replace_atomically(path, data, durable=True)
         failpoints.pass_by("arrays saved")
@@ -121,6 +123,11 @@ def save(
     seen.manifests[path] = filled
     seen.whole.add(path)
     return path
+
+
+def arrays_of(folder: Path, manifest: Manifest) -> Path:
+    """Return where the arrays of a checkpoint are, or are to be."""
+    return folder / f"{manifest.id}.safetensors"
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], Manifest]:
@@ -157,7 +164,7 @@ def available(folder: Path) -> Available:
 def newest_good(folder: Path, kind: Kind | None = None) -> Path | None:
     """Return the arrays of the newest checkpoint that is whole (of that kind, if given), or None."""
     for manifest in _readable(folder, Seen()):
-        path = folder / f"{manifest.id}.safetensors"
+        path = arrays_of(folder, manifest)
         if kind in (None, manifest.kind) and _is_good(path):
             return path
     return None
@@ -173,7 +180,7 @@ def prune(folder: Path, seen: Seen | None = None) -> None:
     for kind, kept in _KEPT.items():
         good = 0
         for manifest in (manifest for manifest in _readable(folder, seen) if manifest.kind == kind):
-            path = folder / f"{manifest.id}.safetensors"
+            path = arrays_of(folder, manifest)
             if not _is_whole(path, seen):
                 continue
             if good == kept:

@@ -17,8 +17,10 @@ import numpy as np
 from trainer.callbacks import is_better, metric_direction
 from trainer.config import values
 from trainer.replicas import members, shown_state, spread
-from trainer.runs import Best, Run, Series, Shown
+from trainer.run import Run
 from trainer.schema import HEADING, hyperparameters
+from trainer.series import Series
+from trainer.status import Best, Shown
 from trainer.strict_json import strict
 from trainer.text import clean
 
@@ -254,11 +256,10 @@ def _outcome(
     *,
     metric: str = "",
     unit: str = "",
-    epochs: Sequence[int | None] = (),
     fair: Sequence[bool] = (),
 ) -> Outcome:
     eligible = [value if ok else None for value, ok in zip(row, fair or [True] * len(row), strict=True)]
-    return Outcome(name, unit, tuple(row), tuple(epochs), _better(metric or name, eligible))
+    return Outcome(name, unit, tuple(row), better=_better(metric or name, eligible))
 
 
 def _better(metric: str, row: Sequence[float | None]) -> int | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from trainer import callbacks, checkpoints, devices
-from trainer.callbacks import ReduceLROnPlateau
 from trainer.checkpoints import Arrays, Manifest, Seen
 from trainer.config import Config
 from trainer.devices import versions
@@ -18,10 +17,13 @@ from trainer.events import HyperparameterSet, LearningRateReduced
 from trainer.past import FORKED, Past
 from trainer.preparation import Prepared
 from trainer.problems import ConfigError, Problem, RunError
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Parent, Run, read
+from trainer.runs import read
+from trainer.schema import RATE, value_at
+from trainer.status import Parent
 from trainer.text import clean, quoted
-from trainer.training import start_replicas
+from trainer.training import Runs, start_replicas
 
 _COURSE = ("training.seed", "training.batch_size", "training.drop_remainder")
 """What the place within an epoch means something for."""
@@ -44,7 +46,7 @@ class Origin:
     @property
     def path(self) -> Path:
         """Return where the arrays are."""
-        return self.run.directory / "checkpoints" / f"{self.manifest.id}.safetensors"
+        return checkpoints.arrays_of(self.run.directory / "checkpoints", self.manifest)
 
     @property
     def epochs(self) -> int:
@@ -78,16 +80,13 @@ def origin(directory: Path, at: str = "last") -> Origin:
     return Origin(run, found, _config_at(run, run.config, found))
 
 
-def fork(prepared: Prepared, begin: Origin, store: Path) -> list[tuple[Prepared, RunDirectory]]:
+def fork(prepared: Prepared, begin: Origin, store: Path) -> Runs:
     """Make the folders of the runs that a config asks for, each with what fits of the checkpoint.
 
     Args:
         prepared: config and data of the fork.
         begin: what it begins from.
         store: folder of runs.
-
-    Returns:
-        What `train_together` takes.
 
     Raises:
         RunError: the weights do not fit, or the disk refused.
@@ -165,9 +164,9 @@ def _first_checkpoint(prepared: Prepared, directory: RunDirectory, taken: _Taken
 def _callbacks(config: Config, taken: _Taken) -> dict[str, dict[str, Any]]:
     """Return the memory of callbacks that have seen nothing yet, but know which epoch it is."""
     states: dict[str, dict[str, Any]] = {}
-    for callback in callbacks.build(config.callbacks):
-        if isinstance(callback, ReduceLROnPlateau):
-            callback.on_learning_rate_set(config.optimizer.learning_rate)
+    watching = callbacks.build(config.callbacks)
+    callbacks.tell_learning_rate(watching, config.optimizer.learning_rate)
+    for callback in watching:
         here = {"next_epoch": taken.epoch, "saved_step": taken.step}
         states[callback.name] = {name: here.get(name, value) for name, value in callback.state().items()}
     return states
@@ -184,14 +183,12 @@ def _config_at(run: Run, config: Config, manifest: Manifest) -> Config:
         if isinstance(event, HyperparameterSet):
             changes[event.key] = event.to
         elif isinstance(event, LearningRateReduced):
-            changes["optimizer.learning_rate"] = event.to
+            changes[RATE] = event.to
     return config.changed(changes)
 
 
 def _is_on_course(prepared: Prepared, begin: Origin) -> bool:
     """Return whether the fork trains on the same batches, so that it can begin within an epoch."""
-    from trainer.schema import value_at
-
     same = all(value_at(prepared.config, key) == value_at(begin.config, key) for key in _COURSE)
     return same and prepared.splits.fingerprint == begin.run.status.data_fingerprint
 

@@ -1,7 +1,7 @@
 """Keeping weights: which checkpoints are due, copied off the device between two calls, written by another thread."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +14,11 @@ from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
 from trainer.events import CheckpointSaved, Record, SavedAgain, Unsaved, Warned
-from trainer.numbers import shortest
 from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
-from trainer.shape import Shape, Watch
-from trainer.state import Parameters, State, named_arrays, on_host
+from trainer.shape import Shape
+from trainer.state import State, named_arrays, on_host
 
 _BEST_SHARE: Final = 0.1
 _BEST_BOUNDS: Final = (1.0, 10.0)
@@ -203,21 +202,6 @@ def saved_record(path: Path, manifest: Manifest) -> CheckpointSaved:
         epoch=manifest.epoch,
         step=manifest.step,
     )
-
-
-def best_weights(
-    state: State, shape: Shape, member: int, watches: Sequence[Watch]
-) -> tuple[Parameters, Watch, float, int] | None:
-    """Return the best weights of all members by the first of these watches that has some of this one.
-
-    With the watch, its value and its epoch. None if there are none: no epoch was completed, or no value is finite.
-    """
-    for watch in watches:
-        slot = state.slots[shape.watches.index(watch)]
-        # Through NumPy: picking one number out of an array on the device traces and compiles a program for it.
-        if (epoch := int(np.asarray(slot.epoch)[member])) >= 0:
-            return slot.parameters, watch, shortest(np.asarray(slot.value)[member]), epoch
-    return None
 
 
 def _about_data(prepared: Prepared) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from trainer.events import HyperparameterSet, Record, Warned
 from trainer.numbers import shortest
 from trainer.preparation import misfits
 from trainer.problems import ConfigError
-from trainer.schema import hyperparameters, value_at
+from trainer.schema import RATE, hyperparameters, value_at
 
 
 class LiveNumbers:
@@ -65,8 +65,7 @@ class LiveNumbers:
         if problem := next(misfits(changed, self._data), None):
             return Warned(message=str(problem))
         # A callback may have cut the rate since the config was written.
-        at_rate = command.key == "optimizer.learning_rate"
-        before: Any = self[command.key] if at_rate else value_at(self.config, command.key)
+        before: Any = self[command.key] if command.key == RATE else value_at(self.config, command.key)
         after = value_at(changed, command.key)
         self.config = changed
         self[command.key] = after

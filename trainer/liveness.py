@@ -40,7 +40,7 @@ _STATUS_LIMIT = 1 << 20
 
 
 def here() -> dict[str, Any]:
-    """Return what tells this process from all others, as `runs.Status` has it."""
+    """Return what tells this process from all others, as `Status` has it."""
     pid = os.getpid()
     return {"pid": pid, "process_started": _started(pid), "host": socket.gethostname(), "boot_id": _boot_id()}
 

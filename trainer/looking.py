@@ -20,7 +20,9 @@ import numpy as np
 
 from trainer import placement, program
 from trainer.data.splits import Part, Splits
-from trainer.member import Ending, Member
+from trainer.ending import Ending
+from trainer.events import Warned
+from trainer.member import Member
 from trainer.program import Program
 from trainer.shape import Shape
 from trainer.state import Blocks, Data, Parameters, State, blocks
@@ -126,12 +128,12 @@ class Looking:
         try:
             function = self._ready.result()
             asked = self._asked_of(member.prepared.splits)
-            moment = np.array([member.live.config.training.seed, step], np.uint32)
-            told = function(parameters, np.int32(member.index), member.live.vector, asked.examples, moment)
+            moment = np.array([member.course.live.config.training.seed, step], np.uint32)
+            told = function(parameters, np.int32(member.index), member.course.live.vector, asked.examples, moment)
             self._sights.append(_Sight(member, asked, np.asarray(told), step))
         except jax.errors.JaxRuntimeError as error:  # out of memory, say
             self._ready = None
-            member.warn(f"no look at the model: {error}")
+            member.recorder.note(Warned(message=f"no look at the model: {error}"))
         self._cost += time.perf_counter() - began
 
     def _make_ready(self, compiled: Program, shape: Shape, parameters: Parameters, vector: Any, data: Data) -> Any:
@@ -179,7 +181,7 @@ def _write(shape: Shape, sight: _Sight) -> None:
     except OSError as error:  # a picture is not worth a training
         sight.member.directory.not_saved("pictures.json", error)
     except ValueError as error:
-        sight.member.warn(f"{picture_file.NAME} was not written: {error}")
+        sight.member.recorder.note(Warned(message=f"{picture_file.NAME} was not written: {error}"))
     else:
         sight.member.directory.saved("pictures.json")
 

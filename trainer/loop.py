@@ -25,14 +25,13 @@ from trainer.feed import feed_of
 from trainer.looking import Looking
 from trainer.member import Member
 from trainer.past import Past
-from trainer.preparation import Prepared
 from trainer.problems import RunError
 from trainer.program import Compilation
 from trainer.restoring import require_fit, restored
-from trainer.run_directory import RunDirectory
 from trainer.shape import Shape, shape_of
 from trainer.state import Own, State, blocks
 from trainer.surroundings import differences, surroundings
+from trainer.training import Runs
 
 _POLL_SECONDS: Final = 0.05
 
@@ -50,7 +49,7 @@ class _Call:
 class Loop:
     """Runs of one structure and one data set that train together, from compiling to the last checkpoint."""
 
-    def __init__(self, runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event) -> None:
+    def __init__(self, runs: Runs, cancelled: threading.Event) -> None:
         """Make a loop.
 
         Args:
@@ -84,7 +83,7 @@ class Loop:
         while call is not None:
             self._take(call)
             ended = self._sort_out()
-            waits = any(member.is_paused for member in self._alive)
+            waits = any(member.course.is_paused for member in self._alive)
             call = None if waits else self._next_call()
             self._finish(ended)
             self._each(self._alive, Member.record)
@@ -126,13 +125,13 @@ class Loop:
         held = program.held_test(splits)
         self._test = program.place_blocks(held, whole) if len(held) else None
         compilations = self._compile()
-        seeds = self._stacked([np.uint32(member.live.config.training.seed) for member in self._members])
+        seeds = self._stacked([np.uint32(member.course.live.config.training.seed) for member in self._members])
         self._state: State = self._program.init(seeds, self._vectors())
         self._restore()
         for member in self._members:
             _tell(member, compilations)
             member.directory.record(self._started(member))
-            member.tell_of_before()
+            member.recorder.tell_of_before()
 
     def _kept_arrays(self) -> list[Arrays]:
         """Return those of the members' checkpoints; none where the training begins with the first update."""
@@ -197,8 +196,8 @@ class Loop:
         told = horizons.unbound(self._shape.members)
         count = self._size_of_call()
         for member in self._alive:
-            orders[member.index] = count, member.is_careful
-            told[member.index] = horizons.pack(member.callbacks, self._shape.row_names)
+            orders[member.index] = count, member.course.is_careful
+            told[member.index] = horizons.pack(member.course.callbacks, self._shape.row_names)
         began, waited = time.perf_counter(), self._feed.waited
         data = self._feed.at(self._step)
         self._state, reports = self._program.advance(self._state, self._vectors(), data, orders, told)
@@ -229,8 +228,8 @@ class Loop:
         is_cancelled = self._cancelled.is_set()
         self._each(self._alive, Member.obey)
         self._each(self._alive, lambda member: member.settle(cancelled=is_cancelled))
-        ended = [member for member in self._alive if member.reason is not None]
-        self._alive = [member for member in self._alive if member.reason is None]
+        ended = [member for member in self._alive if member.course.reason is not None]
+        self._alive = [member for member in self._alive if member.course.reason is None]
         self._keep()
         self._looking.between_calls(self._alive, self._state)
         parted = self._each(ended, self._part_with)
@@ -256,7 +255,7 @@ class Loop:
         if ending is None:
             return
         if self._test is not None:
-            index, vector = np.int32(member.index), member.live.vector
+            index, vector = np.int32(member.index), member.course.live.vector
             measured = self._program.evaluate(ending.parameters, index, vector, self._feed.data, self._test)
             member.take_test(np.asarray(measured))
         self._looking.at_the_end(member, ending)
@@ -282,7 +281,7 @@ class Loop:
         """Wait, paused, until told otherwise: they train together, so that one that waits has all wait."""
         for member in self._alive:
             member.directory.write_status()
-        while any(member.is_paused for member in self._alive):
+        while any(member.course.is_paused for member in self._alive):
             time.sleep(_POLL_SECONDS)
             self._finish(self._sort_out())
             self._each(self._alive, Member.flush)
@@ -291,7 +290,7 @@ class Loop:
         return program.own(self._shape, [member.prepared for member in self._computed])
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return self._stacked([member.live.vector for member in self._computed])
+        return self._stacked([member.course.live.vector for member in self._computed])
 
     def _stacked(self, rows: list[Any]) -> np.ndarray[Any, Any]:
         """Return a row for each member; those that stay idle, since devices and runs do not divide, copy the last."""

@@ -20,6 +20,7 @@ from trainer.feed import feed_of
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared, misfits
 from trainer.problems import ConfigError, RunError
+from trainer.schema import RATE
 from trainer.shape import shape_of
 
 COUNT: Final = 48
@@ -190,7 +191,7 @@ class _Copies:
         live = LiveNumbers(plain.config, plain.splits.summary)
         # Members that stay idle, where the devices do not divide the rates, come last.
         self._vectors = np.tile(live.vector, (self._shape.members, 1))
-        self._vectors[: len(rates), live.names.index("optimizer.learning_rate")] = rates
+        self._vectors[: len(rates), live.names.index(RATE)] = rates
         seeds = np.full(self._shape.members, plain.config.training.seed, np.uint32)
         self._state: Any = self._program.init(seeds, self._vectors)
         self._told = horizons.unbound(self._shape.members)

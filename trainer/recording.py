@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer import diagnosis
+from trainer import checkpoints, diagnosis
 from trainer.callbacks import Action, EpochEnd, ReduceLearningRate, Save, Stop, TensorBoard, Warn
 from trainer.config import values
 from trainer.events import (
+    CheckpointSaved,
     EarlyStopped,
     Epoch,
     Event,
@@ -22,6 +23,7 @@ from trainer.events import (
     Warned,
 )
 from trainer.insights import Insights
+from trainer.keeping import saved_record
 from trainer.numbers import shortest
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
@@ -51,12 +53,18 @@ class EpochOutcome:
 
 
 class Recorder:
-    """Writes what happened in a run: its records, and the event files of TensorBoard if they are wanted."""
+    """Writes what happened in a run: its records, and the event files of TensorBoard if they are wanted.
+
+    What it is told while the device waits is written later, while the device is at work.
+    """
 
     def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape) -> None:
         config = prepared.config
         self._directory = directory
         self._shape = shape
+        self._known_of_data = prepared.splits.warnings
+        self._outcomes: list[EpochOutcome] = []
+        self._notes: list[Record] = []
         self._insights = Insights(
             config, prepared.splits.train_labels, directory.past.first_epoch(shape.steps_per_epoch)
         )
@@ -83,16 +91,35 @@ class Recorder:
         self._heard(metrics)
         self._steps_written = self._directory.seconds
 
-    def _heard(self, metrics: Mapping[str, float] | None, inside: Layers | None = None) -> None:
-        if metrics is not None:
-            list(self._insights.on_epoch_end(metrics, inside.layers if inside else None))
+    def tell_of_before(self) -> None:
+        """Record what is to be known of the data; of a run that goes on, what it found, and lacks a record."""
+        directory, past = self._directory, self._directory.past
+        for warning in self._known_of_data if past.is_new else past.warnings:
+            directory.record(Warned(message=warning))
+        recorded = {event.path for event in past.events if isinstance(event, CheckpointSaved)}
+        for manifest in reversed(past.good):
+            record = saved_record(checkpoints.arrays_of(directory.path / "checkpoints", manifest), manifest)
+            if record.path not in recorded:
+                directory.record(record, epoch=record.epoch, step=record.step)
 
-    def epochs(self, outcomes: Iterable[EpochOutcome]) -> None:
-        """Record epochs, each followed by what its callbacks did."""
+    def note(self, *records: Record) -> None:
+        """Take note of what happens outside of epochs; a record that has an update of its own keeps it."""
+        self._notes += records
+
+    def note_epoch(self, outcome: EpochOutcome) -> None:
+        """Take note of an epoch."""
+        self._outcomes.append(outcome)
+
+    def note_updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
+        """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""
+        self._spreads.append((count, spread))
+
+    def write_epochs(self) -> None:
+        """Record the epochs, each followed by what its callbacks did."""
         directory = self._directory
         spe = self._shape.steps_per_epoch
         n_examples = min(self._shape.n_train, spe * self._shape.config.training.batch_size)
-        for outcome in outcomes:
+        for outcome in self._outcomes:
             epoch = outcome.end.epoch
             at = {"epoch": epoch, "step": (epoch + 1) * spe, "elapsed": round(outcome.elapsed, 6)}
             seconds = outcome.elapsed - self._epoch_began
@@ -107,13 +134,10 @@ class Recorder:
                     self._board.on_look_inside(epoch, event.layers)
             if self._board:
                 self._board.on_epoch_end(outcome.end, spe * per_second)
-                self._write(self._board.flush)
+                self._write_board(self._board.flush)
+        self._outcomes.clear()
 
-    def updates(self, count: int, spread: np.ndarray[Any, Any]) -> None:
-        """Take note of the metrics of some updates: sum, min, max and last, shape [4, metrics]."""
-        self._spreads.append((count, spread))
-
-    def steps(self, *, at_end: bool = False) -> None:
+    def write_steps(self, *, at_end: bool = False) -> None:
         """Record the updates since the last such record, if it is time or the end."""
         elapsed = self._directory.seconds
         due = elapsed - self._steps_written >= max(_STEPS_INTERVAL, elapsed / _STEPS_SHARE)
@@ -129,16 +153,27 @@ class Recorder:
         self._directory.record(Steps(metrics=metrics, input_stall=self._input_stall))
         if self._board:
             self._board.on_steps(self._directory.step, {name: spread.last for name, spread in metrics.items()})
-            self._write(self._board.flush)
+            self._write_board(self._board.flush)
         self._spreads, self._steps_written = [], elapsed
+
+    def write_notes(self) -> None:
+        """Record what was noted."""
+        for event in self._notes:
+            at = {"epoch": event.epoch, "step": event.step} if event.step else {}
+            self._directory.record(event, **at)
+        self._notes.clear()
 
     def close(self, *, failed: bool) -> None:
         """Close the event files, unless that was done before."""
         board, self._board = self._board, None
         if board:
-            self._write(partial(board.close, failed=failed))
+            self._write_board(partial(board.close, failed=failed))
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _heard(self, metrics: Mapping[str, float] | None, inside: Layers | None = None) -> None:
+        if metrics is not None:
+            list(self._insights.on_epoch_end(metrics, inside.layers if inside else None))
+
+    def _write_board(self, write: Callable[[], None]) -> None:
         """Have the event files written, which are not worth a training."""
         try:
             write()

@@ -9,12 +9,14 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from trainer.commands import Command, send
 from trainer.lazy import np
 from trainer.liveness import is_alive
-from trainer.runs import LIVE, Run, Shown, peek, replica_paths, result
+from trainer.run import Run
+from trainer.runs import peek, replica_paths
+from trainer.status import LIVE, Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,22 +65,6 @@ def best(run: Run) -> tuple[str, Spread] | None:
     bests = [other.status.best for other in members(run)]
     found = spread(it.value for it in bests if it is not None and it.metric == metric)
     return None if found is None else (metric, found)
-
-
-def group_result(run: Run) -> dict[str, Any]:
-    """Return what `nn-tui train --json` says about a group: its leader's result, with all of them and their spread."""
-    names = dict.fromkeys(name for other in members(run) for name in other.status.metrics)
-    spreads = {name: spread(other.status.metrics.get(name) for other in members(run)) for name in names}
-    found = best(run)
-    if found is not None:
-        spreads[f"best {found[0]}"] = found[1]
-    return {
-        **result(run),
-        "state": shown_state(run, [other.status.state for other in members(run)]),
-        "k_fold": run.config.data.folds if run.config else 0,
-        "replicas": [result(other) for other in members(run)],
-        "spread": {name: it._asdict() for name, it in spreads.items() if it is not None},
-    }
 
 
 def shown_state(run: Run, states: Sequence[Shown] = ()) -> Shown:

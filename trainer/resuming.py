@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer import checkpoints, files
+from trainer import checkpoints
 from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
@@ -20,9 +20,11 @@ from trainer.past import FORKED, Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
 from trainer.replay import Replay, standing
+from trainer.run import Run
 from trainer.run_directory import RunDirectory, locked
-from trainer.runs import Run, open_run, peek, replica_paths
+from trainer.runs import open_run, peek_group
 from trainer.text import clean
+from trainer.training import Runs
 
 _BY = "resume"
 _SHOWN = 12
@@ -75,8 +77,8 @@ class _Held:
         return manifest.reason == FORKED or epoch == 0 or epoch - 1 in known
 
 
-def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, RunDirectory]]:
-    """Return what `train_together` goes on with: the run; where it leads a group, all of it that is not over.
+def resume(directory: Path, wishes: Wishes = Wishes()) -> Runs:
+    """Return a run to be trained on; where it leads a group, all of it that is not over.
 
     Raises:
         RunError: it is over, or another trainer has it, or its data are no longer the same; nothing was changed.
@@ -103,8 +105,8 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> list[tuple[Prepared, R
 
 def _known(directory: Path) -> list[Run]:
     """Return a run and those that it leads, from what lists know of them."""
-    lead = peek(directory)
-    runs = [lead, *map(peek, replica_paths(lead))]
+    runs = peek_group(directory)
+    lead = runs[0]
     for run in runs:
         if run.damage:
             raise RunError(f"{clean(run.id)} cannot be resumed: {run.damage}")
@@ -203,8 +205,7 @@ def _refused(path: Path, error: OSError) -> RunError:
 def _mend_status(run: Run, known: Run) -> None:
     """Have `run.json` say what the last record does: the run may have been killed between the two."""
     if run.ended and known.status.state != run.status.state:
-        path = run.directory / "run.json"
-        files.replace_atomically(path, run.status.model_dump_json(indent=1).encode(), durable=False)
+        run.status.write(run.directory)
 
 
 def _chosen(held: Sequence[_Held], wishes: Wishes) -> tuple[list[_Held], int]:
@@ -250,7 +251,7 @@ def _require_same_data(held: _Held, wishes: Wishes) -> None:
 def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirectory]:
     manifest = held.states.get(step)
     path = held.run.directory
-    arrays = checkpoints.load(path / "checkpoints" / f"{manifest.id}.safetensors")[0] if manifest else {}
+    arrays = checkpoints.load(checkpoints.arrays_of(path / "checkpoints", manifest))[0] if manifest else {}
     past = Past(
         events=held.events,
         next_seq=held.next_seq,

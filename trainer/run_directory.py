@@ -28,7 +28,8 @@ from trainer.log import Log
 from trainer.past import Past
 from trainer.problems import RunError
 from trainer.reserve import SIZE, STEP, Reserve
-from trainer.runs import Run, Status
+from trainer.run import Run
+from trainer.status import Status
 from trainer.text import clean
 
 _STATUS_INTERVAL = 1.0
@@ -78,7 +79,7 @@ class RunDirectory:
         Args:
             store: folder of runs.
             config: everything the run needs to be done again.
-            **status: what is known of `runs.Status` already.
+            **status: what is known of `Status` already.
 
         Raises:
             RunError: the folder cannot be made or written.
@@ -184,9 +185,7 @@ class RunDirectory:
         """Replace `run.json`. Raises OSError."""
         self._status_due = time.monotonic() + _STATUS_INTERVAL
         self._status_waits = True
-        files.replace_atomically(
-            self.path / "run.json", self.run.status.model_dump_json(indent=1).encode(), durable=False
-        )
+        self.run.status.write(self.path)
         self._status_waits = False
 
     def note(self, text: str) -> bool:

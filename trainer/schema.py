@@ -19,6 +19,9 @@ End = Literal["low", "high"]
 _SIMPLE: dict[type, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
 
 HEADING = ("schema", "name", "description")
+
+RATE = "optimizer.learning_rate"
+"""Dotted key of the one hyperparameter that callbacks change too."""
 """What names a config and is no hyperparameter."""
 
 

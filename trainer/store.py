@@ -13,7 +13,8 @@ from trainer.problems import Problem, RunError, nearest
 from trainer.text import clean
 
 if TYPE_CHECKING:
-    from trainer.runs import Run, Shown
+    from trainer.run import Run
+    from trainer.status import Shown
 
 
 def store(runs: str | Path | None = None) -> Path:

@@ -8,14 +8,17 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from trainer import devices, memory
 from trainer.preparation import Prepared, members
 from trainer.problems import RunError
+from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.runs import Run
 from trainer.text import clean
+
+Runs: TypeAlias = Sequence[tuple[Prepared, RunDirectory]]
+"""What can be trained: config and data of each run, and its folder."""
 
 
 def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
@@ -24,7 +27,7 @@ def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
     Args:
         prepared: config and data.
         store: folder of runs.
-        **status: what else is known of `runs.Status` already.
+        **status: what else is known of `Status` already.
 
     Raises:
         RunError: it cannot be made.
@@ -37,11 +40,10 @@ def start(prepared: Prepared, store: Path, **status: Any) -> RunDirectory:
     return RunDirectory.create(store, prepared.config, **status)
 
 
-def start_replicas(prepared: Prepared, store: Path, **status: Any) -> list[tuple[Prepared, RunDirectory]]:
+def start_replicas(prepared: Prepared, store: Path, **status: Any) -> Runs:
     """Make the folders of as many runs as the config asks for: replicas or folds; arguments as for `start`.
 
-    The first one has the config as it is, and leads the group. Returns what `train_together` takes. Raises as `start`;
-    then none of them is there.
+    The first one has the config as it is, and leads the group. Raises as `start`; then none of them is there.
     """
     made: list[tuple[Prepared, RunDirectory]] = []
     try:
@@ -74,9 +76,7 @@ def train(prepared: Prepared, directory: RunDirectory, cancelled: threading.Even
     return train_together([(prepared, directory)], cancelled)[0]
 
 
-def train_together(
-    runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event | None = None
-) -> list[Run]:
+def train_together(runs: Runs, cancelled: threading.Event | None = None) -> list[Run]:
     """Train runs of one structure and one data set as one population: one compile, all in each call of the device.
 
     They may differ in live numbers, seeds and callbacks; if they differ in more, all fail and say so. Each has its own
@@ -99,7 +99,7 @@ def train_together(
     return [directory.run for directory in directories]
 
 
-def _train(runs: Sequence[tuple[Prepared, RunDirectory]], cancelled: threading.Event) -> None:
+def _train(runs: Runs, cancelled: threading.Event) -> None:
     devices.prepare_jax()
     from trainer.loop import Loop
 

@@ -125,3 +125,8 @@ def notice(frame: Frame, text: str, rows: int) -> list[Strip]:
         line = Strip([Segment(left, PLAIN), Segment(text, frame.style("muted"))])
         lines[(rows - 1) // 2] = line.adjust_cell_length(frame.width, PLAIN)
     return lines
+
+
+def next_axis(axis: str) -> str:
+    """Return what comes after one of `AXES`, counted round."""
+    return AXES[(AXES.index(axis) + 1) % len(AXES)]

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.chart_frame import N_RUN_ROLES, WAITING, Frame, Mark, Series, notice
-from tui.repaint import changed_regions
+from tui.repaint import Painted
 
 _PREFIX = "chart--"
 _ROLES = (
@@ -19,13 +18,10 @@ _ROLES = (
 )
 
 
-class Chart(Widget):
+class Chart(Painted):
     """Curves over epochs or steps, redrawn only when `show` brings something new, and only in the cells that changed.
 
     `Series.role` and `Mark.role` name a component class below without its prefix. Hidden charts draw when next shown.
-
-    Attributes:
-        cells_painted: cells that were painted again since the chart was made, which is what a terminal is sent.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"{_PREFIX}{role}" for role in _ROLES}
@@ -55,31 +51,13 @@ class Chart(Widget):
     }
     """
 
-    def __init__(
-        self,
-        *,
-        ascii_only: bool = False,
-        name: str | None = None,
-        id: str | None = None,  # noqa: A002
-        classes: str | None = None,
-        disabled: bool = False,
-    ) -> None:
-        """Make an empty chart.
-
-        Args:
-            ascii_only: draw with ASCII characters only.
-            name: as in Widget.
-            id: as in Widget.
-            classes: as in Widget.
-            disabled: as in Widget.
-        """
-        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+    def __init__(self, *, ascii_only: bool = False, **options: Any) -> None:
+        """Make an empty chart, perhaps of ASCII characters only; all else as in Widget."""
+        super().__init__(**options)
         self._ascii_only = ascii_only
         self._frame = Frame((), 0, 0)
-        self._strips: list[Strip] = []
         self._styles: dict[str, Style] = {}
         self._seen = False
-        self.cells_painted = 0
 
     def show(
         self,
@@ -97,33 +75,28 @@ class Chart(Widget):
         self._frame = Frame(
             tuple(series), 0, 0, tuple(marks), log_y, x_label, x_end, self._ascii_only, empty, log_x, legend
         )
-        self._redraw()
-
-    def render_line(self, y: int) -> Strip:
-        """Return row `y` of the picture, blank outside it."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+        self.redraw()
 
     def notify_style_update(self) -> None:
         """Draw again in the colours of a changed theme."""
-        super().notify_style_update()
         self._styles.clear()
-        self.call_next(self._redraw)  # the component styles are set after this call
+        super().notify_style_update()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
-        self._redraw()
+        self.redraw()
 
     def on_show(self) -> None:
         """Draw what came in while the chart could not be seen."""
         self._seen = True
-        self._redraw()
+        self.redraw()
 
     def on_hide(self) -> None:
         """Stop drawing until shown again."""
         self._seen = False
 
-    def _redraw(self) -> None:
-        """Draw and refresh the rows that differ from what is on screen."""
+    def redraw(self) -> None:
+        """Draw, if the chart can be seen."""
         if not self._seen:
             return
         if not self._styles:
@@ -131,10 +104,7 @@ class Chart(Widget):
         width, height = self.size
         background = Style(bgcolor=self.rich_style.bgcolor)
         picture = _picture(replace(self._frame, width=width, height=height, styles=self._styles))
-        old, self._strips = self._strips, [strip.apply_style(background) for strip in picture]
-        if regions := changed_regions(old, self._strips):
-            self.cells_painted += sum(region.area for region in regions)
-            self.refresh(*regions)
+        self.paint([strip.apply_style(background) for strip in picture])
 
     def _style(self, role: str) -> Style:
         """Return the component style of `role` with its opacity mixed into the background, which segments cannot do."""

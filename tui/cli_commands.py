@@ -44,8 +44,10 @@ Code = Annotated[
     Path | None,
     typer.Option("--code", metavar="PATH", help="Preset or file beside which the run's own network lies; it may run."),
 ]
-Word = Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or path of a file.")]
-Words = Annotated[list[str], typer.Argument(metavar="RUN...", help="Path, id, start of an id, or @last.")]
+PresetWord = Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or path of a file.")]
+_RUN = "Path, id, start of an id, or @last."
+RunWord = Annotated[str, typer.Argument(metavar="RUN", help=_RUN)]
+RunWords = Annotated[list[str], typer.Argument(metavar="RUN...", help=_RUN)]
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def open_app(
 
 @cli.command()
 def train(
-    preset: Word,
+    preset: PresetWord,
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Name of the run.")] = "",
     runs: Runs = None,
@@ -93,14 +95,14 @@ def train(
 ) -> None:
     """Train without a screen."""
     with _process(detach) as parent:
-        from tui.headless import train as train_headless
+        from tui import headless
 
-        raise typer.Exit(train_headless(preset, settings or [], name, runs, as_json, parent))
+        raise typer.Exit(headless.train(preset, settings or [], name, runs, as_json, parent))
 
 
 @cli.command()
 def resume(
-    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    word: RunWord,
     epochs: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Train up to N epochs in all; a run that is over goes on from its end."),
@@ -115,14 +117,14 @@ def resume(
 ) -> None:
     """Go on with a run that was cut off, stopped or is to be trained for longer, as if nothing had been."""
     with _process(detach) as parent:
-        from tui.resume import resume_run
+        from tui import headless
 
-        raise typer.Exit(resume_run(word, epochs, data_changed, code, runs, as_json, parent))
+        raise typer.Exit(headless.resume(word, epochs, data_changed, code, runs, as_json, parent))
 
 
 @cli.command()
 def fork(
-    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    word: RunWord,
     at: Annotated[
         str, typer.Option(metavar="CHECKPOINT", help="last, best, or the updates done at another checkpoint.")
     ] = "last",
@@ -135,14 +137,14 @@ def fork(
 ) -> None:
     """Train a new run that goes on from a checkpoint of another one, with other hyperparameters."""
     with _process(detach) as parent:
-        from tui.fork import fork_run
+        from tui import headless
 
-        raise typer.Exit(fork_run(word, at, settings or [], name, code, runs, as_json, parent))
+        raise typer.Exit(headless.fork(word, at, settings or [], name, code, runs, as_json, parent))
 
 
 @cli.command()
 def summary(
-    preset: Word,
+    preset: PresetWord,
     settings: Settings = None,
     as_json: Json = False,
     run_code: Annotated[
@@ -157,7 +159,7 @@ def summary(
 
 @cli.command("lr-find")
 def lr_find(
-    preset: Word,
+    preset: PresetWord,
     settings: Settings = None,
     lowest: Annotated[float, typer.Option("--from", help="Lowest rate.", min=1e-12)] = 1e-6,
     highest: Annotated[float, typer.Option("--to", help="Highest rate.", max=1e6)] = 10.0,
@@ -203,7 +205,7 @@ def runs(
 
 @cli.command(context_settings={"ignore_unknown_options": True})  # a value may begin with a minus
 def control(
-    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    word: RunWord,
     action: Annotated[str, typer.Argument(metavar="ACTION", help="pause, resume, stop, save, or set KEY VALUE.")],
     rest: Annotated[list[str] | None, typer.Argument(metavar="[KEY VALUE]")] = None,
     runs: Runs = None,
@@ -216,7 +218,7 @@ def control(
 
 @cli.command()
 def compare(
-    words: Words,
+    words: RunWords,
     runs: Runs = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -229,7 +231,7 @@ def compare(
 
 @cli.command()
 def examples(
-    word: Annotated[str, typer.Argument(metavar="RUN", help="Path, id, start of an id, or @last.")],
+    word: RunWord,
     runs: Runs = None,
     as_json: Json = False,
 ) -> None:
@@ -241,7 +243,7 @@ def examples(
 
 @cli.command()
 def export(
-    words: Words,
+    words: RunWords,
     to: Annotated[str, typer.Option(help="csv: the metrics of every epoch; json: the same, with config and result.")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write; default stdout.")] = None,
     runs: Runs = None,

@@ -17,12 +17,13 @@ from textual.widgets import Static
 
 from trainer.comparison import compare
 from trainer.replicas import band, ended, members, shown_state
-from trainer.runs import Run, Shown
+from trainer.run import Run
+from trainer.status import Shown
 from trainer.store import Listing
 from trainer.text import clean
 from tui.cell_table import CellTable, component_style
 from tui.chart import Series
-from tui.chart_frame import AXES
+from tui.chart_frame import AXES, next_axis
 from tui.chart_widget import Chart
 from tui.comparison_cells import comparison_cells, heads
 from tui.followed import Followed
@@ -126,7 +127,7 @@ class CompareScreen(Sparing, Screen[None]):
 
     def action_cycle_axis(self) -> None:
         """Switch the x axis between epochs, steps and seconds."""
-        self._axis = AXES[(AXES.index(self._axis) + 1) % len(AXES)]
+        self._axis = next_axis(self._axis)
         self._draw()
 
     def _look(self) -> None:

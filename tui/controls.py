@@ -9,7 +9,8 @@ from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, 
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError
 from trainer.replicas import is_live, send_to_all
-from trainer.runs import Run, open_run, peek, replica_paths
+from trainer.run import Run
+from trainer.runs import open_run, peek, replica_paths
 from trainer.schema import hyperparameters
 from trainer.store import find, store
 from trainer.text import clean

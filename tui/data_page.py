@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -21,18 +20,12 @@ from trainer.problems import Problem, ProblemsError
 from trainer.text import clean
 from tui import data_words
 from tui.data_panels import ClassList, ColumnList, SampleList, SamplePictures
-from tui.page import Page
+from tui.page import FINDING, PatientPage
 
 if TYPE_CHECKING:
     from trainer.data import Data
     from trainer.data.overview import Overview
     from trainer.data.splits import Summary
-
-_REST_SECONDS = 0.2
-"""How long the form must rest before its data are read: not every letter of a path deserves it."""
-
-_SIDE_BY_SIDE = 92
-"""Cells from which on the panels have room beside each other."""
 
 _PANEL = "panel of-data -without"
 _READING = "reading the examples"
@@ -53,7 +46,7 @@ class Subject(NamedTuple):
     words: str
 
 
-class DataPage(Page):
+class DataPage(PatientPage):
     """Columns, classes and a few of the examples: of the form, or of the run that was brought onto the panels last."""
 
     TITLE = "data"
@@ -61,6 +54,7 @@ class DataPage(Page):
     KEYS = "f12,d"
 
     head = getters.query_one("#data-head", Static)
+    body = getters.query_one("#data-body", Horizontal)
     columns = getters.query_one(ColumnList)
     classes_list = getters.query_one(ClassList)
     notes = getters.query_one("#data-notes", VerticalScroll)
@@ -81,9 +75,7 @@ class DataPage(Page):
         self._shown: Subject | None = None
         self._found: tuple[Widget, ...] = ()
         self._chosen = 0
-        self._is_seen = False
         self._waits_for_focus = False
-        self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out columns over examples, classes over notes; none is seen until something is known."""
@@ -99,18 +91,12 @@ class DataPage(Page):
                     notes.border_title = "to know"
                     yield Static(markup=False)
 
-    def on_show(self) -> None:
-        """Read the data, now that the page is seen."""
-        self._is_seen = True
-        self._look()
-
     def on_hide(self) -> None:
-        """Read nothing that nobody sees."""
-        self._is_seen = self._waits_for_focus = False
+        """Leave the focus to what is seen."""
+        self._waits_for_focus = False
 
     def on_resize(self) -> None:
         """Put the panels beside or above each other, or show one of them."""
-        self.query_one("#data-body").set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
         self._arrange()
 
     def show_form(self, data: Data | None, base: Path | None) -> None:
@@ -138,13 +124,10 @@ class DataPage(Page):
 
     def _turn_to(self, subject: Subject) -> None:
         self._subject = subject
-        self.workers.cancel_group(self, "data")  # of others by now
-        if self._rest is not None:
-            self._rest.stop()
-        if self._is_seen:
-            self._rest = self.set_timer(_REST_SECONDS, self._look)
+        self.turn()
 
-    def _look(self) -> None:
+    def find_out(self) -> None:
+        """Read the data, unless that was done."""
         subject = self._subject
         if subject is None or subject == self._shown:
             return
@@ -154,7 +137,7 @@ class DataPage(Page):
             self.head.update(Content.styled(_READING, "dim"))
             self._read(subject, subject.data)
 
-    @work(thread=True, group="data", exclusive=True, exit_on_error=False)
+    @work(thread=True, group=FINDING, exclusive=True, exit_on_error=False)
     def _read(self, subject: Subject, data: Data) -> None:
         from trainer.data.loading import describe, overview
 
@@ -209,7 +192,7 @@ class DataPage(Page):
 
     def _arrange(self) -> None:
         takes_focus = self.has_focus_within or (self._waits_for_focus and self.screen.focused is None)
-        self.show_one(self._found, self._chosen, self.query("#data-left, #data-right"))
+        self.lay_out_columns(self.body, self._found, self._chosen)
         if takes_focus and self._found:
             self.call_after_refresh(self.take_focus)
 

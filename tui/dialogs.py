@@ -18,11 +18,11 @@ import presets
 from trainer.problems import ConfigError
 from trainer.text import clean, clipped
 from tui.sparing import Sparing
-from tui.wording import STATE_GLYPHS, number
+from tui.wording import STATE_GLYPHS, best_words
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
-    from trainer.runs import Run
+    from trainer.run import Run
 
 CLOSE = Binding("escape", "dismiss(None)", "Close", id="dialog.close", tooltip="Close without doing anything")
 
@@ -190,11 +190,9 @@ class Keys(Sparing, ModalScreen[None]):
 
 
 def _run_words(run: Run) -> Text:
-    best = run.status.best
-    words = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
-    state = run.status.state
+    state, best = run.status.state, best_words(run.status.best)
     return Text.assemble(
-        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {words}  ", (clipped(run.id, 15), "dim")
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {best}  ", (clipped(run.id, 15), "dim")
     )
 
 

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from tui.panels import View
 
 _WAITING = "the first look at the model comes half a second after the training has begun"
-_SIDE_BY_SIDE = 92
-"""Cells from which on pictures have room beside each other."""
-
 _NONE = "no look at the model was taken of this run"
 
 
@@ -91,7 +88,6 @@ class ExamplesPage(Page):
 
     def on_resize(self) -> None:
         """Put the pictures beside or above each other, and say how to get to the others where one is seen."""
-        self.body.set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
         self._choose()
 
     def _arrange(self, pictures: Pictures | None) -> None:
@@ -104,7 +100,7 @@ class ExamplesPage(Page):
         self._choose()
 
     def _choose(self) -> None:
-        self.show_one(self._applying or (), self._chosen, self.query(Vertical))
+        self.lay_out_columns(self.body, self._applying or (), self._chosen)
 
 
 def _of_group(followed: Followed) -> str:

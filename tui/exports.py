@@ -11,7 +11,9 @@ from typing import Any
 from trainer import files
 from trainer.comparison import safe_cell
 from trainer.problems import ConfigError
-from trainer.runs import Run, read, result
+from trainer.results import result
+from trainer.run import Run
+from trainer.runs import read
 from trainer.store import find, store
 from trainer.strict_json import strict
 from trainer.text import clean

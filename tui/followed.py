@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import callbacks
-from trainer.callbacks import EarlyStopping, EpochEnd, Progress, ReduceLROnPlateau
+from trainer.callbacks import EpochEnd, Progress
 from trainer.commands import Extend
 from trainer.events import Commanded, Epoch, Event, HyperparameterSet, LearningRateReduced, Replayed
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import members
-from trainer.runs import Run, open_run, peek, replica_paths
-from trainer.schema import value_at
+from trainer.run import Run
+from trainer.runs import open_run, peek, replica_paths
+from trainer.schema import RATE, value_at
 from tui.picture_source import PictureSource
 
 _BYTES_AT_ONCE = 1 << 20
-_RATE = "optimizer.learning_rate"
 
 
 class Told(NamedTuple):
@@ -48,7 +48,7 @@ class Followed:
         self._damage = run.damage
         self._callbacks = _built(run)
         self._rate = run.config.optimizer.learning_rate if run.config else 0.0
-        self._tell_rate()
+        callbacks.tell_learning_rate(self._callbacks, self._rate)
 
     @classmethod
     def open(cls, directory: Path) -> "Followed":
@@ -98,7 +98,7 @@ class Followed:
 
     def value_of(self, key: str) -> Any:
         """Return the value that a hyperparameter has by now, by its dotted key; None if the config cannot be read."""
-        if key == _RATE:
+        if key == RATE:
             return self._rate
         changes = (it for it in reversed(self.run.happenings) if isinstance(it, HyperparameterSet) and it.key == key)
         if change := next(changes, None):
@@ -111,36 +111,27 @@ class Followed:
 
     def _replay(self, event: Event) -> None:
         if isinstance(event, Epoch):
-            for callback in self._callbacks:
-                callback.on_epoch_end(EpochEnd(event.epoch, event.metrics, self._rate))
+            callbacks.play(self._callbacks, EpochEnd(event.epoch, event.metrics, self._rate))
         elif isinstance(event, LearningRateReduced):
             self._rate = event.to
-        elif isinstance(event, HyperparameterSet) and event.key == _RATE and isinstance(event.to, int | float):
+        elif isinstance(event, HyperparameterSet) and event.key == RATE and isinstance(event.to, int | float):
             self._rate = float(event.to)
-            self._tell_rate()
+            callbacks.tell_learning_rate(self._callbacks, self._rate)
         elif isinstance(event, Commanded) and any(isinstance(command, Extend) for command in event.commands):
-            for callback in self._callbacks:
-                if isinstance(callback, EarlyStopping):
-                    callback.renew()
+            callbacks.renew(self._callbacks)
         elif isinstance(event, Replayed) and event.differs_from is not None:
             self._play_again()
 
     def _play_again(self) -> None:
         """Play the epochs that still hold, at the rate of now."""
         self._callbacks = _built(self.run)
-        self._tell_rate()
+        callbacks.tell_learning_rate(self._callbacks, self._rate)
         columns = self.run.epochs.items()
         ends = zip(*(series.x("epochs") for _, series in columns), strict=True)
         rows = zip(*(series.y for _, series in columns), strict=True)
         for done, row in zip(ends, rows, strict=True):
             metrics = {name: float(value) for (name, _), value in zip(columns, row, strict=True)}
-            for callback in self._callbacks:
-                callback.on_epoch_end(EpochEnd(round(done[0]) - 1, metrics, self._rate))
-
-    def _tell_rate(self) -> None:
-        for callback in self._callbacks:
-            if isinstance(callback, ReduceLROnPlateau):
-                callback.on_learning_rate_set(self._rate)
+            callbacks.play(self._callbacks, EpochEnd(round(done[0]) - 1, metrics, self._rate))
 
 
 def _built(run: Run) -> tuple[callbacks.Callback, ...]:

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
 
 class GoingOn:
-    """Asks what is to be known, and has the screen's host do it.
-
-    Attributes:
-        origin: what the run that the form makes is a fork of; None for a run of its own.
-    """
+    """Asks what is to be known, and has the screen's host do it."""
 
     def __init__(self, screen: TrainScreen) -> None:
         """Work for a screen."""
         self._screen = screen
         self._asked: tuple[Path, Wishes] | None = None
-        self.origin: Origin | None = None
+
+    def begin_shown(self, how: str) -> None:
+        """Go on with the run on the panels; argument as for `begin`."""
+        followed = self._screen.run_view.followed
+        if followed is None:
+            self._screen.notify("No run is on the panels. f9 shows all of them.")
+        else:
+            self.begin(followed.run.directory, how)
 
     def begin(self, directory: Path, how: str) -> None:
         """Go on with a run.
@@ -38,12 +41,11 @@ class GoingOn:
         """
         if how == "fork":
             self._screen.run_worker(self._fork(directory), group="fork", exit_on_error=False)
-        elif self._screen.host.is_busy:
-            self._screen.notify("A run is under way. f4 stops it, then this one can go on.", severity="warning")
-        elif how == "extend" or _is_over(directory):
-            self._screen.run_worker(self._extend(directory), group="extend", exit_on_error=False)
-        else:
-            self._resume(directory, None)
+        elif self._screen.is_free("this one can go on"):
+            if how == "extend" or _is_over(directory):
+                self._screen.run_worker(self._extend(directory), group="extend", exit_on_error=False)
+            else:
+                self._resume(directory, None)
 
     def ask_about_data(self) -> None:
         """Ask whether to go on although the data are others, after they kept the run from being resumed."""
@@ -94,21 +96,22 @@ class GoingOn:
         if chosen is None:
             return
         try:
-            self.origin = await asyncio.to_thread(origin, directory, chosen)
+            begin = await asyncio.to_thread(origin, directory, chosen)
         except RunError as error:
             self._screen.notify(str(error), severity="error", markup=False)
         else:
-            self._screen.take_config(_with_something_to_train(self.origin), None)
-            self._screen.show_form()
+            self._screen.form_side.fill(_with_something_to_train(begin), None, begin)
+            self._screen.follow_form()
+            self._screen.show_side(form=True)
 
     def _code_of(self, directory: Path) -> Path | None:
         """Return the folder of a run's own network, where the person let the same code run in the form."""
         from trainer.runs import peek
 
-        config, mine = peek(directory).config, self._screen.form.config
+        config, mine = peek(directory).config, self._screen.form_side.config
         if config is None or mine is None or mine.model.permission is None or mine.model.code != config.model.code:
             return None
-        return self._screen.base or Path.cwd()
+        return self._screen.form_side.code_folder
 
 
 def _with_something_to_train(begin: Origin) -> Config:
@@ -120,9 +123,6 @@ def _with_something_to_train(begin: Origin) -> Config:
 
 
 def _is_over(directory: Path) -> bool:
-    from trainer.replicas import members
-    from trainer.runs import peek, replica_paths
+    from trainer.runs import peek_group
 
-    run = peek(directory)
-    run.replicas = [peek(path) for path in replica_paths(run)]
-    return all(one.status.state == "finished" for one in members(run))
+    return all(run.status.state == "finished" for run in peek_group(directory))

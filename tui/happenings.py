@@ -26,7 +26,7 @@ from trainer.events import (
     Warned,
     WeightsRestored,
 )
-from trainer.runs import ENDS
+from trainer.status import ENDS
 from trainer.text import clean
 from tui.wording import count, metrics_line, number, unsaved
 

@@ -1,224 +1,108 @@
-"""Training without a screen: a progress bar on a terminal, plain lines elsewhere. Follows the run as anybody would."""
+"""The commands that train without a screen: a preset, a run that goes on, a fork of one.
 
-import contextlib
-import json
-import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+Each trains to the end and returns the exit code. Their arguments mean the same: `word` is the path or id of a run, the
+start of an id, or `@last`; `settings` are `key=value` words; `code` is the preset or Python file beside which a run's
+own network lies, which may run then; `runs` is the folder of runs, None for the usual one; `as_json` says whether the
+result is printed as JSON; `parent` is as for `attend`.
+"""
+
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import presets
+from trainer import forking, resuming
 from trainer.config import parse_settings
-from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
-from trainer.log import Tail
-from trainer.preparation import Prepared, prepare
+from trainer.preparation import prepare
 from trainer.problems import ConfigError
-from trainer.replicas import best, group_result, members, shown_state
-from trainer.run_directory import RunDirectory
-from trainer.runs import Run, read, result
-from trainer.store import store
+from trainer.resuming import Wishes
+from trainer.runs import peek
+from trainer.store import find, store
 from trainer.text import clean
-from trainer.training import start_replicas, train_together
-from tui import garbage, signals, streams, unattended
-from tui.happenings import happening, is_routine
-from tui.session import background_line
-from tui.steering import Steering
-from tui.wording import mean_and_std, metrics_line
+from trainer.training import Runs, start_replicas
+from tui.attending import attend
 
 if TYPE_CHECKING:
     from tui.foreground import Parent
-    from tui.training_host import TrainingHost
-
-EXIT_CODES = {"finished": 0, "stopped": 0, "failed": 1, "diverged": 3}
-_FAILED = 1
-_QUIET = (Steps, Layers, Finished)
-_LOOK_SECONDS = 0.05
-_LINE_SECONDS = 1.0
 
 
 def train(
     preset: str, settings: list[str], name: str, runs: Path | None, as_json: bool, parent: "Parent | None" = None
 ) -> int:
-    """Train a preset; return the exit code. With a parent, in the background, which lets go of the parent.
+    """Train a preset, as a run of that name; "" for its own.
 
     Raises:
         ConfigError, RunError: nothing was created.
     """
 
-    def start() -> Sequence[tuple[Prepared, RunDirectory]]:
-        values = parse_settings(settings)
+    def start() -> Runs:
+        changes = _changes(settings, name)
         found = presets.find(preset)
-        config = found.permitted(found.load().changed({**values, **({"name": name} if name else {})}))
+        config = found.permitted(found.load().changed(changes))
         return start_replicas(prepare(config, found.base), store(runs))
 
     return attend(start, as_json, parent)
 
 
-def attend(
-    start: Callable[[], Sequence[tuple[Prepared, RunDirectory]]],
+def resume(
+    word: str,
+    epochs: int | None,
+    data_changed: bool,
+    code: Path | None,
+    runs: Path | None,
     as_json: bool,
     parent: "Parent | None" = None,
-    lead: Path | None = None,
 ) -> int:
-    """Begin runs and see them to their end, telling what happens; return the exit code.
+    """Go on with a run that was cut off or stopped, or train one that is over for longer.
 
-    Args:
-        start: makes or opens what `train_together` takes.
-        as_json: whether the result is told as JSON.
-        parent: lets go of the terminal once the runs have begun, as for `train`.
-        lead: folder of the run that leads them, where not all of its group train.
+    Up to so many `epochs` in all, or as many as planned; `data_changed` has data taken that are no longer the same.
 
     Raises:
-        ConfigError, RunError: what `start` raises.
+        RunError: it cannot go on, and why.
+        ConfigError: its data or its code cannot be used.
     """
-    streams.outlive_terminal()
-    steering = Steering()
-    with signals.taken(_until_begun()) as taken:
-        started = start()
-        _, first = started[0]
-        steering.directory = lead or first.path
-        tail = Tail(first.path / "events.jsonl")
-        tail.read_all()
-        ended: list[Run] = []
-        worker = threading.Thread(
-            target=lambda: ended.extend(train_together(started, steering.cancelled)), name="training"
-        )
-        taken.answers = _steered(steering, is_saved=lambda: bool(ended))
-        if parent is not None:
-            _go_into_background(first.run, parent, as_json)
-        worker.start()
-        _watch(worker, tail, first.run.status.epochs_planned)
-        run, *run.replicas = ended
-        return _end(read(lead) if lead else run, steering.is_interrupted, as_json)
+    directory = find(word, store(runs))
+    wishes = Wishes(epochs, data_changed, _folder_of(code))
+    lead = directory if peek(directory).status.replicas else None
+    return attend(lambda: resuming.resume(directory, wishes), as_json, parent, lead)
 
 
-def accompany(host: "TrainingHost") -> int:
-    """Show a training that its screen has left, as `train` shows its own, until its end; return the exit code.
+def fork(
+    word: str,
+    at: str,
+    settings: list[str],
+    name: str,
+    code: Path | None,
+    runs: Path | None,
+    as_json: bool,
+    parent: "Parent | None" = None,
+) -> int:
+    """Train a fork: a new run, of that name or its parent's, that begins at a checkpoint, which `origin` finds by `at`.
 
     Raises:
-        ConfigError: it could not begin.
+        RunError: there is no such run or checkpoint, or it does not fit; nothing was created.
+        ConfigError: the config or its data are no good; nothing was created.
     """
-    outcome = host.wait_until_begun()
-    if outcome is not None and outcome.problems:
-        raise ConfigError(outcome.problems)
-    if (directory := host.directory) is None or host.thread is None:
-        return 0
-    tail = Tail(directory / "events.jsonl")
-    tail.read_all()
-    shown = read(directory)
-    print(f"{shown.name}: {directory}", file=sys.stderr)
-    _watch(host.thread, tail, shown.status.epochs_planned)
-    return _end(read(directory), host.is_interrupted, as_json=False)
+
+    def start() -> Runs:
+        folder = store(runs)
+        begin = forking.origin(find(word, folder), at)
+        config = begin.config.changed(_changes(settings, name))
+        if permitted := _folder_of(code):
+            config = config.permitted(permitted)
+        return forking.fork(prepare(config), begin, folder)
+
+    return attend(start, as_json, parent)
 
 
-def _steered(steering: Steering, is_saved: Callable[[], bool]) -> signals.Answers:
-    """Return what signals do to a training that no screen shows."""
-    return {
-        signal.SIGHUP: lambda: unattended.go_on(steering.directory),
-        signal.SIGTERM: signals.asked_to_end(steering.end, is_saved),
-        signal.SIGUSR1: steering.save,
-        signal.SIGINT: signals.interrupted(steering.stop),
-    }
+def _changes(settings: list[str], name: str) -> dict[str, Any]:
+    """Return what a person wants otherwise in a config, by dotted key."""
+    return {**parse_settings(settings), **({"name": name} if name else {})}
 
 
-def _until_begun() -> signals.Answers:
-    """Return what signals do before there is a run: nothing that would have to be saved is there."""
-    at_once = {number: signals.die_by(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    return {**at_once, signal.SIGHUP: lambda: streams.leave_terminal(None)}
-
-
-def _go_into_background(run: Run, parent: "Parent", as_json: bool) -> None:
-    told = json.dumps({**result(run), "pid": os.getpid()}, allow_nan=False) if as_json else ""
-    with contextlib.suppress(BrokenPipeError):  # nobody wants to know; the run goes on all the same
-        print(told or background_line(run.name, run.directory, os.getpid()), flush=True)
-    unattended.go_on(run.directory, in_background=True)
-    parent.let_go()
-
-
-def _end(run: Run, is_interrupted: bool, as_json: bool) -> int:
-    """Tell how a run ended; return the exit code."""
-    if (since := streams.left_at()) is not None:
-        unattended.mark(run.directory, since)
-    _tell_end(run, as_json)
-    if any(one.lost for one in members(run)):
-        return _FAILED
-    if is_interrupted:
-        return signals.INTERRUPTED
-    return EXIT_CODES[shown_state(run, [one.status.state for one in members(run)])]
-
-
-def _tell_end(run: Run, as_json: bool) -> None:
-    for one in members(run):
-        if one.lost:
-            print(f"nn-tui: {clean(str(one.directory))} lacks {clean(one.lost)}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(group_result(run) if run.replicas else result(run), allow_nan=False), flush=True)
-        return
-    for one in members(run):
-        print(f"{one.status.state}: {clean(one.status.message)}")
-        if (known := one.status.best) is not None:
-            print(f"epoch {known.epoch + 1}: {metrics_line(one.metrics_at(known.epoch))}")
-        print(clean(str(one.directory)))
-    if run.replicas and (found := best(run)):
-        print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
-
-
-def _watch(worker: threading.Thread, tail: Tail, epochs: int) -> None:
-    """Show the records that come until the worker is done."""
-    show = _bar if sys.stderr.isatty() else _lines
-    with show(epochs) as tell:
-        while worker.is_alive():
-            worker.join(_LOOK_SECONDS)
-            for event in tail.read():
-                if isinstance(event, Started):
-                    garbage.settle()
-                tell(event)
-        for event in tail.read_all():
-            tell(event)
-
-
-@contextmanager
-def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
-    # Here and not above: plain lines do without, and it takes as long to load as ten epochs of a small network.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[metrics]}"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
-        task = progress.add_task("starting", total=epochs, metrics="")
-
-        def tell(event: Event) -> None:
-            if isinstance(event, Epoch):
-                progress.update(
-                    task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
-                    metrics=metrics_line(event.metrics),
-                )  # fmt: skip
-            elif not (isinstance(event, _QUIET) or is_routine(event)):
-                progress.console.print(happening(event), markup=False, soft_wrap=True)
-
-        yield tell
-
-
-@contextmanager
-def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
-    printed = -_LINE_SECONDS
-
-    def tell(event: Event) -> None:
-        nonlocal printed
-        if isinstance(event, Epoch):
-            last = event.epoch + 1 == epochs
-            if last or time.monotonic() - printed >= _LINE_SECONDS:
-                printed = time.monotonic()
-                print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
-        elif not (isinstance(event, _QUIET) or is_routine(event)):
-            print(happening(event), file=sys.stderr)
-
-    yield tell
+def _folder_of(code: Path | None) -> Path | None:
+    """Return the folder in which a run's own code may run, as a person named it. Raises ConfigError."""
+    if code is None:
+        return None
+    if not code.exists():
+        raise ConfigError(f"--code must be a file or a folder, and {clean(str(code))} is not there.")
+    return (code if code.is_dir() else code.parent).absolute()

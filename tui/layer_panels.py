@@ -14,7 +14,7 @@ from tui.panels import Panel, View
 
 if TYPE_CHECKING:
     from trainer.events import Distribution, Layer
-    from trainer.runs import Run
+    from trainer.run import Run
     from tui.followed import Followed
 
 _LEVELS = " ▁▂▃▄▅▆▇█"

@@ -1,32 +1,26 @@
 """A few lines of text of which only what changed is painted again."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from textual.content import Content
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.visual import Visual
-from textual.widget import Widget
 
-from tui.repaint import changed_regions
+from tui.repaint import Painted
 
 
-class Lines(Widget):
-    """Shows lines, a row each; those that are too long end in an ellipsis.
-
-    Attributes:
-        cells_painted: cells that were painted again, as of a `Chart`.
-    """
+class Lines(Painted):
+    """Shows lines, a row each; those that are too long end in an ellipsis."""
 
     DEFAULT_CSS = """
     Lines { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._lines: list[Content] = []
-        self._strips: list[Strip] = []
-        self.cells_painted = 0
 
     def show_lines(self, lines: Sequence[Content]) -> None:
         """Show exactly these lines."""
@@ -35,31 +29,20 @@ class Lines(Widget):
             self._strips = self._drawn()
             self.refresh(layout=True)
         else:
-            self._redraw()
-
-    def render_line(self, y: int) -> Strip:
-        """Return row `y`, blank below the last line."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+            self.redraw()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """Return the number of lines."""
         return len(self._lines)
-
-    def notify_style_update(self) -> None:
-        """Draw again in the colours of a changed theme."""
-        super().notify_style_update()
-        self.call_next(self._redraw)
 
     def on_resize(self) -> None:
         """Fit the lines to the width."""
         self._strips = self._drawn()
         self.refresh()
 
-    def _redraw(self) -> None:
-        old, self._strips = self._strips, self._drawn()
-        if regions := changed_regions(old, self._strips):
-            self.cells_painted += sum(region.area for region in regions)
-            self.refresh(*regions)
+    def redraw(self) -> None:
+        """Draw the lines in the colours of now."""
+        self.paint(self._drawn())
 
     def _drawn(self) -> list[Strip]:
         width = self.size.width

@@ -15,10 +15,13 @@ from trainer.comparison import Comparison, as_csv, as_json, compare
 from trainer.config import Config, dump
 from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, shown_state
-from trainer.runs import LIVE, Run, read, result
+from trainer.results import result
+from trainer.run import Run
+from trainer.runs import read
+from trainer.status import LIVE
 from trainer.store import all_runs, find, store
 from trainer.text import clean
-from tui.wording import STATE_GLYPHS, age, mean_and_std, number
+from tui.wording import STATE_GLYPHS, age, best_words, mean_and_std
 
 _PIPED_WIDTH = 1000
 
@@ -110,7 +113,7 @@ def _matches(run: Run, query: str) -> bool:
 
 def _row(run: Run) -> tuple[str, str, str, str, str]:
     status, state = run.status, shown_state(run)
-    best = f"{clean(status.best.metric)} {number(status.best.value)} @{status.best.epoch + 1}" if status.best else "–"
+    best = best_words(status.best)
     if run.replicas and (found := best_of_group(run)):
         best = f"{clean(found[0])} {mean_and_std(found[1])}"
     words = clean(run.damage) if run.damage else best

@@ -34,20 +34,15 @@ class LiveRun:
         from trainer.commands import Pause, Resume
         from trainer.runs import peek
 
-        directory = self._directory
-        if directory is None:
-            self._tell_of_none()
-        else:
-            self._send(directory, Resume(by=_BY) if peek(directory).status.state == "paused" else Pause(by=_BY))
+        if (directory := self._found()) is not None:
+            is_paused = peek(directory).status.state == "paused"
+            self._send(directory, Resume(by=_BY) if is_paused else Pause(by=_BY))
 
     def keep(self) -> None:
         """Have it save a checkpoint."""
         from trainer.commands import Save
 
-        directory = self._directory
-        if directory is None:
-            self._tell_of_none()
-        else:
+        if (directory := self._found()) is not None:
             self._send(directory, Save(by=_BY))
 
     def give(self, event: Form.Entered) -> None:
@@ -78,6 +73,12 @@ class LiveRun:
         if followed is not None and is_live(followed.run):
             return followed.run.directory
         return host.directory if host.is_busy else None
+
+    def _found(self) -> Path | None:
+        """Return the run's folder; where there is none, the person is told."""
+        if (directory := self._directory) is None:
+            self._tell_of_none()
+        return directory
 
     def _stop(self, agreed: bool | None) -> None:
         if not agreed:

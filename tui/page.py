@@ -1,12 +1,22 @@
 """A page beside the form: some panels that are seen together."""
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
 from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.panels import LivePanel, Panel
+
+FINDING: Final = "finding"
+"""Group of the workers that find out what a `PatientPage` shows."""
+
+_REST_SECONDS = 0.2
+"""How long the form must rest before anything is found out about it: not every letter that is typed deserves that."""
+
+_SIDE_BY_SIDE = 92
+"""Cells from which on there is room for columns beside each other."""
 
 
 class Page(Vertical):
@@ -34,20 +44,51 @@ class Page(Vertical):
     def take_focus(self) -> None:
         """Give the keys to what scrolls, if anything does."""
 
-    def show_one(self, found: Sequence[Widget], index: int, columns: Iterable[Widget]) -> None:
-        """Where there is room for one panel only, choose one, and say how to get to the others.
+    def lay_out_columns(self, body: Widget, found: Sequence[Widget], index: int) -> None:
+        """Lay out panels in columns, beside each other where there is room for that, else above each other.
+
+        On a short screen one panel is seen at a time, and says how to get to the others.
 
         Args:
+            body: what the columns stand in.
             found: the panels that have something to show.
-            index: which of them, counted round.
-            columns: what they stand in.
+            index: which of them is seen where there is room for one only, counted round.
         """
         chosen = found[index % len(found)] if found else None
         is_alone = self.screen.has_class("-short") and len(found) > 1
         for place, panel in enumerate(found):
             panel.set_class(panel is chosen, "-chosen")
             panel.border_subtitle = f"{place + 1}/{len(found)} · m next" if is_alone else ""
-        for column in columns:
+        for column in body.children:
             mine = [panel for panel in found if panel in column.children]
             column.set_class(not mine, "-without")
             column.set_class(chosen in mine, "-chosen")
+        body.set_class(self.size.width < _SIDE_BY_SIDE, "-stacked")
+
+
+class PatientPage(Page):
+    """A page of which it takes time to find out what it shows: it does so when the form rests, and while it is seen."""
+
+    _is_seen = False
+    _rest: Timer | None = None
+
+    def find_out(self) -> None:
+        """Find out what is to be shown, in a worker of the group `FINDING`."""
+        raise NotImplementedError
+
+    def turn(self) -> None:
+        """Have something else found out; what is on its way is about what was there before."""
+        self.workers.cancel_group(self, FINDING)
+        if self._rest is not None:
+            self._rest.stop()
+        if self._is_seen:
+            self._rest = self.set_timer(_REST_SECONDS, self.find_out)
+
+    def on_show(self) -> None:
+        """Find out what there is to see, now that somebody sees it."""
+        self._is_seen = True
+        self.find_out()
+
+    def on_hide(self) -> None:
+        """Find out nothing that nobody sees."""
+        self._is_seen = False

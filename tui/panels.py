@@ -22,8 +22,8 @@ from tui.wording import QUIET, number
 if TYPE_CHECKING:
     from trainer.callbacks import Progress
     from trainer.events import Event
-    from trainer.runs import Run
-    from trainer.runs import Series as Curve
+    from trainer.run import Run
+    from trainer.series import Series as Curve
     from tui.followed import Followed, Told
 
 _VALIDATED = (("val_", "validation"), ("ema_val_", "average"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.cell_grid import Palette
-from tui.repaint import changed_regions
+from tui.repaint import Painted
 
 if TYPE_CHECKING:
     from trainer.picture_file import Pictures
@@ -25,12 +24,8 @@ _BYTES_FOR_A_CELL = 40
 and change as a whole: with them a live page comes to about 6 KiB a second."""
 
 
-class Drawn(Widget):
-    """What is drawn cell by cell. `drawn` says how; what has not changed is not painted again.
-
-    Attributes:
-        cells_painted: cells that were painted again since it was made, by the bytes that they take.
-    """
+class Drawn(Painted):
+    """What is drawn cell by cell. `drawn` says how; cells count as painted by the bytes that they take."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"picture--{role}" for role in _ROLES),
@@ -55,40 +50,36 @@ class Drawn(Widget):
     }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
-        self._strips: list[Strip] = []
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._palette: Palette | None = None
-        self.cells_painted = 0
 
     def drawn(self, width: int, height: int, palette: Palette) -> list[Strip]:
         """Return the picture, exactly so many cells wide and high."""
         raise NotImplementedError
 
-    def render_line(self, y: int) -> Strip:
-        """Return row `y` of the picture, blank outside it."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
-
     def notify_style_update(self) -> None:
         """Draw again in the colours of a changed theme."""
-        super().notify_style_update()
         self._palette = None
-        self.call_next(self.redraw)  # the component styles are set after this call
+        super().notify_style_update()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw again, and paint what differs."""
+        """Draw for the size and the colours of now."""
         width, height = self.size
         if not width or not height or not self.is_attached:
             return
         self._palette = self._palette or self._colours()
-        old, self._strips = self._strips, self.drawn(width, height, self._palette)
-        if regions := changed_regions(old, self._strips):
-            self.cells_painted += sum(_worth(self._strips[region.y], region) for region in regions)
-            self.refresh(*regions)
+        self.paint(self.drawn(width, height, self._palette))
+
+    def worth(self, region: Region) -> int:
+        """Return how many cells a change in a row counts as: here nearly every cell may have two colours of its own."""
+        # Textual sends a row from the left edge of its widget to where the change ends.
+        runs = sum(1 for _ in self._strips[region.y].crop(0, region.right))
+        return round((_JUMP_BYTES + _COLOUR_BYTES * runs + _CELL_BYTES * region.right) / _BYTES_FOR_A_CELL)
 
     def _colours(self) -> Palette:
         background = self.background_colors[1]
@@ -102,8 +93,8 @@ class Drawn(Widget):
 class Picture(Drawn):
     """What a run's `pictures.json` says about one thing. `draw` says how."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._pictures: Pictures | None = None
 
     def applies(self, pictures: Pictures) -> bool:
@@ -124,10 +115,3 @@ class Picture(Drawn):
         if self._pictures is None or not self.applies(self._pictures):
             return [Strip.blank(width, palette.style())] * height
         return self.draw(self._pictures, width, height, palette)
-
-
-def _worth(strip: Strip, region: Region) -> int:
-    """Return how many cells a change in a row counts as: here nearly every cell may have two colours of its own."""
-    # Textual sends a row from the left edge of its widget to where the change ends.
-    runs = sum(1 for _ in strip.crop(0, region.right))
-    return round((_JUMP_BYTES + _COLOUR_BYTES * runs + _CELL_BYTES * region.right) / _BYTES_FOR_A_CELL)

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import Worker, get_current_worker
 
@@ -22,17 +21,14 @@ from tui.chart_frame import Series
 from tui.chart_widget import Chart
 from tui.data_words import headline
 from tui.lines import Lines
-from tui.outlook import Outlook, outlooks
-from tui.page import Page
+from tui.page import FINDING, PatientPage
 
 if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.plan import Plan
     from tui.followed import Followed
+    from tui.outlook import Outlook
     from tui.panels import View
-
-_REST_SECONDS = 0.2
-"""How long the form must rest before its plan is made: not every letter that is typed deserves one."""
 
 _WAITING = "JAX works it out"
 _NOTHING = "not known"
@@ -66,7 +62,7 @@ class MemoryPanel(Lines):
             self.post_message(self.Compiled())
 
 
-class PlanPage(Page):
+class PlanPage(PatientPage):
     """Layers, memory and learning rate of what the form says."""
 
     TITLE = "plan"
@@ -85,9 +81,7 @@ class PlanPage(Page):
 
     _config: Config | None = None
     _base: Path | None = None
-    _is_seen = False
     _has_plan = False
-    _rest: Timer | None = None
     _compiler: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,15 +96,6 @@ class PlanPage(Page):
             rate.border_title = "learning rate"
             yield rate
 
-    def on_show(self) -> None:
-        """Make the plan, now that it is seen."""
-        self._is_seen = True
-        self._plan()
-
-    def on_hide(self) -> None:
-        """Make no plans that nobody sees."""
-        self._is_seen = False
-
     def show_form(self, config: Config | None, base: Path | None) -> None:
         """Follow the form.
 
@@ -118,14 +103,9 @@ class PlanPage(Page):
             config: what it says; None while a field has a problem.
             base: folder that a relative `data.path` starts from.
         """
-        if (config, base) == (self._config, self._base):
-            return
-        self._config, self._base = config, base
-        self.workers.cancel_group(self, "plan")  # of another config by now
-        if self._rest is not None:
-            self._rest.stop()
-        if self._is_seen:
-            self._rest = self.set_timer(_REST_SECONDS, self._plan)
+        if (config, base) != (self._config, self._base):
+            self._config, self._base = config, base
+            self.turn()
 
     def compile(self) -> None:
         """Compile what the form says, so that the memory it takes is known and its run begins at once."""
@@ -137,7 +117,7 @@ class PlanPage(Page):
         return self._compiler is not None and not self._compiler.is_finished
 
     @on(MemoryPanel.Compiled)
-    def _plan(self) -> None:
+    def find_out(self) -> None:
         """Find out what the form means; while it is being compiled, that is on its way."""
         if self._config is None:
             self._lay_out([], _PROBLEM)
@@ -145,8 +125,10 @@ class PlanPage(Page):
         elif not self._is_compiling:
             self._look(self._config, self._base, compiles=False)
 
-    @work(thread=True, group="plan", exclusive=True, exit_on_error=False)
+    @work(thread=True, group=FINDING, exclusive=True, exit_on_error=False)
     def _look(self, config: Config, base: Path | None, *, compiles: bool) -> None:
+        from tui.outlook import Outlook, outlooks
+
         worker = get_current_worker()
         try:
             for outlook in outlooks(config, base, compiles=compiles):

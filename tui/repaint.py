@@ -1,13 +1,52 @@
-"""What of a picture has to be sent again: the cells that differ from the picture before, row by row.
+"""Pictures of which only what changed is sent again: the cells that differ from the picture before, row by row.
 
 Textual repaints whole widgets; over SSH, several times a second, that is most of the bytes of a dashboard.
 """
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 
 from textual.geometry import Region
 from textual.strip import Strip
+from textual.widget import Widget
+
+
+class Painted(Widget):
+    """A picture in strips. `redraw` draws it and gives it to `paint`.
+
+    Attributes:
+        cells_painted: cells that were painted again since it was made, which is what a terminal is sent.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._strips: list[Strip] = []
+        self.cells_painted = 0
+
+    def redraw(self) -> None:
+        """Draw the picture as it is now."""
+        raise NotImplementedError
+
+    def paint(self, strips: list[Strip]) -> None:
+        """Show a picture, painting only what differs from the one before."""
+        old, self._strips = self._strips, strips
+        if regions := changed_regions(old, strips):
+            self.cells_painted += sum(map(self.worth, regions))
+            self.refresh(*regions)
+
+    def worth(self, region: Region) -> int:
+        """Return how many painted cells a part of a row counts as."""
+        return region.area
+
+    def render_line(self, y: int) -> Strip:
+        """Return row `y` of the picture, blank outside it."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Draw again in the colours of a changed theme."""
+        super().notify_style_update()
+        self.call_next(self.redraw)  # the component styles are set after this call
 
 
 def changed_regions(old: Sequence[Strip], new: Sequence[Strip]) -> list[Region]:

@@ -21,11 +21,12 @@ from trainer.callbacks import metric_direction
 from trainer.comparison import damage
 from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, members, shown_state
-from trainer.runs import LIVE, Run, Shown
+from trainer.run import Run
+from trainer.status import LIVE, Shown
 from trainer.text import clean
 from tui.cell_table import Cell, CellTable, component_style, cut
 from tui.chart_frame import N_RUN_ROLES
-from tui.wording import STATE_GLYPHS, age, number
+from tui.wording import STATE_GLYPHS, age, best_words, number
 
 MARKS = "ABCDEFGH"[:N_RUN_ROLES]
 """The letters of marked runs, one for each colour: a colour alone tells nothing on some screens and to some people."""
@@ -244,9 +245,9 @@ class RunTable(Vertical):
 
 def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callable[[str], Style]) -> tuple[Cell, ...]:
     """Return the row of a run; `style` gives that of "live", "good", "bad" and "muted"."""
-    status, best = run.status, run.status.best
+    status = run.status
     role = "live" if state in LIVE else _ROLES[state]
-    judged = f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
+    judged = best_words(status.best)
     if run.replicas and (found := best_of_group(run)):
         judged = f"{clean(found[0])} {number(found[1].mean)} ± {found[1].std:.2g}"
     return (

@@ -11,7 +11,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tui.chart_frame import AXES
+from tui.chart_frame import next_axis
 from tui.pace import Pace
 from tui.page import Page
 from tui.pages import PAGES, PageTabs
@@ -31,8 +31,8 @@ _CELLS_A_SECOND = 140
 """Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""
 
 _CELLS_AT_ONCE = 2000
-"""Cells that may be painted without a rest, or as many as the view has, if it is larger: a run of a few seconds is drawn
-as smoothly as the clock ticks."""
+"""Cells that may be painted without a rest, or all of the view's, if it has more: a run of a few seconds is drawn as
+smoothly as the clock ticks."""
 
 
 class RunView(Vertical):
@@ -127,7 +127,7 @@ class RunView(Vertical):
 
     def cycle_axis(self) -> None:
         """Change to the next x axis."""
-        self._look(replace(self._view, axis=AXES[(AXES.index(self._view.axis) + 1) % len(AXES)]))
+        self._look(replace(self._view, axis=next_axis(self._view.axis)))
 
     def next_metric(self) -> None:
         """Show the next of the run's metrics."""

@@ -46,7 +46,7 @@ def hold(app: NnTui, parent: Parent) -> int:
         if way == "detach":
             return _detach(host, parent)
         if host.is_busy and not host.is_ending:
-            from tui.headless import accompany
+            from tui.attending import accompany
 
             return accompany(host)
         host.wait()

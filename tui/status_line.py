@@ -9,11 +9,11 @@ from textual.content import Content
 
 from trainer.text import clean, clipped
 from tui.lines import Lines
-from tui.wording import STATE_GLYPHS, count, duration, mean_and_std, number, unsaved
+from tui.wording import STATE_GLYPHS, best_words, count, duration, mean_and_std, unsaved
 
 if TYPE_CHECKING:
     from trainer.events import Unsaved
-    from trainer.runs import Run
+    from trainer.run import Run
 
 _STYLES = {
     **dict.fromkeys(("running", "finished"), "bold $text-success"),
@@ -75,7 +75,7 @@ def _progress(run: Run, width: int) -> Content:
 
 
 def _banner(run: Run, told: Sequence[Unsaved]) -> Content:
-    from trainer.runs import LIVE
+    from trainer.status import LIVE
 
     return Content.styled(f"! {unsaved(told, goes_on=run.shown_state in LIVE)}", "bold $text-error")
 
@@ -89,7 +89,7 @@ def _facts(run: Run, waiting: str) -> Content:
     if run.replicas:
         parts += _together(run)
     elif status.best:
-        parts.append(f"best {status.best.metric} {number(status.best.value)} @{status.best.epoch + 1}")
+        parts.append(f"best {best_words(status.best)}")
     if {"loss", "val_loss"} <= status.metrics.keys():
         parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
     if status.resumed:

@@ -10,7 +10,8 @@ from pathlib import Path
 from trainer import checkpoints, files, liveness, picture_file
 from trainer.log import Tail
 from trainer.problems import RunError
-from trainer.runs import Run, peek
+from trainer.run import Run
+from trainer.runs import peek
 from trainer.store import is_run, run_folders
 from trainer.text import clean
 from tui.finding import Finding

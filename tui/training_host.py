@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from trainer.problems import Problem, ProblemsError
 from tui import garbage, streams
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.events import Unsaved
     from trainer.forking import Origin
-    from trainer.preparation import Prepared
     from trainer.resuming import Wishes
-    from trainer.run_directory import RunDirectory
-
-    _Runs: TypeAlias = Sequence[tuple[Prepared, RunDirectory]]
+    from trainer.training import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def load() -> None:
 class TrainingHost:
     """At most one training at a time. What steers it may be called from any thread, all else from the screen's."""
 
-    def __init__(self, store: Path, started: Callable[[Outcome], None]) -> None:
+    def __init__(self, store: Path, started: Callable[[Outcome], object]) -> None:
         """Make an idle host.
 
         Args:
@@ -72,7 +69,7 @@ class TrainingHost:
         self._outcome: Outcome | None = None
         self._is_decided = threading.Event()
         self._is_over = False
-        self._runs: _Runs = ()
+        self._runs: Runs = ()
 
     def trouble(self, directory: Path) -> Unsaved | None:
         """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
@@ -107,7 +104,7 @@ class TrainingHost:
     def start(self, config: Config, base: Path | None) -> None:
         """Train a config in a new run; `base` as in `prepare`. Only when not busy; does nothing after `end`."""
 
-        def make() -> _Runs:
+        def make() -> Runs:
             from trainer.preparation import prepare
             from trainer.training import start_replicas
 
@@ -118,7 +115,7 @@ class TrainingHost:
     def resume(self, directory: Path, wishes: Wishes) -> None:
         """Go on with a run. Only when not busy."""
 
-        def make() -> _Runs:
+        def make() -> Runs:
             from trainer.resuming import resume
 
             return resume(directory, wishes)
@@ -128,7 +125,7 @@ class TrainingHost:
     def fork(self, config: Config, base: Path | None, begin: Origin) -> None:
         """Train a config in a new run that goes on from a checkpoint; `base` as in `prepare`. Only when not busy."""
 
-        def make() -> _Runs:
+        def make() -> Runs:
             from trainer.forking import fork
             from trainer.preparation import prepare
 
@@ -136,7 +133,7 @@ class TrainingHost:
 
         self._begin(make)
 
-    def _begin(self, make: Callable[[], _Runs]) -> None:
+    def _begin(self, make: Callable[[], Runs]) -> None:
         if self._is_over:
             return
         self._steering = Steering()
@@ -175,7 +172,7 @@ class TrainingHost:
         if self._thread is not None:
             self._thread.join()
 
-    def _train(self, make: Callable[[], _Runs], steering: Steering) -> None:
+    def _train(self, make: Callable[[], Runs], steering: Steering) -> None:
         try:
             load()
             # Here and not above, as everything of this file that the first screen does without.

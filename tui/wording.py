@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainer.text import clipped
+from trainer.text import clean, clipped
 
 if TYPE_CHECKING:
     from trainer.events import Unsaved
     from trainer.replicas import Spread
+    from trainer.status import Best
 
 STATE_GLYPHS = {
     "starting": "…", "compiling": "…", "running": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
@@ -31,6 +32,11 @@ def number(value: float | None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.4g}"
+
+
+def best_words(best: Best | None) -> str:
+    """Return the best value of a run so far and its epoch, as "val_loss 0.0871 @12", safe to show; "–" for none."""
+    return f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
 
 
 def mean_and_std(spread: Spread) -> str:

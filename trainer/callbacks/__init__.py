@@ -25,6 +25,7 @@ from trainer.callbacks.actions import (
 from trainer.callbacks.early_stopping import EarlyStopping, EarlyStoppingSection
 from trainer.callbacks.model_checkpoint import ModelCheckpoint, ModelCheckpointSection
 from trainer.callbacks.monitor import METRIC_DIRECTIONS, is_better, metric_direction
+from trainer.callbacks.playing import play, renew, tell_learning_rate
 from trainer.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau, ReduceLROnPlateauSection
 from trainer.callbacks.tensorboard import TensorBoard, TensorBoardSection
 from trainer.callbacks.terminate_on_nan import TerminateOnNaNSection
@@ -58,6 +59,9 @@ __all__ = [
     "build",
     "is_better",
     "metric_direction",
+    "play",
+    "renew",
+    "tell_learning_rate",
 ]
 
 
