@@ -349,13 +349,15 @@ def test_killed_between_its_last_checkpoint_and_its_last_record_a_run_is_over_al
     images: tuple[Run, list[Path]], tmp_path: Path
 ) -> None:
     whole, _ = images
-    image_of(whole.directory.parent, tmp_path)
-    log = lead_of(tmp_path) / "events.jsonl"
-    lines = log.read_text().splitlines()
+    lines = (whole.directory / "events.jsonl").read_text().splitlines()
     stopped = next(place for place, line in enumerate(lines) if '"early_stopped"' in line)
-    log.write_text("".join(line + "\n" for line in lines[: stopped + 1]))
-    (lead_of(tmp_path) / "run.json").write_text(whole.status.model_copy(update={"state": "running"}).model_dump_json())
-    assert_same(resumed(tmp_path), whole)
+    for kept in range(stopped + 1, len(lines)):
+        store = tmp_path / str(kept)
+        image_of(whole.directory.parent, store)
+        (lead_of(store) / "events.jsonl").write_text("".join(line + "\n" for line in lines[:kept]))
+        running = whole.status.model_copy(update={"state": "running"})
+        (lead_of(store) / "run.json").write_text(running.model_dump_json())
+        assert_same(resumed(store), whole)
 
 
 def test_a_run_that_is_over_says_so_and_how_to_extend_it(images: tuple[Run, list[Path]]) -> None:

@@ -5,7 +5,7 @@ at which they were obeyed before, and new ones wait until the end of the replay,
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from trainer.commands import Command, Pause, Resume, Stop
 from trainer.events import (
@@ -15,6 +15,7 @@ from trainer.events import (
     EarlyStopped,
     Epoch,
     Event,
+    Finished,
     HyperparameterSet,
     Insight,
     Layers,
@@ -30,6 +31,9 @@ _DECIDED = (Layers, LearningRateReduced, EarlyStopped, Insight)
 """What follows from the metrics of an epoch, and is recorded right after it."""
 
 _TOLD = (*_DECIDED, HyperparameterSet, Warned, Diverged, Tested, WeightsRestored, CheckpointSaved)
+_AT_THE_END = (Tested, WeightsRestored)
+"""What follows the last checkpoint, and may name an earlier update."""
+
 _STAMPS = {"seq", "time", "elapsed"}
 
 
@@ -61,7 +65,7 @@ class Replay:
         self.end = max((event.step for event in events), default=0)
         self._epochs = {event.epoch: event for event in events if isinstance(event, Epoch) and event.step > step}
         self._last_epoch = max(self._epochs, default=-1)
-        self._told = Counter(_content(it) for it in events if isinstance(it, _TOLD) and it.step > step)
+        self._told = Counter(map(_content, _told_beyond(events, step)))
         self._commands = _to_obey(events, commands_read)
         self._verified = 0
         self._differs_from: int | None = None
@@ -125,6 +129,15 @@ class Replay:
         if isinstance(event, _DECIDED) and event.epoch < self._last_epoch:
             self._differs_from = event.epoch
         return None
+
+
+def _told_beyond(events: Sequence[Event], step: int) -> Iterator[Event]:
+    """Yield what was told beyond a checkpoint: later than its update, or at the end of a run whose end was cut off."""
+    last_end = max((place for place, event in enumerate(events) if isinstance(event, Finished)), default=-1)
+    for place, event in enumerate(events):
+        is_beyond = event.step > step or (place > last_end and isinstance(event, _AT_THE_END))
+        if is_beyond and isinstance(event, _TOLD):
+            yield event
 
 
 def _content(event: Event) -> str:

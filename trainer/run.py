@@ -192,7 +192,8 @@ class Run:
         status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
         self.steps_per_epoch = event.steps_per_epoch
         if event.resumed_from is not None:
-            status.reason, status.message, status.test = "", "", {}
+            if status.reason:  # it was over, and trains on
+                status.reason, status.message, status.test = "", "", {}
             is_exact = not event.differences and status.resumed != "compatible"
             status.resumed = "exact" if is_exact else "compatible"
 
@@ -201,7 +202,7 @@ class Run:
         for series in (*self.epochs.values(), *self.steps.values(), *self.insides.values()):
             series.cut(epoch)
         status = self.status
-        status.resumed, status.best = "compatible", None
+        status.resumed, status.best, status.test = "compatible", None, {}
         status.epochs, status.steps = epoch, epoch * self.steps_per_epoch
         status.metrics = {name: series.last for name, series in self.epochs.items() if len(series)}
         metric, direction = judge(self.config, status.metrics)
