@@ -104,10 +104,9 @@ def test_wine_replicas_are_a_group_with_a_mean_and_a_spread(tmp_path: Path) -> N
 
 
 def test_spirals_resnet_learns_at_a_depth_that_fails_without_ways_around(trained: Trained) -> None:
-    config = presets.load("spirals-resnet")
+    config = presets.load("spirals-resnet").changed({"training.diagnostics": False})  # compiles in half the time
     assert best(trained(config), "val_accuracy") > 0.95
-    without = config.changed({"model.residual": False, "training.diagnostics": False})
-    assert best(trained(without), "val_accuracy") < 0.75
+    assert best(trained(config.changed({"model.residual": False})), "val_accuracy") < 0.75
 
 
 def test_char_lm_soon_predicts_better_than_how_often_letters_come(trained: Trained, tmp_path: Path) -> None:
