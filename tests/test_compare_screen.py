@@ -239,6 +239,16 @@ async def test_y_and_x_change_the_axes(store: Store):
         assert "seconds" in part(pilot, "Chart")
 
 
+async def test_the_cursor_begins_at_the_run_that_was_named(store: Store):
+    for name in ("first", "second", "third"):
+        store.add(name, 0.5)
+    app = CompareApp(store.folder, store.made[1].path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_shown(pilot, "3 · 1 marked")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.opened == [store.made[1].path])
+
+
 async def test_slash_filters_by_name_id_and_state_and_escape_ends_that_first(store: Store):
     store.add("apple", 0.5)
     store.add("pear", 0.4, reason="stopped")

@@ -134,10 +134,10 @@ async def test_an_installation_that_is_broken_is_told(monkeypatch: pytest.Monkey
 # Compiling.
 
 
-@pytest.mark.parametrize("key", keys_of("compile"))
-async def test_the_compile_key_tells_the_memory_and_trains_nothing(key: str):
+async def test_each_compile_key_tells_the_memory_and_trains_nothing():
+    key, *_, other = keys_of("compile")
     # Of a structure that no other test compiles: programs are kept as long as the process lives.
-    config = SHORT.changed({"model.hidden": [11, len(key)]})
+    config = SHORT.changed({"model.hidden": [11, 3]})
     async with running(config, size=LARGE) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: re.fullmatch(r"[\d.]+ KiB", memory(pilot).get("as compiled", "")))
@@ -146,6 +146,8 @@ async def test_the_compile_key_tells_the_memory_and_trains_nothing(key: str):
         assert memory(pilot)["as compiled"].endswith("KiB"), "a number that is data is not compiled in"
         await type_into(pilot, "model.hidden", "1", "2")
         await until(pilot, lambda: memory(pilot)["as compiled"] == "ctrl+t tells")
+        await pilot.press("f3", other)
+        await until(pilot, lambda: memory(pilot)["as compiled"].endswith("KiB"))
     assert all_runs(Path(os.environ["NN_TUI_RUNS"])) == []
 
 

@@ -52,6 +52,11 @@ class CellTable(DataTable[Text]):
         keys = list(self._cells)
         return keys[self.cursor_row] if 0 <= self.cursor_row < len(keys) else None
 
+    def go_to(self, key: str) -> None:
+        """Put the cursor on the row of a key, if there is one."""
+        if key in self._cells:
+            self.move_cursor(row=list(self._cells).index(key))
+
     def _rebuild(self, heads: Sequence[tuple[Cell, int]], rows: Mapping[str, tuple[Cell, ...]]) -> None:
         key, place = self.cursor_key, self.cursor_row
         self.clear(columns=True)

@@ -96,9 +96,11 @@ class RunTable(Vertical):
         how: str
 
     def __init__(self, *, marked: Sequence[Path] = (), **options: Any) -> None:
+        """Make an empty table, whose cursor begins at the first of the marked runs."""
         super().__init__(**options)
         self._slots = {path: slot for slot, path in enumerate(dict.fromkeys(marked)) if slot < len(MARKS)}
         self._refused = len(set(marked)) > len(self._slots)
+        self._begin_at = str(next(iter(self._slots), ""))
         self._runs: dict[Path, tuple[Run, Shown]] = {}
         self._palette: Sequence[Style] = ()
         self._sort, self._query, self._subtitle = next(iter(_SORTS)), "", ""
@@ -228,6 +230,9 @@ class RunTable(Vertical):
             for run, state in sorted(found, key=partial(place, self._sort))
         }
         self.rows.fill(heads, rows)
+        if self._begin_at in rows:
+            self.rows.go_to(self._begin_at)
+            self._begin_at = ""
         hidden = f" of {len(self._runs)}" if len(found) < len(self._runs) else ""
         nothing = " · no name, id or state has this text in it" if self._query and not found else ""
         self._entitle(f"{len(found)}{hidden}{nothing} · {len(self._slots)} marked")
