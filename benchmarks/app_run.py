@@ -1,59 +1,54 @@
 """A training in the app: open it on a preset, press the key that trains, wait for the end."""
 
-import time
 from pathlib import Path
 
-from benchmarks.bench import NN_TUI, Bench
-from benchmarks.pty_app import PtyApp
+from benchmarks.bench import Bench
+from terminals import PROGRAM, Terminal, wait_for
 
 _RUN, _QUIT, _STOP = b"\x12", b"\x1b[21~", b"s"
 _REST_SECONDS = 1.5
-_MOST_SECONDS = 600
+_SYNCHRONIZED_OUTPUT = (b"\x1b[?2026$p", b"\x1b[?2026;2$y")
+"""Question and answer, as most present terminals give it: pictures may come in one piece, at some bytes more."""
 
 
-def opened(bench: Bench, preset: Path) -> PtyApp:
-    """Return the app, started on a preset, for a `with`."""
-    return PtyApp([NN_TUI, str(preset)], bench.environment)
+def opened(bench: Bench, *words: str | Path, program: str | Path = PROGRAM) -> Terminal:
+    """Return the app, or another program, started with these words in a terminal of 120 by 40, for a `with`."""
+    environment = {**bench.environment, "COLORTERM": "truecolor"}
+    return Terminal(*words, program=program, answers=[_SYNCHRONIZED_OUTPUT], **environment)
 
 
 def train_in_app(bench: Bench, preset: Path) -> Path:
     """Start the app on a preset, train it, quit; return the run's folder."""
     with opened(bench, preset) as app:
-        app.wait_until_quiet(_REST_SECONDS)
-        directory = press_run(app, bench)
+        app.until_quiet(_REST_SECONDS)
+        directory = press_run(app)
         wait_for_end(directory)
-        app.wait_until_quiet(_REST_SECONDS)  # until it has noticed the end it would ask
-        app.quit(_QUIT)
+        app.until_quiet(_REST_SECONDS)  # until it has noticed the end it would ask
+        app.press(_QUIT)
+        app.ended()
     return directory
 
 
-def press_run(app: PtyApp, bench: Bench) -> Path:
-    """Press the key that trains; return the new run's folder."""
-    store = bench.folder / "runs"
-    before = set(store.glob("*/events.jsonl"))
-    app.send(_RUN)
-    end = time.time() + 60
-    while not (new := set(store.glob("*/events.jsonl")) - before):
-        if time.time() > end:
-            raise SystemExit("no run began:\n" + "\n".join(app.picture()))
-        time.sleep(0.1)
+def press_run(app: Terminal) -> Path:
+    """Press the key that trains; return the new run's folder. Looks seldom, and reads nothing, unlike `start_run`."""
+    before = set(app.store.glob("*/events.jsonl"))
+    app.press(_RUN)
+    new: set[Path] = app.until(lambda: set(app.store.glob("*/events.jsonl")) - before, "a run", pause=0.1)
     return new.pop().parent
 
 
-def stop_and_quit(app: PtyApp) -> None:
+def stop_and_quit(app: Terminal) -> None:
     """Quit while a run is under way, which the app asks about."""
-    app.send(_QUIT)
-    app.wait_for("Stop (s)")
-    app.quit(_STOP)
+    app.press(_QUIT)
+    app.until_shown("Stop (s)")
+    app.press(_STOP)
+    app.ended()
 
 
 def wait_for_end(directory: Path) -> None:
     """Wait for a run's last record, without reading the others."""
-    end = time.time() + _MOST_SECONDS
-    while b'"kind":"finished"' not in _last_line(directory / "events.jsonl"):
-        if time.time() > end:
-            raise SystemExit(f"the run in {directory} does not end")
-        time.sleep(0.25)
+    events = directory / "events.jsonl"
+    wait_for(lambda: b'"kind":"finished"' in _last_line(events), "the end of a run", deadline=600, pause=0.25)
 
 
 def _last_line(path: Path) -> bytes:

@@ -14,7 +14,6 @@ from benchmarks import workloads
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).parent.parent
-NN_TUI = str(Path(sys.executable).parent / "nn-tui")
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,10 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables for every process: a store and a cache of its own, and Python may keep its bytecode."""
-        own = {"NN_TUI_RUNS": str(self.folder / "runs"), "NN_TUI_CACHE": str(self.folder / "cache")}
-        others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        return {**others, **own, "XDG_CONFIG_HOME": str(self.folder / "config"), "KERAS_BACKEND": "jax"}
+        """Return what every process gets beside ours: a store and a cache of its own, and Python keeps its bytecode."""
+        folders = {"NN_TUI_RUNS": "runs", "NN_TUI_CACHE": "cache", "XDG_CONFIG_HOME": "config"}
+        own = {name: str(self.folder / folder) for name, folder in folders.items()}
+        return {**own, "KERAS_BACKEND": "jax", "PYTHONDONTWRITEBYTECODE": ""}
 
     def script(self, name: str, *words: str, python: str = sys.executable) -> Any:
         """Run a file of this folder in a process of its own; return the JSON that it prints last."""
@@ -91,7 +90,7 @@ class Bench:
 
     def output(self, words: list[str], **environment: str) -> Any:
         """Run a command, with these variables beside the usual ones; return the JSON on its last line."""
-        own = {**self.environment, **environment}
+        own = {**os.environ, **self.environment, **environment}
         done = subprocess.run(words, env=own, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")

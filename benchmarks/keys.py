@@ -12,8 +12,8 @@ import time
 
 from benchmarks.app_run import opened, press_run, stop_and_quit
 from benchmarks.bench import Bench, say
-from benchmarks.pty_app import PtyApp
 from benchmarks.report import Result
+from terminals import Terminal
 
 _DOWN, _UP = b"\x1b[B", b"\x1b[A"
 _IN_FOCUS = re.compile(rb"\x1b\[\d+;25H\x1b\[1;|" + "›".encode())
@@ -30,9 +30,9 @@ def measure(bench: Bench) -> list[Result]:
     say("key presses while training")
     patient = {"callbacks__reduce_lr_on_plateau__patience": _EPOCHS}
     with opened(bench, bench.digits.preset(_EPOCHS, **patient)) as app:
-        app.wait_until_quiet(1.5)
-        app.send(_DOWN)
-        press_run(app, bench)
+        app.until_quiet(1.5)
+        app.press(_DOWN)
+        press_run(app)
         time.sleep(_WARM_UP_SECONDS)
         chance = random.Random(0)
         waits = [_answered(app, _UP if press % 2 else _DOWN, chance) for press in range(bench.presses)]
@@ -45,15 +45,14 @@ def measure(bench: Bench) -> list[Result]:
     ]
 
 
-def _answered(app: PtyApp, key: bytes, chance: random.Random) -> float:
+def _answered(app: Terminal, key: bytes, chance: random.Random) -> float:
     """Press a key after a moment; return the milliseconds to the answer."""
     time.sleep(chance.uniform(*_PAUSES))
     seen = len(app.chunks)
-    app.send(key)
-    pressed = app.sent
-    while pressed + _MOST_SECONDS > time.time():
-        answer = next((chunk for chunk in app.chunks[seen:] if _IN_FOCUS.search(chunk.data)), None)
-        if answer:
-            return (answer.time - pressed) * 1000
-        time.sleep(0.002)
-    raise SystemExit("a key was not answered:\n" + "\n".join(app.picture()))
+    app.press(key)
+
+    def answered() -> float | None:
+        return next((chunk.time for chunk in app.chunks[seen:] if _IN_FOCUS.search(chunk.data)), None)
+
+    at = app.until(answered, "the answer to a key", deadline=_MOST_SECONDS, pause=0.002)
+    return float(at - app.sent) * 1000

@@ -39,13 +39,14 @@ def _app(bench: Bench, preset: Path) -> list[Result]:
     for repetition in range(bench.repetitions):
         say(f"the screen's share, {repetition + 1} of {bench.repetitions}")
         with opened(bench, preset) as app:
-            app.wait_until_quiet(1.5)
-            directory, pressed = press_run(app, bench), app.sent
+            app.until_quiet(1.5)
+            directory, pressed = press_run(app), app.sent
             trainer = peek(directory).status.pid  # the program itself only waits for it
             busy = _main_thread_seconds(trainer)
             wait_for_end(directory)
             busy = _main_thread_seconds(trainer) - busy
-            app.quit(_QUIT)
+            app.press(_QUIT)
+            app.ended()
         times = [event.time for event in Tail(directory / "events.jsonl").read_all() if isinstance(event, Epoch)]
         starts.append(times[0] - pressed)
         shares.append(100 * busy / (times[-1] - times[0]))

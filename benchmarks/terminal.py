@@ -4,8 +4,8 @@ import time
 
 from benchmarks.app_run import opened, press_run, wait_for_end
 from benchmarks.bench import Bench, say
-from benchmarks.pty_app import PtyApp
 from benchmarks.report import Result
+from terminals import Terminal
 from trainer.events import Epoch
 from trainer.log import Tail
 
@@ -17,14 +17,14 @@ _KIB = 1024
 def measure(bench: Bench) -> list[Result]:
     """Return the results of one run in the app."""
     with opened(bench, bench.digits.preset(bench.terminal_epochs)) as app:
-        app.wait_until_quiet(_QUIET_SECONDS)
+        app.until_quiet(_QUIET_SECONDS)
         say("bytes at rest, before a run")
         before = _at_rest(app)
         say("bytes while training")
-        directory = press_run(app, bench)
+        directory = press_run(app)
         wait_for_end(directory)
         times = [event.time for event in Tail(directory / "events.jsonl").read_all() if isinstance(event, Epoch)]
-        app.wait_until_quiet(_QUIET_SECONDS)
+        app.until_quiet(_QUIET_SECONDS)
         say("bytes at rest, after it")
         after = _at_rest(app)
         training = _each_second(app, times[0], times[-1])
@@ -37,13 +37,17 @@ def measure(bench: Bench) -> list[Result]:
     ]
 
 
-def _at_rest(app: PtyApp) -> float:
+def _at_rest(app: Terminal) -> float:
     began = time.time()
     time.sleep(_IDLE_SECONDS)
-    return float(app.bytes_between(began, began + _IDLE_SECONDS))
+    return float(_bytes_between(app, began, began + _IDLE_SECONDS))
 
 
-def _each_second(app: PtyApp, start: float, end: float) -> list[float]:
+def _each_second(app: Terminal, start: float, end: float) -> list[float]:
     """Return the KiB of each whole second."""
     whole = max(1, int(end - start))
-    return [app.bytes_between(start + second, start + second + 1) / _KIB for second in range(whole)]
+    return [_bytes_between(app, start + second, start + second + 1) / _KIB for second in range(whole)]
+
+
+def _bytes_between(app: Terminal, start: float, end: float) -> int:
+    return sum(len(chunk.data) for chunk in app.chunks if start <= chunk.time < end)

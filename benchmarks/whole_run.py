@@ -5,20 +5,22 @@ prints them and keeps nothing, while the run leaves records and checkpoints.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from benchmarks.bench import NN_TUI, ROOT, Bench, say
+from benchmarks.bench import ROOT, Bench, say
 from benchmarks.report import Result
+from terminals import PROGRAM
 from trainer.events import Epoch
 from trainer.log import Tail
 
 
 def measure(bench: Bench) -> list[Result]:
     """Return the results: of the whole, and of what comes before the first epoch's end."""
-    ours = [NN_TUI, "train", "digits-mlp", "--json"]
+    ours = [str(PROGRAM), "train", "digits-mlp", "--json"]
     say("whole run, filling the caches")
     epochs = bench.output(ours)["epochs"]
     bare = [
@@ -46,8 +48,9 @@ def _seconds(bench: Bench, words: list[str]) -> tuple[float, float]:
     """Return the seconds to the first epoch's end, as the script prints it or the run records it, and to the exit."""
     began = time.time()
     process = subprocess.Popen(
-        words, env=bench.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        words, env={**os.environ, **bench.environment}, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()
     first = time.time()

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +76,22 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., Any]]:
-    """Return the function that opens the program, with words, on a terminal of its own; see `terminals`."""
+    """Return the function that opens the program on a terminal of its own: the class `terminals.Terminal`."""
     from terminals import Terminal
 
-    terminals: list[Terminal] = []
+    with ExitStack() as stack:
+        yield lambda *words, **how: stack.enter_context(Terminal(*words, **how))
 
-    def open_it(*words: str | Path, size: tuple[int, int] = (120, 40), **environment: str) -> Terminal:
-        terminals.append(Terminal(list(map(str, words)), size, **environment))
-        return terminals[-1]
 
-    yield open_it
-    for terminal in terminals:
-        terminal.close()
+@pytest.fixture
+def long_preset(tmp_path: Path) -> Path:
+    """Return the preset of a run that does not end by itself."""
+    path = tmp_path / "long.toml"
+    path.write_text(
+        'schema = 1\nname = "long"\n[data]\nsource = "iris"\n[model]\nhidden = [8]\n'
+        "[training]\nepochs = 1000000\nbatch_size = 16\n"
+    )
+    return path
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from terminals import DEADLINE_SECONDS, LONG, PROGRAM, Terminal
-
+from terminals import DEADLINE_SECONDS, PROGRAM, Terminal
 from trainer.events import CheckpointSaved
 from trainer.log import Tail
 from trainer.runs import peek
@@ -30,12 +28,6 @@ def network(config, input_shape, output_size, key):
 """
 
 
-@pytest.fixture
-def preset(tmp_path: Path) -> Path:
-    (tmp_path / "long.toml").write_text(LONG)
-    return tmp_path / "long.toml"
-
-
 def store() -> Path:
     return Path(os.environ["NN_TUI_RUNS"])
 
@@ -45,9 +37,9 @@ def has_saved_on_command(directory: Path) -> bool:
     return any(isinstance(event, CheckpointSaved) and event.reason == "command" for event in events)
 
 
-def test_a_run_is_detached_shown_again_by_the_next_app_and_stopped_from_there(opened: Opened, preset: Path):
-    first = opened(preset, size=(80, 24))
-    directory = first.start_long_run()
+def test_a_run_is_detached_shown_again_by_the_next_app_and_stopped_from_there(opened: Opened, long_preset: Path):
+    first = opened(long_preset, size=(80, 24))
+    directory = first.start_run()
     first.press(b"q")
     first.until_shown("A run is under way.", "Detach (d)")
     first.press(b"d")
@@ -71,9 +63,9 @@ def test_a_run_is_detached_shown_again_by_the_next_app_and_stopped_from_there(op
     assert not (directory / "unattended").exists()
 
 
-def test_a_paused_run_saves_on_usr1_and_ends_saved_on_term(opened: Opened, preset: Path):
-    terminal = opened(preset)
-    directory = terminal.start_long_run()
+def test_a_paused_run_saves_on_usr1_and_ends_saved_on_term(opened: Opened, long_preset: Path):
+    terminal = opened(long_preset)
+    directory = terminal.start_run()
     terminal.press(b"\x1b[15~")
     terminal.until_shown("‖ paused")
     terminal.process.send_signal(signal.SIGUSR1)
@@ -84,9 +76,9 @@ def test_a_paused_run_saves_on_usr1_and_ends_saved_on_term(opened: Opened, prese
     assert (peek(directory).status.state, peek(directory).status.reason) == ("stopped", "interrupted")
 
 
-def test_the_death_of_the_process_that_the_shell_waits_for_costs_the_screen_alone(opened: Opened, preset: Path):
-    terminal = opened(preset)
-    directory = terminal.start_long_run()
+def test_the_death_of_the_process_that_the_shell_waits_for_costs_the_screen_alone(opened: Opened, long_preset: Path):
+    terminal = opened(long_preset)
+    directory = terminal.start_run()
     terminal.process.kill()
     terminal.until(terminal.is_restored)
     trainer, epochs = peek(directory).status.pid, peek(directory).status.epochs
@@ -106,12 +98,14 @@ def test_a_killed_app_leaves_a_terminal_as_it_was(opened: Opened):
     assert "nn-tui was ended by signal 9" in terminal.text
 
 
-def test_what_libraries_say_goes_to_the_log_and_never_into_the_picture(opened: Opened, tmp_path: Path):
+def test_what_libraries_say_goes_to_the_log_and_never_into_the_picture(
+    opened: Opened, long_preset: Path, tmp_path: Path
+):
     (tmp_path / "loud.py").write_text(LOUD)
     (tmp_path / "loud.toml").write_text(
-        LONG.replace("hidden = [8]", 'kind = "custom"\ntarget = "loud:network"').replace(
-            "epochs = 1000000", "epochs = 3"
-        )
+        long_preset.read_text()
+        .replace("hidden = [8]", 'kind = "custom"\ntarget = "loud:network"')
+        .replace("epochs = 1000000", "epochs = 3")
     )
     terminal = opened(tmp_path / "loud.toml")
     terminal.until_shown("learning_rate ~")
@@ -126,9 +120,9 @@ def test_what_libraries_say_goes_to_the_log_and_never_into_the_picture(opened: O
     assert b"a library talks" not in terminal.raw
 
 
-def test_waiting_shows_lines_and_an_interrupt_stops_the_run_on_its_best_weights(opened: Opened, preset: Path):
-    terminal = opened(preset)
-    directory = terminal.start_long_run()
+def test_waiting_shows_lines_and_an_interrupt_stops_the_run_on_its_best_weights(opened: Opened, long_preset: Path):
+    terminal = opened(long_preset)
+    directory = terminal.start_run()
     terminal.press(b"\x1b[21~")
     terminal.until_shown("Wait (w)")
     terminal.press(b"w")
@@ -138,19 +132,19 @@ def test_waiting_shows_lines_and_an_interrupt_stops_the_run_on_its_best_weights(
     assert (peek(directory).status.state, peek(directory).status.reason) == ("stopped", "stopped")
 
 
-def test_training_without_a_screen_outlives_its_terminal(opened: Opened, preset: Path):
+def test_training_without_a_screen_outlives_its_terminal(opened: Opened, long_preset: Path):
     settings = ["--set", "training.epochs=20000", "--set", "callbacks.early_stopping.enabled=false"]
-    terminal = opened("train", preset, *settings)
+    terminal = opened("train", long_preset, *settings)
     terminal.until_shown("epoch 1")
     terminal.hang_up()
-    assert terminal.waited() == 0
+    assert terminal.ended() == 0
     [run] = all_runs(store())
     assert (run.shown_state, run.status.epochs) == ("finished", 20000)
     assert (run.directory / "unattended").exists()
 
 
-def test_training_in_the_background_gives_the_prompt_back_and_ends_saved_on_term(preset: Path):
-    words = ["train", "--detach", preset]
+def test_training_in_the_background_gives_the_prompt_back_and_ends_saved_on_term(long_preset: Path):
+    words = ["train", "--detach", long_preset]
     done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=True, timeout=DEADLINE_SECONDS)
     [run] = all_runs(store())
     assert f"long goes on in the background, process {run.status.pid}" in done.stdout

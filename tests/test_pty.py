@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from terminals import DEADLINE_SECONDS, LONG, PROGRAM, Terminal
 
+from terminals import DEADLINE_SECONDS, PROGRAM, Terminal
 from trainer.store import all_runs
 
 
@@ -38,10 +38,11 @@ def test_a_session_starts_trains_survives_resizing_and_quits_without_a_trace(ope
     assert run.shown_state == "finished"
 
 
-def test_quitting_while_training_asks_saves_and_restores_the_terminal(opened: Callable[..., Terminal], tmp_path: Path):
-    (tmp_path / "long.toml").write_text(LONG)
-    terminal = opened(tmp_path / "long.toml", size=(80, 24))
-    terminal.start_long_run()
+def test_quitting_while_training_asks_saves_and_restores_the_terminal(
+    opened: Callable[..., Terminal], long_preset: Path
+):
+    terminal = opened(long_preset, size=(80, 24))
+    terminal.start_run()
     terminal.press(b"q")
     terminal.until_shown("A run is under way.", "Detach (d)", "Wait (w)", "Stop (s)", "Stay (esc)")
     terminal.press(b"s")

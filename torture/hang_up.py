@@ -3,14 +3,16 @@
 The run has to go on in its process, at its pace, and to end whole; the process, to burn nothing beside and exit with 0.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from terminals import Terminal, wait_for
 from torture.figure import Figure, say
-from torture.terminal import BrokenPromiseError, Terminal, processor_seconds, wait_for, what_is_missing
+from torture.missing import what_is_missing
 from trainer.commands import Pause, Resume, Set, send
 from trainer.events import Epoch
 from trainer.log import Tail
@@ -70,30 +72,32 @@ def _figure(what: str, cases: Sequence[_Case], short: bool) -> Figure:
 def _case(preset: Path, number: int, controls: bool, seconds: float) -> _Case:
     """Hang up once; every fifth run is paused afterwards, to see what the process does when it has nothing to do."""
     say(f"hang-up {number + 1}, {'with SIGHUP' if controls else 'terminal ends'}")
-    terminal = Terminal(preset.parent / "runs", preset, controls=controls)
     try:
-        directory = terminal.start_run()
-        time.sleep(seconds + 0.01 * number)  # at another moment each time
-        pid, at = peek(directory).status.pid, time.time()
-        terminal.hang_up()
-        time.sleep(seconds)
-        pace = _pace(directory, at - seconds, at, at + seconds)
-        idle = _idle(directory, pid) if number % 5 == 0 else None
-        send(directory, Set(by="torture", key="training.epochs", value=read(directory).status.epochs + _EPOCHS_MORE))
-        code = terminal.exit_code()
-        run = read(directory)
-        wrong = what_is_missing(run)
-        if code != 0:
-            wrong = f"exit code {code}; {wrong}"
-        if run.status.pid != pid:
-            wrong = f"another process trained on; {wrong}"
-        if idle is not None and idle > _MOST_IDLE:
-            wrong = f"{idle:.2f} cores busy for nothing; {wrong}"
-        return _Case(wrong, pace, idle)
-    except BrokenPromiseError as error:
+        with Terminal(preset, controls=controls, NN_TUI_RUNS=str(preset.parent / "runs")) as terminal:
+            return _hung_up(terminal, number, seconds)
+    except TimeoutError as error:
         return _Case(str(error))
-    finally:
-        terminal.close()
+
+
+def _hung_up(terminal: Terminal, number: int, seconds: float) -> _Case:
+    directory = terminal.start_run()
+    time.sleep(seconds + 0.01 * number)  # at another moment each time
+    pid, at = peek(directory).status.pid, time.time()
+    terminal.hang_up()
+    time.sleep(seconds)
+    pace = _pace(directory, at - seconds, at, at + seconds)
+    idle = _idle(directory, pid) if number % 5 == 0 else None
+    send(directory, Set(by="torture", key="training.epochs", value=read(directory).status.epochs + _EPOCHS_MORE))
+    code = terminal.ended()
+    run = read(directory)
+    wrong = what_is_missing(run)
+    if code != 0:
+        wrong = f"exit code {code}; {wrong}"
+    if run.status.pid != pid:
+        wrong = f"another process trained on; {wrong}"
+    if idle is not None and idle > _MOST_IDLE:
+        wrong = f"{idle:.2f} cores busy for nothing; {wrong}"
+    return _Case(wrong, pace, idle)
 
 
 def _idle(directory: Path, pid: int) -> float:
@@ -107,9 +111,15 @@ def _idle(directory: Path, pid: int) -> float:
 
 
 def _busy(pid: int) -> float:
-    before = processor_seconds(pid)
+    before = _processor_seconds(pid)
     time.sleep(_IDLE_SECONDS)
-    return (processor_seconds(pid) - before) / _IDLE_SECONDS
+    return (_processor_seconds(pid) - before) / _IDLE_SECONDS
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, all threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _pace(directory: Path, start: float, at: float, end: float) -> float | None:

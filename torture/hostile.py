@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from terminals import Terminal
 from torture.figure import Figure, say
 from torture.hostile_store import escaped, strings, write_run
-from torture.watched import Watched
 
 _COUNT: Final = 1000
 _SHORT_COUNT: Final = 48
 _AT_ONCE: Final = 20
 _PAGE_DOWN: Final = b"\x1b[6~"
+_SIZE: Final = (140, 45)
+_REST_SECONDS: Final = 0.25
 
 
 def hostile(folder: Path, short: bool) -> list[Figure]:
@@ -27,7 +29,7 @@ def hostile(folder: Path, short: bool) -> list[Figure]:
     environment = {"NN_TUI_RUNS": str(store), "XDG_CONFIG_HOME": str(home)}
     shown, leaks = 0, []
     for words in _commands(store, presets, texts, short):
-        with Watched(*words, environment=environment) as program:
+        with Terminal(*words, size=_SIZE, **environment) as program:
             program.ended()
             leaks += [f"{words[0]}: {leak}" for leak in escaped(program.raw)]
             shown += 1
@@ -86,22 +88,28 @@ def _commands(store: Path, presets: list[Path], texts: list[str], short: bool) -
 
 def _tour(environment: dict[str, str], runs: list[Path]) -> list[str]:
     """Go through the app with these runs, and return what leaked."""
-    with Watched(*runs[:8], environment=environment) as app:
-        app.until("comparison", "runs in", "✓ finished", f"{min(len(runs), 8)} marked")
+    with Terminal(*runs[:8], size=_SIZE, **environment) as app:
+
+        def press(keys: bytes, *shows: str) -> None:
+            app.press(keys)
+            app.until_shown(*shows)
+            app.until_quiet(_REST_SECONDS)
+
+        app.until_shown("comparison", "runs in", "✓ finished", f"{min(len(runs), 8)} marked")
+        app.until_quiet(_REST_SECONDS)
         for _ in range(3):
-            app.press(b"m")
-        app.press(_PAGE_DOWN)
-        app.press(b"\r", ["1 curves"])
-        app.until("1 curves", "events")
+            press(b"m")
+        press(_PAGE_DOWN)
+        press(b"\r", "1 curves", "events")
         for page in b"12345":
-            app.press(bytes([page]))
-        app.press(b"1")
+            press(bytes([page]))
+        press(b"1")
         for _ in range(3):
-            app.press(b"t")
-        app.press(b"\x1b[19~", ["those of this session"])
-        app.press(b"\x1b")
-        app.until_gone("those of this session")
-        app.press(b"\x0f", ["Open a preset"])
+            press(b"t")
+        press(b"\x1b[19~", "those of this session")
+        press(b"\x1b")
+        app.until(lambda: "those of this session" not in app.text, "the end of the dialog")
+        press(b"\x0f", "Open a preset")
         for _ in range(4):
-            app.press(_PAGE_DOWN)
+            press(_PAGE_DOWN)
         return escaped(app.raw)

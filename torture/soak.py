@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from terminals import Terminal
 from torture.figure import Figure, say
-from torture.watched import Watched
 from trainer.runs import peek
-from trainer.store import all_runs
 
 _SECONDS: Final = 3600.0
 _SHORT_SECONDS: Final = 6.0
@@ -38,19 +37,14 @@ class _Look:
 def soak(folder: Path, short: bool) -> list[Figure]:
     """Train an hour in the app; in short some seconds."""
     (folder / "soak.toml").write_text(_PRESET)
-    store = folder / "runs"
     seconds = _SHORT_SECONDS if short else _SECONDS
-    with Watched(folder / "soak.toml", environment={"NN_TUI_RUNS": str(store)}) as app:
-        app.until("learning_rate ~")
-        app.press(b"\x12")
-        looks: list[_Look] = []
-        begun = time.monotonic()
-        while len(looks) < _LOOKS:
-            app.read()
-            if not (runs := all_runs(store)) or not runs[0].status.epochs:
-                begun = time.monotonic()
-            elif time.monotonic() > begun + seconds * (len(looks) + 1) / _LOOKS:
-                looks.append(_look(runs[0].status.pid, runs[0].directory))
+    looks: list[_Look] = []
+    with Terminal(folder / "soak.toml", size=(140, 45), NN_TUI_RUNS=str(folder / "runs")) as app:
+        directory = app.start_run()
+        pid = peek(directory).status.pid
+        for _ in range(_LOOKS):
+            time.sleep(seconds / _LOOKS)
+            looks.append(_look(pid, directory))
     settled, last = looks[len(looks) // 3], looks[-1]
     epochs = last.epochs - settled.epochs
     grown, written = last.resident - settled.resident, last.disk - settled.disk

@@ -11,8 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from terminals import PROGRAM, Terminal, wait_for
 from torture.figure import Figure, say
-from torture.terminal import PROGRAM, BrokenPromiseError, Terminal, wait_for, what_is_missing
+from torture.missing import what_is_missing
 from trainer.commands import Set, send
 from trainer.runs import peek, read
 
@@ -77,22 +78,21 @@ def _cut(folder: Path, port: int, number: int) -> str:
     options = ["-tt", "-q", "-i", str(folder / "key"), "-p", str(port), "-F", "none"]
     options += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder / 'known'}"]
     command = f"exec env NN_TUI_RUNS={folder / 'runs'} {_passed_on()} {PROGRAM} {folder / 'cut-off.toml'}"
-    terminal = Terminal(folder / "runs", *options, "127.0.0.1", command, program="ssh")
+    words = [*options, "127.0.0.1", command]
     try:
-        directory = terminal.start_run()
-        time.sleep(_SECONDS)
-        trainer = peek(directory).status.pid
-        waiting = _parent(trainer)
-        os.kill(terminal.process.pid if at_client else _parent(waiting), 9)
-        time.sleep(_SECONDS)
-        send(directory, Set(by="torture", key="training.epochs", value=read(directory).status.epochs + _EPOCHS_MORE))
-        code = wait_for(lambda: _exit_code(waiting), "the end of the process")
-        wrong = what_is_missing(read(directory))
-        return wrong if code == 1 else f"exit code {code - 1}; {wrong}"
-    except BrokenPromiseError as error:
+        with Terminal(*words, program="ssh", controls=True, NN_TUI_RUNS=str(folder / "runs")) as terminal:
+            directory = terminal.start_run()
+            time.sleep(_SECONDS)
+            waiting = _parent(peek(directory).status.pid)
+            os.kill(terminal.process.pid if at_client else _parent(waiting), 9)
+            time.sleep(_SECONDS)
+            epochs = read(directory).status.epochs + _EPOCHS_MORE
+            send(directory, Set(by="torture", key="training.epochs", value=epochs))
+            code = wait_for(lambda: _exit_code(waiting), "the end of the process")
+            wrong = what_is_missing(read(directory))
+            return wrong if code == 1 else f"exit code {code - 1}; {wrong}"
+    except TimeoutError as error:
         return str(error)
-    finally:
-        terminal.close()
 
 
 def _passed_on() -> str:

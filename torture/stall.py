@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from terminals import Terminal
 from torture.figure import Figure, say
-from torture.terminal import BrokenPromiseError, Terminal, wait_for
 from trainer.events import Epoch
 from trainer.log import Tail
 
@@ -34,27 +34,25 @@ def stall(folder: Path, short: bool) -> list[Figure]:
     preset = folder / "stalled.toml"
     preset.write_text(_PRESET)
     times, seconds = (1, _SHORT_SECONDS) if short else (_TIMES, _SECONDS)
-    terminal = Terminal(folder / "runs", preset)
     paces: list[float] = []
     answers: list[float] = []
     usual: list[float] = []
     wrong: list[str] = []
     try:
-        directory = terminal.start_run()
-        for number in range(times):
-            say(f"stall {number + 1} of {times}")
-            usual.append(_answer(terminal))
-            before = _epochs_in(directory, seconds)
-            terminal.stall()
-            # Keys that repaint much, so that the terminal is full at once.
-            terminal.press((_KEY_PLAN + _KEY_CURVES) * _KEYS)
-            time.sleep(_KEYS_SECONDS)
-            paces.append(_epochs_in(directory, seconds) / max(1, before))
-            answers.append(_answer(terminal))
-    except BrokenPromiseError as error:
+        with Terminal(preset, controls=True, NN_TUI_RUNS=str(folder / "runs")) as terminal:
+            directory = terminal.start_run()
+            for number in range(times):
+                say(f"stall {number + 1} of {times}")
+                usual.append(_answer(terminal))
+                before = _epochs_in(directory, seconds)
+                terminal.stall()
+                # Keys that repaint much, so that the terminal is full at once.
+                terminal.press((_KEY_PLAN + _KEY_CURVES) * _KEYS)
+                time.sleep(_KEYS_SECONDS)
+                paces.append(_epochs_in(directory, seconds) / max(1, before))
+                answers.append(_answer(terminal))
+    except TimeoutError as error:
         wrong.append(str(error))
-    finally:
-        terminal.close()
     pace = statistics.median(paces) if paces else 0.0
     late = [seconds for seconds in answers if seconds > _MOST_SECONDS_TO_ANSWER]
     failures = len(wrong) + (0 if short else len(late) + (pace < _LEAST_PACE))
@@ -69,10 +67,10 @@ def _words(seconds: Sequence[float]) -> str:
 def _answer(terminal: Terminal) -> float:
     """Read the terminal again, press a key, and return the seconds until the screen shows what the key does."""
     began = time.monotonic()
-    known = len(terminal.came)
+    known = len(terminal.raw)
     terminal.go_on()
     terminal.press(_KEY_LAYERS)
-    wait_for(lambda: terminal.came.find(_ANSWER, known) >= 0, "the answer to a key")
+    terminal.until(lambda: terminal.raw.find(_ANSWER, known) >= 0, "the answer to a key")
     answered = time.monotonic() - began
     terminal.press(_KEY_CURVES)
     terminal.until_shown("callbacks")
