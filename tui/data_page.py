@@ -107,7 +107,7 @@ class DataPage(PatientPage):
 
     def show_data_of(self, data: Data, run: str) -> None:
         """Turn to the data of a run, which may have changed since."""
-        self._turn_to(Subject(data, None, f"of the run {run}, as they are now"))
+        self._turn_to(Subject(data, None, f"of the run {clean(run)}, as they are now"))
 
     def choose_chart(self, index: int) -> None:
         """Show one of the panels, counted round, where there is room for one only."""
