@@ -15,7 +15,6 @@ from textual.pilot import Pilot
 
 from trainer.config import Config
 from tui.app import NnTui
-from tui.form import Form
 
 _DEADLINE_SECONDS = 60.0
 
@@ -30,7 +29,7 @@ async def running(
     try:
         with patch("textual.pilot.wait_for_idle", _wait_briefly), patch("textual.app.wait_for_idle", _wait_briefly):
             async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: compared or app.train_screen.query(Form))
+                await until(pilot, lambda: compared or app.train_screen.is_ready)
                 await pilot.pause()
                 yield pilot
     finally:
@@ -44,7 +43,7 @@ async def following(directory: Path, size: tuple[int, int] = (160, 45)) -> Async
     app = NnTui(Config, None, directory.parent)
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.train_screen.query(Form))
+        await until(pilot, lambda: app.train_screen.is_ready)
         app.train_screen.show_run(directory)
         await pilot.pause()
         yield pilot

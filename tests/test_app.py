@@ -32,6 +32,7 @@ from tui.dialogs import Keys, Leaving, Question, RunList, SaveAs
 from tui.form import Form
 from tui.form_fields import widget_id
 from tui.preset_picker import PresetPicker
+from tui.run_table import RunTable
 from tui.train_screen import TrainScreen
 
 DEADLINE_SECONDS = 30.0
@@ -521,6 +522,20 @@ async def test_a_run_opened_on_the_compare_screen_comes_onto_the_panels():
         await until_shown(pilot, "stored")
         await pilot.press("enter")
         await until_shown(pilot, "the end")
+        assert "✓ finished stored" in part(pilot, "#status")
+
+
+async def test_a_screen_that_is_left_before_its_first_picture_leaves_the_other_one_whole(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    path = written(Path("20261120-000000-stored-0000"), "stored")
+    # What waits for a refresh waits for the screen on top, and is lost where that one goes before.
+    monkeypatch.setattr(CompareScreen, "_invoke_later", lambda *_: None)
+    async with running(SHORT, compared=[path]) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert not pilot.app.train_screen.is_ready
+        pilot.app.screen.runs.post_message(RunTable.Opened(path))
+        await until_shown(pilot, "the end", "learning_rate")
         assert "✓ finished stored" in part(pilot, "#status")
 
 

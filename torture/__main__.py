@@ -1,12 +1,13 @@
 """Torture: `python -m torture [SUBJECT]... [--short]`. Minutes to hours; a short form of each subject is a test.
 
 Each subject is a function from the folder for its files and whether it is to be short to its figures. In full, they are
-written into `docs/reliability.md`.
+written into `docs/reliability.md`, each subject's as soon as it is through.
 """
 
 import argparse
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,13 +48,20 @@ def main() -> None:
         parser.error(f"there is no subject {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
     chosen = options.subjects or list(SUBJECTS)
     figures: list[Figure] = []
+    broken_off = False
     for subject in chosen:
-        with tempfile.TemporaryDirectory(prefix="nn-tui-torture-") as folder:
-            figures += SUBJECTS[subject](Path(folder), options.short)
+        try:
+            with tempfile.TemporaryDirectory(prefix="nn-tui-torture-") as folder:
+                found = SUBJECTS[subject](Path(folder), options.short)
+        except Exception:  # noqa: BLE001 an hour of another subject is not to be lost with this one
+            traceback.print_exc()
+            broken_off = True
+            continue
+        figures += found
+        if not options.short:
+            report.write(found)
     print(report.table([report.row(figure) for figure in figures]))
-    if not options.short:
-        report.write(figures)
-    sys.exit(not all(figure.kept for figure in figures))
+    sys.exit(broken_off or not all(figure.kept for figure in figures))
 
 
 if __name__ == "__main__":

@@ -87,29 +87,37 @@ def _commands(store: Path, presets: list[Path], texts: list[str], short: bool) -
 
 
 def _tour(environment: dict[str, str], runs: list[Path]) -> list[str]:
-    """Go through the app with these runs, and return what leaked."""
+    """Go through the app with these runs, and return what leaked, or where it stood still."""
     with Terminal(*runs[:8], size=_SIZE, **environment) as app:
-
-        def press(keys: bytes, *shows: str) -> None:
-            app.press(keys)
-            app.until_shown(*shows)
-            app.until_quiet(_REST_SECONDS)
-
-        app.until_shown("comparison", "runs in", "✓ finished", f"{min(len(runs), 8)} marked")
-        app.until_quiet(_REST_SECONDS)
-        for _ in range(3):
-            press(b"m")
-        press(_PAGE_DOWN)
-        press(b"\r", "1 curves", "events")
-        for page in b"12345":
-            press(bytes([page]))
-        press(b"1")
-        for _ in range(3):
-            press(b"t")
-        press(b"\x1b[19~", "those of this session")
-        press(b"\x1b")
-        app.until(lambda: "those of this session" not in app.text, "the end of the dialog")
-        press(b"\x0f", "Open a preset")
-        for _ in range(4):
-            press(_PAGE_DOWN)
+        try:
+            _walk(app, min(len(runs), 8))
+        except TimeoutError as error:
+            return [*escaped(app.raw), f"{error}"]
         return escaped(app.raw)
+
+
+def _walk(app: Terminal, n_marked: int) -> None:
+    """Press keys on both screens. Raises TimeoutError where one of them did not come to what it does."""
+
+    def press(keys: bytes, *shows: str) -> None:
+        app.press(keys)
+        app.until_shown(*shows)
+        app.until_quiet(_REST_SECONDS)
+
+    app.until_shown("comparison", "runs in", "✓ finished", f"{n_marked} marked")
+    app.until_quiet(_REST_SECONDS)
+    for _ in range(3):
+        press(b"m")
+    press(_PAGE_DOWN)
+    press(b"\r", "1 curves", "events")
+    for page in b"12345":
+        press(bytes([page]))
+    press(b"1")
+    for _ in range(3):
+        press(b"t")
+    press(b"\x1b[19~", "those of this session")
+    press(b"\x1b")
+    app.until(lambda: "those of this session" not in app.text, "the end of the dialog")
+    press(b"\x0f", "Open a preset")
+    for _ in range(4):
+        press(_PAGE_DOWN)

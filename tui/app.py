@@ -133,13 +133,13 @@ class NnTui(App["Way"]):
         """Bring a run of the compare screen onto the panels. Not by `on`: its class would load NumPy at the start."""
         if self.screen is not self.train_screen:
             self.pop_screen()
-        self.train_screen.show_run(event.directory)
+        self.train_screen.when_ready(partial(self.train_screen.show_run, event.directory))
 
     def on_run_table_asked(self, event: RunTable.Asked) -> None:
         """Have a run of the compare screen go on, on the train screen."""
         if self.screen is not self.train_screen:
             self.pop_screen()
-        self.train_screen.go_on(event.directory, event.how)
+        self.train_screen.when_ready(partial(self.train_screen.go_on, event.directory, event.how))
 
     def _leave(self, way: Way | None) -> None:
         if way == "stop":

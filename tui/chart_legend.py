@@ -28,7 +28,9 @@ class Entry(NamedTuple):
 def legend_strip(entries: Sequence[Entry], width: int, text: Style) -> Strip:
     """Return the legend in exactly `width` cells: labels shrink a little, then values go, then labels shrink more."""
     strip = Strip.blank(0)
-    for strip in _variants(entries, text):
+    # No longer than the line at most: every shorter label is made of this one.
+    shown = [entry._replace(label=_shortened(clean(entry.label), width)) for entry in entries]
+    for strip in _variants(shown, text):
         if strip.cell_length <= width:
             break
     return strip.adjust_cell_length(width, PLAIN)
@@ -56,7 +58,6 @@ def _line(entries: Sequence[Entry], limit: int, with_value: bool, text: Style) -
 
 def _shortened(label: str, limit: int) -> str:
     """Return `label` in at most `limit` cells, cut in the middle: names of runs differ at their ends."""
-    label = clean(label)
     if cell_len(label) <= limit:
         return label
     tail = set_cell_size(label[::-1], limit // 2)[::-1].lstrip()

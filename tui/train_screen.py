@@ -46,7 +46,12 @@ _NEWS_SECONDS = 20.0
 
 
 class TrainScreen(Sparing, Screen[None]):
-    """Edit, train, watch. The run on the panels is followed through its directory, whoever trains it."""
+    """Edit, train, watch. The run on the panels is followed through its directory, whoever trains it.
+
+    Attributes:
+        is_ready: whether the form is there.
+        host: trains what the form says.
+    """
 
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
@@ -85,7 +90,8 @@ class TrainScreen(Sparing, Screen[None]):
         """
         super().__init__()
         self._load = load
-        self._is_ready = False
+        self.is_ready = self._is_filling = False
+        self._when_ready: list[Callable[[], object]] = []
         self._base = base
         self._store = store
         self._session = SessionRuns()
@@ -99,30 +105,36 @@ class TrainScreen(Sparing, Screen[None]):
             yield RunView(self.host.trouble, id="right")
         yield KeyBar()
 
-    def on_mount(self) -> None:
-        """Fill the form when the frame is painted."""
+    def on_screen_resume(self) -> None:
+        """Fill the form when the frame is painted.
+
+        Each time anew: what waits for a refresh waits for the screen on top, and is lost with it.
+        """
         # Twice: the key bar is painted a round after the rest.
         self.call_after_refresh(self.call_after_refresh, self._fill)
 
     async def _fill(self) -> None:
-        """Load and show the form, and what is done with it; then load JAX, in the background."""
+        """Load and show the form, and what is done with it; then load JAX, in the background. Once."""
+        if self._is_filling:
+            return
+        self._is_filling = True
         from tui.live_run import LiveRun
         from tui.next_run import NextRun
 
         config = self._load()
         self._next, self._live = NextRun(self), LiveRun(self)
         await self.run_view.add_pages()
-        self._is_ready = True
         await self.form_side.begin(config)
+        self.is_ready = True
         self.follow_form()
-        if self.run_view.followed is not None:  # chosen on another screen before this one was whole
-            self._follow(self.run_view.followed)
+        for act in self._when_ready:
+            act()
         self.refresh_bindings()
         self.call_after_refresh(self._look_around)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer nothing before there is a form."""
-        return self._is_ready or f"action_{action}" not in vars(TrainScreen)
+        return self.is_ready or f"action_{action}" not in vars(TrainScreen)
 
     @work(thread=True, group="loading", exit_on_error=False)
     def _look_around(self) -> None:
@@ -232,6 +244,13 @@ class TrainScreen(Sparing, Screen[None]):
             self.notify(f"A run is under way. f4 stops it, then {then}.", severity="warning")
         return not is_busy
 
+    def when_ready(self, act: Callable[[], object]) -> None:
+        """Do what needs the form: at once, or when it is there."""
+        if self.is_ready:
+            act()
+        else:
+            self._when_ready.append(act)
+
     def go_on(self, directory: Path, how: str) -> None:
         """Resume, fork or extend a run; arguments as in `GoingOn.begin`."""
         self._going_on.begin(directory, how)
@@ -301,7 +320,7 @@ class TrainScreen(Sparing, Screen[None]):
     def _follow(self, followed: Followed) -> None:
         """Bring a run onto the panels, and its data onto their page."""
         self.run_view.follow(followed)
-        if followed.run.config is not None and self._is_ready:
+        if followed.run.config is not None:
             self.data.show_data_of(followed.run.config.data, followed.run.directory.name)
 
     def _show_pages(self) -> None:
