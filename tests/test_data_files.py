@@ -139,6 +139,14 @@ def test_columns_are_left_out_by_name(data: Callable[..., Splits]) -> None:
     assert Files(path="x", ignore='"name, first", id').ignore == ("name, first", "id")
 
 
+def test_names_that_read_as_patterns_are_names(data: Callable[..., Splits]) -> None:
+    lines = [f"{n},{n}.5,{n % 3},{'xy'[n % 2]}" for n in range(40)]
+    table = rows(*lines, header="*,^a.*$,ab,label", times=1)
+    assert data(table).feature_names == ("*", "^a.*", "ab")
+    assert data(table, ignore=("*",)).feature_names == ("^a.*", "ab")
+    assert data(table, ignore=("^a.*",)).feature_names == ("*", "ab")
+
+
 def test_what_is_left_out_must_be_there_and_leave_something(refusal: Callable[..., str]) -> None:
     assert "data.ignore must name a column, got 'B'. Columns: a, b, label." in refusal(PLAIN, ignore=("B",))
     assert "data.ignore must leave a target and a column beside it" in refusal(PLAIN, ignore=("a", "b"))

@@ -154,6 +154,13 @@ def test_hostile_column_names_are_spelled_out(tmp_path: Path):
     assert "column_2=red" in names
 
 
+def test_parquet_columns_whose_names_read_as_patterns_are_read(tmp_path: Path):
+    frame = pl.DataFrame({"*": [0.5] * 8, "^a.*$": ["p", "q"] * 4, "ab": [3, 4, 5, 6] * 2, "label": ["x", "y"] * 4})
+    put(tmp_path, p=parquet(frame))
+    assert load(Files(path="p"), tmp_path).feature_names == ("*", "^a.*=p", "^a.*=q", "ab")
+    assert load(Files(path="p", ignore=("*",)), tmp_path).feature_names == ("^a.*=p", "^a.*=q", "ab")
+
+
 def test_a_parquet_file_that_unpacks_to_too_much_is_refused_by_its_footer(tmp_path: Path, monkeypatch: Any):
     monkeypatch.setattr("trainer.data.parquet_file.MOST_BYTES", 1_000_000)
     frame = pl.DataFrame({"a": pl.repeat(1.0, 400_000, eager=True), "y": pl.repeat(1, 400_000, eager=True)})

@@ -180,17 +180,22 @@ def _records(content: bytes, separator: str) -> Iterator[tuple[list[str], int]]:
 
 
 def unique_names(header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return column names that are neither empty nor twice the same, and a warning for each that was made up."""
+    """Return column names, none empty, twice the same or `^…$`, and a warning for each that was made up.
+
+    The last are patterns to polars, wherever it takes a name.
+    """
     names: dict[str, None] = {}
     warnings = []
     for number, cell in enumerate(header, start=1):
         wanted = clean(cell.strip())
-        name, suffix = wanted or f"column_{number}", 2
+        own = (wanted[:-1] if wanted.startswith("^") and wanted.endswith("$") else wanted) or f"column_{number}"
+        name, suffix = own, 2
         while name in names:
-            name, suffix = f"{wanted or f'column_{number}'}_{suffix}", suffix + 1
+            name, suffix = f"{own}_{suffix}", suffix + 1
         names[name] = None
         if name != wanted:
             warnings.append(
-                f"column {number} is called {quoted(name)} here: its own name is {quoted(wanted)}, empty or taken"
+                f"column {number} is called {quoted(name)} here: its own name is {quoted(wanted)}, empty, taken or a"
+                " pattern"
             )
     return tuple(names), tuple(warnings)

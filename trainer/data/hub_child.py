@@ -54,7 +54,7 @@ def _answer(asked: dict[str, Any]) -> bytes:
     for part in parts:
         if lacking := [name for name in kept if name not in part.features]:
             raise RefusedError(f"must have the columns of the part that trains, got none named {lacking[0][:60]!r}.")
-        frame = part.to_polars().select(kept)
+        frame = part.to_polars()[kept]
         left -= int(frame.estimated_size())
         if left < 0:
             raise RefusedError(f"must be at most {asked['most_bytes']} bytes, got more. Choose another set.")
@@ -151,7 +151,7 @@ def _stream(frame: Any, kinds: dict[str, str]) -> bytes:
 
     plain = []
     for name in frame.columns:
-        column = frame[name]
+        column = frame[name].alias("")  # `^…$` would be a pattern
         if kinds[name] == "picture":
             column = column.struct.field("bytes")
         elif kinds[name] == "label":

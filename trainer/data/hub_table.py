@@ -76,7 +76,7 @@ def _chosen(parts: Parts[Records], features: tuple[str, ...], target: str) -> Pa
     if not features:
         return parts
     names = [parts.train.column(name, "data.features") for name in features]
-    return parts.map(lambda part: replace(part, frame=part.frame.select(list(dict.fromkeys([*names, target])))))
+    return parts.map(lambda part: part.having(list(dict.fromkeys([*names, target]))))
 
 
 def _columns(section: HuggingFace, parts: Parts[Records], answer: Answer, target: str) -> Table:
@@ -91,7 +91,7 @@ def _in_words(frame: pl.DataFrame, answer: Answer, target: str) -> pl.DataFrame:
 
     named = [name for name in frame.columns if name in answer.names and name != target]
     return frame.with_columns(
-        pl.col(name).replace_strict(dict(enumerate(answer.names[name])), default=None, return_dtype=pl.String)
+        frame[name].replace_strict(dict(enumerate(answer.names[name])), default=None, return_dtype=pl.String)
         for name in named
     )
 

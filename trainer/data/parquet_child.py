@@ -39,14 +39,16 @@ def unpacked(content: bytes, most_bytes: int, most_columns: int) -> pl.DataFrame
     schema = pl.read_parquet_schema(io.BytesIO(content))
     n_rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
     _check(schema, n_rows, most_bytes, most_columns)
-    names, left, frames = list(schema), most_bytes, []
+    left, frames = most_bytes, []
     group = max(1, _GROUP_BYTES // (n_rows * _BYTES))
-    for start in range(0, len(names), group):
-        piece = pl.read_parquet(io.BytesIO(content), columns=names[start : start + group])
+    for start in range(0, len(schema), group):
+        # By number: a name such as `*` would be a pattern.
+        columns = list(range(start, min(start + group, len(schema))))
+        piece = pl.read_parquet(io.BytesIO(content), columns=columns)
         left -= int(piece.estimated_size())
         if left < 0:
             raise RefusedError(f"must unpack to at most {most_bytes} bytes, got more. Train on a sample of the rows.")
-        frames.append(piece.select(_plain(name, schema[name]) for name in piece.columns))
+        frames.append(piece.select(map(_plain, piece)))
     return pl.concat(frames, how="horizontal")
 
 
@@ -69,11 +71,13 @@ def _check(schema: dict[str, pl.DataType], n_rows: int, most_bytes: int, most_co
             )
 
 
-def _plain(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if kind.is_decimal():
+def _plain(column: pl.Series) -> pl.Series:
+    if column.dtype.is_decimal():
         return column.cast(pl.Float64)
-    return column if kind.is_numeric() else column.cast(pl.String).str.strip_chars()
+    if column.dtype.is_numeric():
+        return column
+    # Without its name meanwhile: `^…$` would be a pattern.
+    return column.alias("").cast(pl.String).str.strip_chars().alias(column.name)
 
 
 def _bound(most_bytes: int) -> None:

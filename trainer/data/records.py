@@ -1,6 +1,6 @@
 """Named columns of a file, whichever format they are from, and those that are like them in another file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -75,14 +75,21 @@ class Records:
             raise self.file.refused(
                 f"must have the columns of data.path, got one more, {quoted(surplus[0])}. Remove it."
             )
-        return replace(self, frame=self.frame.select(theirs))
+        return self.having(theirs)
+
+    def having(self, names: Sequence[str]) -> "Records":
+        """Return these columns alone, in this order.
+
+        Not by `select` or `drop`: to these the name `*` is all of them.
+        """
+        return replace(self, frame=self.frame[list(names)])
 
 
 def without(parts: Parts[Records], names: Iterable[str]) -> Parts[Records]:
     """Return the parts without some of their columns. Raises ConfigError where the training part has none of a name."""
     key = "data.ignore"
-    ignored = [parts.train.column(name, key) for name in names]
-    kept = parts.map(lambda part: replace(part, frame=part.frame.drop(ignored, strict=False)))
+    ignored = {parts.train.column(name, key) for name in names}
+    kept = parts.map(lambda part: part.having([name for name in part.frame.columns if name not in ignored]))
     if len(kept.train.frame.columns) < 2:
         raise parts.train.file.refused("must leave a target and a column beside it, got all others.", key=key)
     return kept
