@@ -202,6 +202,21 @@ def test_a_changed_config_is_a_new_one_and_the_old_one_stays() -> None:
         after.regularization.l1 = 1.0
 
 
+def test_what_is_written_of_a_section_switches_it_on_unless_it_says_that_it_is_off() -> None:
+    written = {"augmentation": {"shift": 2}, "callbacks": {"early_stopping": {"patience": 3}, "tensorboard": {}}}
+    config = Config.parse(written)
+    assert config.augmentation.enabled
+    assert config.callbacks.early_stopping.enabled
+    assert config.callbacks.tensorboard.enabled
+    assert not config.callbacks.reduce_lr_on_plateau.enabled
+    assert not Config.parse({"augmentation": {"shift": 2, "enabled": False}}).augmentation.enabled
+    assert not Config().augmentation.enabled
+    assert Config().changed({"augmentation.shift": 2}).augmentation.enabled
+    off = {"augmentation.shift": 2, "augmentation.enabled": False}
+    for values in (off, dict(reversed(off.items()))):
+        assert not Config().changed(values).augmentation.enabled
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_new_kind_keeps_what_both_have_and_comes_first_whatever_the_order(order: int) -> None:
     settings = [("optimizer.kind", "sgd"), ("optimizer.momentum", 0.9), ("optimizer.global_clipnorm", 2.0)]
@@ -269,7 +284,7 @@ def test_all_settings_that_do_not_fit_are_told_at_once() -> None:
 
 def test_a_value_may_be_emptied_where_it_is_optional() -> None:
     config = Config().changed({"callbacks.early_stopping.baseline": 0.5})
-    assert config.changed({"callbacks.early_stopping.baseline": None}) == Config()
+    assert config.changed({"callbacks.early_stopping.baseline": None}).callbacks.early_stopping.baseline is None
 
 
 def test_settings_on_the_command_line_are_toml_and_bare_words_are_text() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from trainer import toml
 from trainer.augmentation import Augmentation
@@ -105,11 +105,11 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_kinds(cls, table: Any) -> Any:
-        """Give each section that does not name its kind the default one."""
+    def _understood(cls, table: Any) -> Any:
+        """Give each section that does not name its kind the default one; switch on what is written."""
         if not isinstance(table, Mapping):
             return table
-        table = dict(table)
+        table = _switched_on(table, cls)
         for name, field in cls.model_fields.items():
             tag = discriminator(field)
             if tag and isinstance(table.get(name), Mapping) and tag not in table[name]:
@@ -130,7 +130,8 @@ class Config(Section):
 
         Args:
             values: dotted key to value. A new `kind` swaps the section, which keeps what both kinds have, as `carried`
-                says; it is applied first, whatever the order.
+                says; it is applied first, whatever the order. A value of a section that is off switches it on, unless
+                `enabled` is among them.
 
         Raises:
             ConfigError: everything that is wrong with the keys and values.
@@ -143,6 +144,7 @@ class Config(Section):
         for key, value in values.items():
             if key not in kinds:
                 _put(table, key.split("."), value)
+                _switch_on(table, key, values)
         return type(self).parse(table).permitted_like(self)
 
     def permitted(self, folder: Path | None) -> Self:
@@ -242,6 +244,28 @@ def _swapped(section: Mapping[str, Any], name: str, tag: str, kind: Any) -> dict
     kinds = members(Config.model_fields[name])
     old, new = kinds.get(section.get(tag, "")), kinds.get(kind) if isinstance(kind, str) else None
     return {**(carried(section, old, new) if old and new else section), tag: kind}
+
+
+def _switched_on(table: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Return the tables with `enabled` in each section that has it and is written without."""
+    made = dict(table)
+    for name, field in model.model_fields.items():
+        inner, section = table.get(name), field.annotation
+        if isinstance(inner, Mapping) and isinstance(section, type) and issubclass(section, BaseModel):
+            switch = {"enabled": True} if "enabled" in section.model_fields else {}
+            made[name] = {**switch, **_switched_on(inner, section)}
+    return made
+
+
+def _switch_on(table: dict[str, Any], key: str, values: Mapping[str, Any]) -> None:
+    """Switch on the section of a key that was put, unless the values say themselves whether it is on."""
+    path, _, _ = key.rpartition(".")
+    if path and f"{path}.enabled" not in values:
+        section: Any = table
+        for name in path.split("."):
+            section = section[name]
+        if section.get("enabled") is False:
+            section["enabled"] = True
 
 
 def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
