@@ -237,6 +237,16 @@ async def test_the_status_line_tells_state_place_bar_and_time_left_without_compi
         assert all(word in second for word in words)
 
 
+async def test_the_first_epoch_has_a_speed_before_its_end(script: Scripted):
+    async with following(script.path) as pilot:
+        await until(pilot, lambda: "cpu, 2 cores" in part(pilot, "#status"))
+        assert "examples/s" not in part(pilot, "#status"), "nothing is known before the first update"
+        spread = Spread(mean=1.0, min=1.0, max=1.0, last=1.0)
+        script.tell(Steps(metrics={"loss": spread}, step=5, elapsed=0.5))
+        batch = WATCHED.training.batch_size
+        await until(pilot, lambda: f" {10 * batch} examples/s" in part(pilot, "#status"))
+
+
 async def test_the_status_line_tells_what_compiling_took(script: Scripted):
     async with following(script.path, size=(220, 45)) as pilot:
         await until(pilot, lambda: "compiled in 2:00" in part(pilot, "#status"))

@@ -85,7 +85,8 @@ def _facts(run: Run, waiting: str) -> Content:
     parts = [waiting] if waiting and not status.device and not run.ended else []
     if status.device:
         stall = [] if status.input_stall is None else [f"input stall {status.input_stall:.0%}"]
-        parts += [f"{count(status.examples_per_second)} examples/s", *stall, status.device]
+        speed = [f"{count(found)} examples/s"] if (found := _speed(run)) else []
+        parts += [*speed, *stall, status.device]
     if run.replicas:
         parts += _together(run)
     elif status.best:
@@ -101,6 +102,14 @@ def _facts(run: Run, waiting: str) -> Content:
     if status.compile_seconds:
         parts.append(f"compiled in {duration(status.compile_seconds)}")
     return Content.styled(clean(" · ".join(parts)), "dim")
+
+
+def _speed(run: Run) -> float:
+    """Return the examples a second of the last epoch; within the first one those so far, 0 before there are any."""
+    status = run.status
+    if status.epochs or not status.seconds or run.config is None:
+        return status.examples_per_second
+    return status.steps * run.config.training.batch_size / status.seconds
 
 
 def _together(run: Run) -> list[str]:
