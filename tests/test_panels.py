@@ -26,6 +26,7 @@ from trainer.events import (
     Spread,
     Started,
     Steps,
+    Warned,
     WeightsRestored,
 )
 from trainer.log import Log
@@ -184,6 +185,23 @@ async def test_curves_and_marks_are_drawn_as_the_records_come(script: Scripted):
         for panel in ("LossPanel", "MetricPanel", "RatePanel"):
             await until(pilot, lambda panel=panel: "▼" in part(pilot, panel))
         await until(pilot, lambda: "▼ epoch 2: learning rate 0.001 → 0.0005" in part(pilot, "EventLog"))
+
+
+async def test_what_is_told_on_another_page_or_at_another_width_is_wrapped_where_it_is_shown(script: Scripted):
+    words = "the disk is nearly full, and whatever is told here goes over several lines of a narrow panel"
+    async with following(script.path, size=(160, 45)) as pilot:
+        await until(pilot, lambda: "training" in part(pilot, "EventLog"))
+        await pilot.press("2")
+        script.tell(Warned(message=words, step=10, elapsed=1.0))
+        await until(pilot, lambda: any("disk" in str(line) for line in pilot.app.screen.run_view.log_panel._told))
+        await pilot.press("1")
+        await until(pilot, lambda: words in part(pilot, "EventLog"))
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("1")
+        await until(pilot, lambda: "a narrow panel" in part(pilot, "EventLog"))
+        assert words not in part(pilot, "EventLog")
+        await pilot.resize_terminal(160, 45)
+        await until(pilot, lambda: words in part(pilot, "EventLog"))
 
 
 async def test_updates_within_the_first_epoch_are_drawn(script: Scripted):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from rich.text import Text
 from textual.content import Content
+from textual.events import Resize
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.widgets import RichLog
@@ -149,6 +151,8 @@ class EventLog(RichLog, can_focus=True):
 
     def __init__(self, **options: str) -> None:
         super().__init__(wrap=True, markup=False, max_lines=self._MOST, min_width=20, **options)  # type: ignore[arg-type]
+        self._told: deque[Text] = deque(maxlen=self._MOST)
+        self._wrapped_at = 0
 
     def add(self, told: list[Told]) -> None:
         """Append the lines of those events that are told; of the replicas but the first only what matters."""
@@ -158,8 +162,31 @@ class EventLog(RichLog, can_focus=True):
             glyph, style = GLYPHS.get(type(event)), STYLES.get(type(event), "")
             if glyph is not None and not is_routine(event) and (replica <= 1 or style != "dim"):
                 number = f"#{replica} " if replica else ""
-                self.write(Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style)))
+                line = Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style))
+                self._told.append(line)
+                if self._wrapped_at:
+                    self.write(line, self._wrapped_at)
         self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
+
+    def clear(self) -> Self:
+        """Forget all lines."""
+        self._told.clear()
+        return super().clear()
+
+    def on_hide(self) -> None:
+        """Wrap nothing while there is no width."""
+        self._wrapped_at = 0
+
+    def on_resize(self, _: Resize) -> None:
+        """Wrap the lines anew, each of which was wrapped where it was written, and show the last."""
+        width = self.scrollable_content_region.width
+        if width not in (0, self._wrapped_at):
+            self._wrapped_at = width
+            super().clear()
+            for line in self._told:
+                self.write(line, width, scroll_end=False)
+            self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
+        self.scroll_end(animate=False)
 
 
 def marks(run: Run, view: View) -> list[Mark]:
