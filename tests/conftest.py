@@ -2,10 +2,10 @@
 
 import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +45,29 @@ def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def compiled_for_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
     """Have XLA optimize where it matters, and let go of what JAX keeps for the module: for all it is gigabytes."""
-    hasty = "0" if request.path.stem in OPTIMIZED else "1"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", hasty)  # for programs that tests start
-        if "jax" in sys.modules:
-            _compile(hasty=hasty == "1")
-        yield
-    if "jax" in sys.modules:
-        _compile(hasty=True)
-
-
-def _compile(*, hasty: bool) -> None:
     import jax
+    from jax._src import compiler
 
     from trainer import program
 
-    jax.config.update("jax_disable_most_optimizations", hasty)
-    program._programs.clear()
-    jax.clear_caches()
+    is_hasty = request.path.stem not in OPTIMIZED
+    jax.devices()
+    with pytest.MonkeyPatch.context() as patch:
+        # For programs that tests start; this one has read the flags.
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", str(int(is_hasty)))
+        patch.setenv("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false" if is_hasty else "")
+        jax.config.update("jax_disable_most_optimizations", is_hasty)
+        if is_hasty:
+            patch.setattr(compiler, "get_compile_options", partial(_hasty_options, compiler.get_compile_options))
+        program._programs.clear()
+        jax.clear_caches()
+        yield
+
+
+def _hasty_options(options: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """Have the CPU's code made the old way: what fuses operations takes half of the time to compile."""
+    overrides = {**(named.pop("env_options_overrides", None) or {}), "xla_cpu_use_fusion_emitters": False}
+    return options(*given, env_options_overrides=overrides, **named)
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,8 @@ def test_the_finder_sees_the_same_losses_on_one_device_and_on_several() -> None:
 def seen() -> dict[str, Any]:
     """What this file prints when it is run on eight devices."""
     # On a busy machine eight devices wait long for each other: XLA would end the process after 40 seconds.
-    flags = "--xla_force_host_platform_device_count=8 --xla_cpu_collective_call_terminate_timeout_seconds=280"
+    eight = "--xla_force_host_platform_device_count=8 --xla_cpu_collective_call_terminate_timeout_seconds=280"
+    flags = f"{os.environ['XLA_FLAGS']} {eight}"
     done = subprocess.run(
         [sys.executable, "-W", "error", __file__],
         env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
