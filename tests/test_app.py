@@ -440,6 +440,20 @@ async def test_the_open_key_shows_what_a_preset_would_change_and_takes_it(key: s
         assert "●" not in part(pilot, "#preset-name")
 
 
+async def test_what_is_typed_over_the_presets_finds_one():
+    async with running(SHORT, size=(80, 24)) as pilot:
+        await pilot.press("ctrl+o")
+        await until_shown(pilot, "Open a preset")
+        await pilot.press(*"cnn")
+        await until_shown(pilot, "two convolutions", "cnn")
+        await pilot.press("ctrl+u", *"wine")
+        await until(pilot, lambda: "wine-replicas" in part(pilot, "OptionList"))
+        await pilot.press("ctrl+u", *"iris")
+        await until_shown(pilot, "150 flowers")
+        await pilot.press("up", "down", "enter")
+        await until(pilot, lambda: "iris-first" in part(pilot, "#preset-name"))
+
+
 async def test_escape_leaves_the_picker_and_the_form_as_it_is():
     async with running(SHORT) as pilot:
         await pilot.press("ctrl+o")

@@ -10,6 +10,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
@@ -32,7 +33,7 @@ class Picked:
 
 
 class PresetPicker(Sparing, ModalScreen[Picked | None]):
-    """Choose a preset from the list, or type the path of a file."""
+    """Choose a preset from the list, or type what its name has in it, or the path of a file."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Close", id="picker.close", tooltip="Close and leave the form as it is"),
@@ -55,8 +56,19 @@ class PresetPicker(Sparing, ModalScreen[Picked | None]):
                 yield OptionList(*(Option(Text(clean(preset.name))) for preset in self._presets))
                 with VerticalScroll(can_focus=False):
                     yield Static(id="preview", markup=False)
-            yield Input(placeholder="or the path of a TOML file, then enter", compact=True)
-            yield Static("enter opens   tab goes to the path   escape closes", classes="hint", markup=False)
+            yield Input(placeholder="type a name, or the path of a TOML file", compact=True, select_on_focus=False)
+            yield Static("enter opens   escape closes", classes="hint", markup=False)
+
+    def on_key(self, event: Key) -> None:
+        """Take what is typed over the list for a name or a path, and go back to the list with the arrows."""
+        if self.options.has_focus and event.character and event.is_printable:
+            event.stop()
+            self.path.focus()
+            self.path.insert_text_at_cursor(event.character)
+        elif self.path.has_focus and event.key in ("up", "down"):
+            event.stop()
+            self.options.focus()
+            self.options.action_cursor_up() if event.key == "up" else self.options.action_cursor_down()
 
     @on(OptionList.OptionHighlighted)
     def _preview_option(self, event: OptionList.OptionHighlighted) -> None:
@@ -64,7 +76,10 @@ class PresetPicker(Sparing, ModalScreen[Picked | None]):
 
     @on(Input.Changed)
     def _preview_path(self, event: Input.Changed) -> None:
-        if event.value:
+        if (found := self._found(event.value)) is not None:
+            self.options.highlighted = found
+            self._preview(self._presets[found].name)
+        elif event.value:
             self._preview(event.value)
 
     @on(OptionList.OptionSelected)
@@ -73,8 +88,19 @@ class PresetPicker(Sparing, ModalScreen[Picked | None]):
 
     @on(Input.Submitted)
     def _choose_path(self, event: Input.Submitted) -> None:
-        if event.value:
+        if (found := self._found(event.value)) is not None:
+            self._choose(self._presets[found].name)
+        elif event.value:
             self._choose(event.value)
+
+    def _found(self, typed: str) -> int | None:
+        """Return which preset is meant: the one of this name, the first that begins so, or has it within."""
+        names = [preset.name.casefold() for preset in self._presets]
+        typed = typed.casefold()
+        if not typed or "/" in typed or typed.endswith(".toml"):
+            return None
+        tests = (typed.__eq__, lambda name: name.startswith(typed), lambda name: typed in name)
+        return next((number for test in tests for number, name in enumerate(names) if test(name)), None)
 
     def _preview(self, word: str) -> None:
         try:
