@@ -445,7 +445,7 @@ async def test_what_is_typed_over_the_presets_finds_one():
         await pilot.press("ctrl+o")
         await until_shown(pilot, "Open a preset")
         await pilot.press(*"cnn")
-        await until_shown(pilot, "two convolutions", "cnn")
+        await until_shown(pilot, "convolutions: above 98.5", "cnn")
         await pilot.press("ctrl+u", *"wine")
         await until(pilot, lambda: "wine-replicas" in part(pilot, "OptionList"))
         await pilot.press("ctrl+u", *"iris")
