@@ -233,6 +233,15 @@ async def test_a_key_goes_through_the_metrics_of_the_run(script: Scripted):
             await pilot.press("t")
 
 
+async def test_a_metric_that_is_named_like_markup_is_shown_as_it_is(script: Scripted):
+    names = ("[/]", "[bold]b", "a b[/")
+    script.epoch(**{"loss": 1.0, **dict.fromkeys(names, 0.5)})
+    async with following(script.path) as pilot:
+        for title in names:
+            await until(pilot, lambda title=title: f"─ {title} ─" in part(pilot, "MetricPanel"))
+            await pilot.press("t")
+
+
 async def test_a_run_of_one_metric_offers_no_other(script: Scripted):
     script.epoch(loss=1.0, accuracy=0.5, val_loss=1.1, val_accuracy=0.4)
     async with following(script.path) as pilot:

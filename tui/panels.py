@@ -64,8 +64,8 @@ class Panel(Chart):
     def show_run(self, followed: Followed, view: View) -> None:
         """Show the run as far as its records were read."""
         run = followed.run
-        # Setting a title repaints the whole panel, even if it is the same one.
-        if (title := self.title(run, view)) != self.border_title:
+        # Setting a title repaints the whole panel, even if it is the same one. A metric may be named like markup.
+        if (title := Content(self.title(run, view))).markup != self.border_title:
             self.border_title = title
         if (subtitle := self.subtitle(run, view)) != (self.border_subtitle or ""):
             self.border_subtitle = subtitle
@@ -110,7 +110,7 @@ class MetricPanel(Panel):
     BORDER_TITLE = "metric"
 
     def title(self, run: Run, view: View) -> str:  # noqa: D102
-        return Content(_metric(run, view) or self.BORDER_TITLE).markup
+        return _metric(run, view) or self.BORDER_TITLE
 
     def subtitle(self, run: Run, view: View) -> str:  # noqa: D102
         count = len(_metrics(run))
