@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import presets
@@ -14,8 +14,6 @@ from trainer import toml
 from trainer.config import Config
 from trainer.problems import ConfigError
 from trainer.text import clean
-
-some = settings(max_examples=300, deadline=None)
 
 TABLES = [preset.load().table() for preset in presets.available() if preset.built_in]
 KEYS = sorted({key for table in TABLES for key, _ in configs.flatten(table)})
@@ -59,14 +57,12 @@ def read(text: str) -> Config | None:
     return judged(lambda: Config.parse(toml.parse(text, "p.toml"), "p.toml", text))
 
 
-@some
 @given(text=st.text() | toml_like)
 def test_any_text_is_a_config_or_problems(text: str) -> None:
     config = read(text)
     assert config is None or read(configs.dump(config)) == config
 
 
-@some
 @given(data=st.binary(max_size=300) | toml_like.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_file_is_a_config_or_problems(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.toml"
@@ -74,14 +70,12 @@ def test_any_file_is_a_config_or_problems(tmp_path_factory: pytest.TempPathFacto
     judged(lambda: configs.load(path))
 
 
-@some
 @given(table=st.sampled_from(TABLES), changes=st.dictionaries(key, value, max_size=3))
 def test_any_change_of_a_preset_is_a_config_or_problems(table: dict[str, Any], changes: dict[str, Any]) -> None:
     config = judged(lambda: Config.parse(table).changed(changes))
     assert config is None or Config.parse(config.table()) == config
 
 
-@some
 @given(table=st.sampled_from(TABLES), changes=st.dictionaries(key, value, min_size=1, max_size=2))
 def test_any_change_of_a_written_preset_is_a_config_or_problems(table: dict[str, Any], changes: dict[str, Any]) -> None:
     changed: dict[str, Any] = {name: dict(part) if isinstance(part, dict) else part for name, part in table.items()}
@@ -98,7 +92,6 @@ def test_any_change_of_a_written_preset_is_a_config_or_problems(table: dict[str,
         assert config is None or read(configs.dump(config)) == config
 
 
-@some
 @given(table=st.sampled_from(TABLES), data=st.data())
 def test_a_preset_with_a_piece_cut_out_or_doubled_is_a_config_or_problems(
     table: dict[str, Any], data: st.DataObject
@@ -110,13 +103,11 @@ def test_a_preset_with_a_piece_cut_out_or_doubled_is_a_config_or_problems(
     read(text[:start] + piece + text[end:])
 
 
-@some
 @given(words=st.lists(st.text(max_size=30) | st.tuples(key, st.text(max_size=20)).map("=".join), max_size=4))
 def test_any_settings_are_a_config_or_problems(words: list[str]) -> None:
     judged(lambda: Config().changed(configs.parse_settings(words)))
 
 
-@some
 @given(value=value)
 def test_anything_at_all_is_a_config_or_problems(value: Any) -> None:
     judged(lambda: Config.parse(value))

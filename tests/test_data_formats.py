@@ -25,7 +25,7 @@ from trainer.data.splits import Splits
 from trainer.preparation import prepare
 from trainer.problems import ConfigError
 
-FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 RNG = np.random.default_rng(0)
 LABELS = (np.arange(40) % 4).astype(np.uint8)
 PIXELS = RNG.integers(0, 256, (40, 5, 4), np.uint8)

@@ -282,7 +282,7 @@ def test_without_pillow_one_line_says_how_to_install_it(folder: Callable[..., Pa
     assert "pip install 'nn-tui[images]'" in said
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["PNG", "JPEG"]),
     changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6),
