@@ -25,6 +25,8 @@ from trainer.data import Files
 from trainer.data.chunks import Chunks, drawn, ordered, pieces
 from trainer.data.content import MOST_BYTES
 from trainer.data.loading import describe, load, overview
+from trainer.data.refusal import DataFile
+from trainer.data.stored import stored_in
 from trainer.data.stream import StreamReader
 from trainer.data.survey import moments_of
 from trainer.events import Epoch, Started, Steps
@@ -430,6 +432,26 @@ def test_a_file_too_large_to_be_read_whole_streams_whatever_the_memory(tmp_path:
     assert found.buffer == (1 << 27) // (4 * 4096)
     assert found.n_validation <= found.buffer
     assert "at most 2000000000 bytes" in refusal(section.model_copy(update={"stream": "never"}))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice about files")
+@pytest.mark.parametrize("is_larger", [False, True])
+def test_of_a_file_larger_than_memory_nothing_is_left_in_the_cache(
+    is_larger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.memory.installed", lambda: X.nbytes if is_larger else 1 << 40)
+    dropped, advise = [], os.posix_fadvise
+
+    def noted(descriptor: int, offset: int, length: int, advice: int) -> None:
+        advise(descriptor, offset, length, advice)
+        dropped.append((advice, offset, length))
+
+    monkeypatch.setattr(os, "posix_fadvise", noted)
+    array = stored_in(DataFile(Path(saved(tmp_path)["path"])))
+    assert array is not None
+    with array.opened() as reader:
+        np.testing.assert_array_equal(reader.rows(0, 7), X[:7])
+    assert dropped == [(os.POSIX_FADV_DONTNEED, array.offset, 7 * array.row_bytes)] * is_larger
 
 
 def test_the_host_holds_two_buffers_however_large_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
