@@ -55,14 +55,14 @@ def test_what_a_list_of_runs_needs_loads_no_jax_and_no_numpy(module: str):
     assert not found & (MATHS | {"numpy", "polars"})
 
 
-def test_the_trainer_knows_no_screen_even_after_a_training():
+def test_the_trainer_knows_no_screen_even_after_a_training(tmp_path: Path):
     found = loaded(
-        "import tempfile, pathlib\n"
+        "import pathlib\n"
         "from trainer.config import Config\n"
         "from trainer.preparation import prepare\n"
         "from trainer.training import start, train\n"
         "prepared = prepare(Config().changed({'data.source': 'iris', 'model.hidden': [8], 'training.epochs': 1}))\n"
-        "run = train(prepared, start(prepared, pathlib.Path(tempfile.mkdtemp())))\n"
+        f"run = train(prepared, start(prepared, pathlib.Path({str(tmp_path)!r})))\n"
         "assert run.shown_state == 'finished', run.status.message"
     )
     assert {"trainer", "jax"} <= found
