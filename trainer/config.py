@@ -143,8 +143,10 @@ class Config(Section):
             table[section] = _swapped(table[section], section, tag, kind)
         for key, value in values.items():
             if key not in kinds:
-                _put(table, key.split("."), value)
-                _switch_on(table, key, values)
+                section, _, _ = key.rpartition(".")
+                written = _put(table, key.split("."), value)
+                if f"{section}.enabled" not in values:
+                    written.pop("enabled", None)
         return type(self).parse(table).permitted_like(self)
 
     def permitted(self, folder: Path | None) -> Self:
@@ -257,21 +259,12 @@ def _switched_on(table: Mapping[str, Any], model: type[BaseModel]) -> dict[str, 
     return made
 
 
-def _switch_on(table: dict[str, Any], key: str, values: Mapping[str, Any]) -> None:
-    """Switch on the section of a key that was put, unless the values say themselves whether it is on."""
-    path, _, _ = key.rpartition(".")
-    if path and f"{path}.enabled" not in values:
-        section: Any = table
-        for name in path.split("."):
-            section = section[name]
-        if section.get("enabled") is False:
-            section["enabled"] = True
-
-
-def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
+def _put(table: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """Put a value into nested tables, and return the one that holds it."""
     for name in path[:-1]:
         inner = table.get(name)
         if not isinstance(inner, dict):
             inner = table[name] = {}
         table = inner
     table[path[-1]] = value
+    return table

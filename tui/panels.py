@@ -173,10 +173,6 @@ class EventLog(RichLog, can_focus=True):
         self._told.clear()
         return super().clear()
 
-    def on_hide(self) -> None:
-        """Wrap nothing while there is no width."""
-        self._wrapped_at = 0
-
     def on_resize(self, _: Resize) -> None:
         """Wrap the lines anew, each of which was wrapped where it was written, and show the last."""
         width = self.scrollable_content_region.width

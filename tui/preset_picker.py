@@ -68,7 +68,8 @@ class PresetPicker(Sparing, ModalScreen[Picked | None]):
         elif self.path.has_focus and event.key in ("up", "down"):
             event.stop()
             self.options.focus()
-            self.options.action_cursor_up() if event.key == "up" else self.options.action_cursor_down()
+            move = self.options.action_cursor_up if event.key == "up" else self.options.action_cursor_down
+            move()
 
     @on(OptionList.OptionHighlighted)
     def _preview_option(self, event: OptionList.OptionHighlighted) -> None:
@@ -76,8 +77,10 @@ class PresetPicker(Sparing, ModalScreen[Picked | None]):
 
     @on(Input.Changed)
     def _preview_path(self, event: Input.Changed) -> None:
-        if (found := self._found(event.value)) is not None:
-            self.options.highlighted = found
+        found = self._found(event.value)
+        if found not in (None, self.options.highlighted):
+            self.options.highlighted = found  # previews it
+        elif found is not None:
             self._preview(self._presets[found].name)
         elif event.value:
             self._preview(event.value)
