@@ -9,7 +9,7 @@ import pytest
 from screens import running, shown, until, until_shown
 from textual.widgets import Input
 
-from trainer import runs, training
+from trainer import loop, runs, training
 from trainer.config import Config
 from trainer.preparation import prepare
 from trainer.run import Run
@@ -26,9 +26,17 @@ TINY = Config().changed({"data.source": "iris", "model.hidden": [6], "training.b
 @pytest.fixture
 def cut_off() -> Run:
     prepared = prepare(TINY)
+    directory = training.start(prepared, Path(os.environ["NN_TUI_RUNS"]))
     cancelled = threading.Event()
-    cancelled.set()
-    return training.train(prepared, training.start(prepared, Path(os.environ["NN_TUI_RUNS"])), cancelled)
+    record = directory.record
+
+    def record_and_cancel(event: Any, **at: float) -> Any:
+        if event.kind == "started":
+            cancelled.set()
+        return record(event, **at)
+
+    directory.record = record_and_cancel  # type: ignore[method-assign]
+    return training.train(prepared, directory, cancelled)
 
 
 async def compared(pilot: Any) -> None:
@@ -55,6 +63,20 @@ async def test_a_run_of_the_table_goes_on_and_then_for_longer(cut_off: Run):
         await pilot.press("enter")
         await until_shown(pilot, "finished cut-off  epoch 7/7")
     assert runs.peek(cut_off.directory).status.resumed == "exact"
+
+
+async def test_a_run_is_followed_while_what_it_goes_on_with_is_made_ready(
+    cut_off: Run, monkeypatch: pytest.MonkeyPatch
+):
+    is_ready = threading.Event()
+    monkeypatch.setattr(loop, "unless", lambda _, work: [is_ready.wait(), work()][-1])
+    async with running(Config(), (80, 24)) as pilot:
+        await compared(pilot)
+        await pilot.press("g")
+        await until_shown(pilot, "starting cut-off")
+        await pilot.pause(1.0)  # long enough for a screen to believe that nothing more comes
+        is_ready.set()
+        await until_shown(pilot, "finished cut-off  epoch 5/5")
 
 
 async def test_a_run_that_is_over_is_drawn_whatever_was_drawn_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,7 @@ import pytest
 
 from trainer import cadence, checkpoints, loop, runs, training
 from trainer import store as stores
+from trainer.abandoning import AbandonedError
 from trainer.commands import Pause, Resume, Set, Stop, send
 from trainer.config import Config
 from trainer.preparation import prepare
@@ -29,7 +30,8 @@ ACTING = {"training.diagnostics": True, "model.dropout": 0.3, "optimizer.kind": 
           "callbacks.reduce_lr_on_plateau.min_delta": 0.02, "callbacks.early_stopping.enabled": True,
           "callbacks.early_stopping.patience": 9}  # fmt: skip
 STAMPS = ("seq", "time", "elapsed", "examples_per_second", "input_stall")
-TIMED = ("steps", "compiled", "checkpoint_saved", "started", "replayed", "commanded", "paused", "resumed")
+TIMED = ("steps", "compiled", "checkpoint_saved", "started", "reopened", "replayed", "commanded", "paused",
+         "resumed")  # fmt: skip
 """Records of what depends on time, or on the resume itself."""
 
 ENDS = ("finished", "weights_restored", "tested")
@@ -333,13 +335,24 @@ def test_a_command_that_nobody_obeyed_yet_is_obeyed(images: tuple[Run, list[Path
     assert records(again, *TIMED, *ENDS) == records(images[0], *TIMED, *ENDS)
 
 
-def test_interrupted_and_resumed_again_and_again_it_is_the_same(images: tuple[Run, list[Path]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("while_compiling", [False, True])
+def test_interrupted_and_resumed_again_and_again_it_is_the_same(
+    while_compiling: bool, images: tuple[Run, list[Path]], tmp_path: Path
+) -> None:
     whole, taken = images
     image_of(taken[2], tmp_path / "store")
     cancelled = threading.Event()
     cancelled.set()
+
+    def unless(is_unwanted: Callable[[], bool], work: Callable[[], Any]) -> Any:
+        if while_compiling and is_unwanted():
+            raise AbandonedError
+        return work()
+
     for _ in range(3):
-        training.train_together(resume(lead_of(tmp_path / "store")), cancelled)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "unless", unless)
+            training.train_together(resume(lead_of(tmp_path / "store")), cancelled)
     run = resumed(tmp_path / "store")
     assert records(run, *TIMED, *ENDS) == records(whole, *TIMED, *ENDS)
     assert run.status.best == whole.status.best
@@ -401,8 +414,13 @@ def test_other_data_are_refused_unless_taken(tmp_path: Path) -> None:
                 "data.test_split": 0.0}  # fmt: skip
     taken = Images(tmp_path / "store", tmp_path / "images", 6)
     training.train_together(begun(settings, tmp_path / "store", taken))
-    table.write_text("x,y,label\n" + "\n".join([*rows[1:], "3,4,a"]))
     (image,) = taken
+    table.write_text("x,y,label\n" + "\n".join([*rows, *rows]))
+    before = {path: path.read_bytes() for path in image.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=r"had 3 updates an epoch, and has 6 with these data.*nn-tui fork"):
+        resume(lead_of(image), Wishes(takes_other_data=True))
+    assert {path: path.read_bytes() for path in image.rglob("*") if path.is_file() and path.name != "lock"} == before
+    table.write_text("x,y,label\n" + "\n".join([*rows[1:], "3,4,a"]))
     with pytest.raises(RunError, match=r"other data: fingerprint \w{12} then, \w{12} now.*--data-changed"):
         resume(lead_of(image))
     run = resumed(image, Wishes(takes_other_data=True))

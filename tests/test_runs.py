@@ -97,6 +97,7 @@ EVERY: tuple[Event, ...] = (
     Warned(message='quote " and \\ and \n newline'),
     events.Tested(metrics={"test_loss": 0.1}),
     events.Commanded(commands=[Set(key="optimizer.learning_rate", value=0.1), Stop()], offset=120),
+    events.Reopened(),
     events.Replayed(verified=3, differs_from=None),
     events.Replayed(verified=3, differs_from=2),
     Finished(reason="early_stopped", message="done"),
@@ -238,7 +239,7 @@ def test_any_records_in_any_order_add_up_without_a_failure(order: list[Event]) -
     again.apply_all(decode(encode(event)) for event in order)
     assert again.status.model_dump_json() == run.status.model_dump_json()
     assert len(run.happenings) == sum(
-        not isinstance(event, Epoch | Steps | Layers | events.Commanded) for event in order
+        not isinstance(event, Epoch | Steps | Layers | events.Commanded | events.Reopened) for event in order
     )
     assert run.status.compile_seconds == 1.5 * sum(event.kind == "compiled" for event in order)
 

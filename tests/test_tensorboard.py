@@ -72,8 +72,9 @@ def plugin_data(folder: Path) -> dict[str, Any]:
     return found
 
 
-def opened(folder: Path, first_step: int = 0, **settings: Any) -> TensorBoard:
-    return TensorBoard(TensorBoardSection(enabled=True, **settings), folder, HYPERPARAMETERS, first_step)
+def opened(folder: Path, first_step: int = 0, goes_on: bool = False, **settings: Any) -> TensorBoard:
+    section = TensorBoardSection(enabled=True, **settings)
+    return TensorBoard(section, folder, HYPERPARAMETERS, first_step, goes_on=goes_on)
 
 
 def test_the_checksum_is_the_published_one() -> None:
@@ -176,18 +177,21 @@ def test_a_run_that_fails_is_told_apart_from_one_that_ends(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("update_freq", [0, 2])
-def test_steps_go_on_after_a_resume_and_points_that_are_redone_are_forgotten(tmp_path: Path, update_freq: int) -> None:
+@pytest.mark.parametrize(("first_step", "epoch"), [(0, 0), (20, 2)])
+def test_steps_go_on_after_a_resume_and_points_that_are_redone_are_forgotten(
+    tmp_path: Path, first_step: int, epoch: int, update_freq: int
+) -> None:
     with opened(tmp_path) as board:
-        for epoch in range(3):
-            board.on_epoch_end(EpochEnd(epoch, METRICS, 0.25))
-    with opened(tmp_path, first_step=20, update_freq=update_freq) as board:
-        board.on_epoch_end(EpochEnd(2, {"loss": 0.125, "val_loss": 0.25}, 0.25))
+        for before in range(3):
+            board.on_epoch_end(EpochEnd(before, METRICS, 0.25))
+    with opened(tmp_path, first_step, goes_on=True, update_freq=update_freq) as board:
+        board.on_epoch_end(EpochEnd(epoch, {"loss": 0.125, "val_loss": 0.25}, 0.25))
     starts = [
         [found.step for found in events(tmp_path / side) if found.session_log.status == event.SessionLog.START]
         for side in ("train", "validation")
     ]
-    assert starts == [[] if update_freq else [2], [2]]
-    assert points(tmp_path / "validation")[-2:] == [("epoch_loss", 2, 0.75), ("epoch_loss", 2, 0.25)]
+    assert starts == [[] if update_freq else [epoch], [epoch]]
+    assert points(tmp_path / "validation")[-2:] == [("epoch_loss", 2, 0.75), ("epoch_loss", epoch, 0.25)]
 
 
 def test_what_was_written_can_be_read_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,13 +277,13 @@ def test_a_command_stops_a_run(keep_best: bool) -> None:
     assert checkpoints.load(newest)[1].step == run.status.steps
 
 
-def test_a_command_that_came_first_stops_a_run_at_its_first_update() -> None:
+def test_a_command_that_came_first_stops_a_run_before_its_first_update() -> None:
     prepared = prepared_of({})
     directory = engine.start(prepared, stores.store())
     send(directory.path, Stop())
     run = engine.train(prepared, directory)
     check(run)
-    assert (run.status.state, run.status.steps, run.status.epochs) == ("stopped", 1, 0)
+    assert (run.status.state, run.status.steps, run.status.epochs) == ("stopped", 0, 0)
     assert run.status.message == "on command; no epoch was completed"
 
 
@@ -299,6 +299,23 @@ def test_an_event_interrupts_a_run_which_is_saved() -> None:
     newest = checkpoints.newest_good(run.directory / "checkpoints", "last")
     assert newest is not None
     assert checkpoints.load(newest)[1].step == run.status.steps
+
+
+@pytest.mark.parametrize(("how", "words"), [("an event", "interrupted"), ("a command", "on command")])
+def test_nobody_waits_for_a_compile_to_end_a_run(how: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled, is_over = threading.Event(), threading.Event()
+    prepared = prepared_of({})
+    directory = begun(prepared)
+
+    def endless(*_: object) -> None:
+        cancelled.set() if how == "an event" else send(directory.path, Stop())
+        is_over.wait()
+
+    monkeypatch.setattr(program, "compiled", endless)
+    run = engine.train(prepared, directory, cancelled)
+    is_over.set()
+    check(run)
+    assert (run.status.state, run.status.message) == ("stopped", f"{words}; no epoch was completed")
 
 
 def test_an_interruption_at_the_last_update_is_still_a_completed_run() -> None:

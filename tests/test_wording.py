@@ -18,6 +18,7 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Reopened,
     Replayed,
     Resumed,
     SavedAgain,
@@ -154,6 +155,7 @@ TOLD = [
         HyperparameterSet(epoch=1, key="training.epochs", from_=3, to=5, by="the app"),
         "epoch 2: training.epochs 3 → 5, by the app",
     ),
+    (Reopened(), "made ready to go on"),
     (Paused(message="paused by the app"), "paused by the app"),
     (Resumed(message="resumed by the app"), "resumed by the app"),
     (Diverged(message="no longer a number"), "no longer a number"),
@@ -176,7 +178,7 @@ def test_what_happened_is_told_in_one_line_with_its_reason(event: Any, words: st
 def test_every_kind_of_event_has_words_and_all_but_measurements_a_glyph():
     kinds = set(get_args(get_args(Event)[0]))
     assert {type(event) for event, _ in TOLD} == kinds - {Unsaved}
-    assert set(GLYPHS) == kinds - {Epoch, Steps, Layers, Commanded}
+    assert set(GLYPHS) == kinds - {Epoch, Steps, Layers, Commanded, Reopened}
 
 
 def test_what_is_told_is_one_line_without_control_characters():

@@ -62,6 +62,12 @@ class Started(Record):
     differences: Annotated[list[str], Field(exclude_if=lambda found: not found)] = []
 
 
+class Reopened(Record):
+    """A run that was over or cut off is made ready to go on."""
+
+    kind: Literal["reopened"] = "reopened"
+
+
 class Replayed(Record):
     """What became of the epochs that a run had recorded beyond the checkpoint from which it was resumed.
 
@@ -297,7 +303,7 @@ class Finished(Record):
 Event = Annotated[
     Started | Compiled | Steps | Epoch | Layers | LearningRateReduced | EarlyStopped | CheckpointSaved | WeightsRestored
     | HyperparameterSet | Paused | Resumed | Diverged | Insight | Warned | Unsaved | SavedAgain | Tested | Finished
-    | Commanded | Replayed,
+    | Commanded | Reopened | Replayed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer import advance, failpoints, horizons, memory, placement, program
+from trainer.abandoning import AbandonedError, unless
 from trainer.cadence import Cadence
 from trainer.call_size import most_updates
 from trainer.checkpoints import Arrays
@@ -54,7 +55,8 @@ class Loop:
 
         Args:
             runs: config and data of each, and its folder; all of the same structure and data.
-            cancelled: set by another thread to have all end, saved, at the next call's end.
+            cancelled: set by another thread to have all end, saved, at the next call's end; or at once, while nothing
+                has been trained yet.
         """
         self._prepared = runs[0][0]
         self._shape = _as_before(shape_of([prepared for prepared, _ in runs]), runs[0][1].past)
@@ -71,7 +73,11 @@ class Loop:
 
     def run(self) -> None:
         """Train all members to an end."""
-        self._begin()
+        try:
+            self._begin()
+        except AbandonedError:
+            self._end_before_it_began()
+            return
         self._cadence = Cadence()
         is_new = all(member.directory.past.is_new for member in self._members)
         if not is_new:
@@ -124,7 +130,8 @@ class Loop:
         whole = placement.whole(self._shape)
         held = program.held_test(splits)
         self._test = program.place_blocks(held, whole) if len(held) else None
-        compilations = self._compile()
+        # It may take minutes, and all that is to be saved is on the disk.
+        compilations = unless(self._is_unwanted, self._compile)
         seeds = self._stacked([np.uint32(member.course.live.config.training.seed) for member in self._members])
         self._state: State = self._program.init(seeds, self._vectors())
         self._restore()
@@ -132,6 +139,15 @@ class Loop:
             _tell(member, compilations)
             member.directory.record(self._started(member))
             member.recorder.tell_of_before()
+
+    def _is_unwanted(self) -> bool:
+        return self._cancelled.is_set() or all(member.is_told_to_stop for member in self._members)
+
+    def _end_before_it_began(self) -> None:
+        """End all members where they stood when they were opened."""
+        self._each(self._members, Member.obey)
+        self._each(self._alive, lambda member: member.settle(cancelled=True))
+        self._each(self._alive, Member.finish)
 
     def _kept_arrays(self) -> list[Arrays]:
         """Return those of the members' checkpoints; none where the training begins with the first update."""

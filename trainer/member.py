@@ -13,6 +13,7 @@ from trainer.advance import Report
 from trainer.callbacks import Action, EpochEnd, Save
 from trainer.commands import Command, Inbox
 from trainer.commands import Save as SaveCommand
+from trainer.commands import Stop as StopCommand
 from trainer.course import Course
 from trainer.ending import Ending, best_ending, last_words
 from trainer.events import Commanded, Finished, Tested, Warned
@@ -69,6 +70,13 @@ class Member:
     def updates_planned(self) -> int:
         """Return how many updates are still to be made, if nothing ends the run before."""
         return self.course.live.config.training.epochs * self._shape.steps_per_epoch - self.directory.step
+
+    @property
+    def is_told_to_stop(self) -> bool:
+        """Return whether a command to stop has come; it is obeyed by `obey`."""
+        commands, _ = Inbox(self.directory.path, self._inbox.offset).read()
+        is_told = any(isinstance(command, StopCommand) for command in commands)
+        return is_told and self.directory.past.replay.is_over(self.directory.step)
 
     def move(self, index: int) -> None:
         """Take another place along the first axis of the state."""

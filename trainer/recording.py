@@ -74,9 +74,8 @@ class Recorder:
         self._board: TensorBoard | None = None
         if config.callbacks.tensorboard.enabled:
             plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(config).items()}
-            self._board = TensorBoard(
-                config.callbacks.tensorboard, directory.path / "tensorboard", plain, directory.past.step
-            )
+            folder, past = directory.path / "tensorboard", directory.past
+            self._board = TensorBoard(config.callbacks.tensorboard, folder, plain, past.step, goes_on=bool(past.events))
 
     def restore(self, events: Iterable[Event]) -> None:
         """Go on after these records, with all that was said before."""

@@ -20,7 +20,9 @@ from trainer.events import (
     Insight,
     Layers,
     LearningRateReduced,
+    Reopened,
     Replayed,
+    Started,
     Steps,
     Tested,
     Warned,
@@ -133,11 +135,22 @@ class Replay:
 
 def _told_beyond(events: Sequence[Event], step: int) -> Iterator[Event]:
     """Yield what was told beyond a checkpoint: later than its update, or at the end of a run whose end was cut off."""
-    last_end = max((place for place, event in enumerate(events) if isinstance(event, Finished)), default=-1)
+    last_end = _last_end(events)
     for place, event in enumerate(events):
         is_beyond = event.step > step or (place > last_end and isinstance(event, _AT_THE_END))
         if is_beyond and isinstance(event, _TOLD):
             yield event
+
+
+def _last_end(events: Sequence[Event]) -> int:
+    """Return the place of the record with which the run last came to an end of its training; -1 for none."""
+    last, trained = -1, True
+    for place, event in enumerate(events):
+        if isinstance(event, Reopened | Started):
+            trained = isinstance(event, Started)
+        elif isinstance(event, Finished) and trained:
+            last = place
+    return last
 
 
 def _content(event: Event) -> str:

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer import checkpoints
+from trainer import checkpoints, devices
 from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
-from trainer.events import Epoch, Event
+from trainer.events import Epoch, Event, Started
 from trainer.past import FORKED, Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
@@ -245,7 +245,22 @@ def _require_same_data(held: _Held, wishes: Wishes) -> None:
                 f"{clean(held.run.id)} was trained on other data: {found}. To go on all the same, as compatible and "
                 "not exact: --data-changed"
             )
+        _require_same_length(held)
         held.run.status.data_fingerprint = now
+
+
+def _require_same_length(held: _Held) -> None:
+    """Refuse data of which an epoch takes more or fewer updates: what the run knows by its updates would be false."""
+    devices.prepare_jax()
+    from trainer.shape import shape_of
+
+    before, now = held.run.steps_per_epoch, shape_of([held.prepared]).steps_per_epoch
+    if before != now and any(isinstance(event, Started) for event in held.events):
+        name = clean(held.run.id)
+        raise RunError(
+            f"{name} had {before} updates an epoch, and has {now} with these data. To train its weights on them, in a "
+            f"run of their own: nn-tui fork {name}"
+        )
 
 
 def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirectory]:

@@ -28,6 +28,7 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Reopened,
     Replayed,
     Resumed,
     SavedAgain,
@@ -151,6 +152,9 @@ class Run:
                 return
             case Replayed(differs_from=int(epoch)):
                 self._rewind(epoch)
+            case Reopened():
+                self._reopen()
+                return
             case Started():
                 self._begin(event)
             case Compiled():
@@ -187,13 +191,17 @@ class Run:
         for event in events:
             self.apply(event)
 
+    def _reopen(self) -> None:
+        status = self.status
+        status.state = "starting"
+        if status.reason:  # it was over, and trains on
+            status.reason, status.message, status.test = "", "", {}
+
     def _begin(self, event: Started) -> None:
         status = self.status
         status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
         self.steps_per_epoch = event.steps_per_epoch
         if event.resumed_from is not None:
-            if status.reason:  # it was over, and trains on
-                status.reason, status.message, status.test = "", "", {}
             is_exact = not event.differences and status.resumed != "compatible"
             status.resumed = "exact" if is_exact else "compatible"
 

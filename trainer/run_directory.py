@@ -22,7 +22,7 @@ from trainer import files, liveness, memory
 from trainer.appending import Appending
 from trainer.config import Config
 from trainer.devices import versions
-from trainer.events import Finished, Record, SavedAgain, Unsaved, Warned, What
+from trainer.events import Finished, Record, Reopened, SavedAgain, Unsaved, Warned, What
 from trainer.liveness import Heartbeat
 from trainer.log import Log
 from trainer.past import Past
@@ -120,6 +120,7 @@ class RunDirectory:
         directory = cls(path, lock, run, past)
         directory.seconds = run.status.seconds
         directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
+        directory.record(Reopened(), step=past.step, epoch=past.step // run.steps_per_epoch)
         return directory
 
     def _warn_of_place(self) -> None:

@@ -16,6 +16,7 @@ from trainer.events import (
     Layers,
     LearningRateReduced,
     Paused,
+    Reopened,
     Replayed,
     Resumed,
     SavedAgain,
@@ -69,7 +70,7 @@ STYLES: dict[type, str] = {
 
 def is_routine(event: Event) -> bool:
     """Return whether a record is nothing to tell a person: it is for the run that is resumed."""
-    return isinstance(event, Commanded) or (isinstance(event, CheckpointSaved) and event.reason == "time")
+    return isinstance(event, Commanded | Reopened) or (isinstance(event, CheckpointSaved) and event.reason == "time")
 
 
 def happening(event: Event) -> str:
@@ -78,7 +79,7 @@ def happening(event: Event) -> str:
 
 
 def _where(event: Event) -> str:
-    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged | Replayed):
+    if isinstance(event, Started | Compiled | Finished | Paused | Resumed | Tested | Diverged | Reopened | Replayed):
         return ""
     if isinstance(event, CheckpointSaved) and event.reason != "best":
         return f"update {event.step}: "
@@ -92,6 +93,8 @@ def _what(event: Event) -> str:
             return (
                 f"{_beginning(event)} {count(event.n_parameters)} parameters on {event.device}{streams}{_label(event)}"
             )
+        case Reopened():
+            return "made ready to go on"
         case Replayed(verified=n, differs_from=int(epoch)):
             return f"replay differs from epoch {epoch + 1}: the run is compatible, not exact; {n} before it verified"
         case Replayed(verified=n):

@@ -40,6 +40,8 @@ class TensorBoard:
         directory: Path,
         hyperparameters: Mapping[str, bool | int | float | str | None],
         first_step: int = 0,
+        *,
+        goes_on: bool = False,
     ) -> None:
         """Begin the files; that and all that follows is written now and then, and waits where the disk refuses it.
 
@@ -47,14 +49,15 @@ class TensorBoard:
             section: the settings.
             directory: the run's `tensorboard` folder; made, as the files are, by the first `flush`.
             hyperparameters: dotted key to value, for the HParams tab; None is left out.
-            first_step: updates done before; greater than 0 after a resume.
+            first_step: updates done before.
+            goes_on: whether the folder may hold what is computed again from there on.
         """
         from trainer.callbacks import event_files
 
         self.section = section
         self._messages = event_files
         self._hyperparameters = dict(hyperparameters)
-        self._resumed = first_step > 0
+        self._goes_on = goes_on
         self._batch_step = first_step
         self._histograms_due = 0
         self._first_epoch_seen = False
@@ -134,7 +137,7 @@ class TensorBoard:
         self._first_epoch_seen = True
         tags = [("train", tag) for tag in train] + [("validation", tag) for tag in validation]
         self._session.write(self._messages.experiment(self._hyperparameters, tags))
-        if not self._resumed:
+        if not self._goes_on:
             return
         self._validation.restart(epoch)
         # Batch points count updates, epoch points count epochs, and a restart forgets both from one number on.
