@@ -35,7 +35,7 @@ KEYS = {
 TINY = ["--set", "training.epochs=2", "--set", "model.hidden=[8]"]
 COMMANDS = (
     "train", "resume", "fork", "summary", "lr-find", "presets", "schema", "runs", "control", "compare", "examples",
-    "export", "doctor",
+    "export", "share", "doctor",
 )  # fmt: skip
 
 
@@ -320,6 +320,13 @@ def test_runs_of_no_store_says_how_to_start_one(shell: Terminal, tmp_path: Path)
     code, out, _ = shell("runs", "--runs", tmp_path / "none")
     assert (code, out) == (0, f"no runs in {tmp_path / 'none'}. Start one: nn-tui train digits-mlp\n")
     assert shell("runs", "--runs", tmp_path / "none", "--json")[1] == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["runs"], ["compare", "@last"], ["control", "@last", "stop"], ["resume", "2026"]])
+def test_a_store_that_cannot_be_read_is_one_line(shell: Terminal, words: list[str]):
+    """One that nobody can read, root included: its name is too long."""
+    code, out, err = shell(*words, "--runs", "r" * 300)
+    assert (code, out, err) == (2, "", f"nn-tui: {'r' * 300} cannot be read: File name too long.\n")
 
 
 def test_folders_of_somebody_else_with_hostile_names_are_listed_and_compared(

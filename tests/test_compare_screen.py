@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import time
@@ -367,6 +368,17 @@ async def test_names_are_text_and_nothing_else(store: Store, name: str):
         harmless = name.replace("\x1b", "\\x1b").replace("\x07", "\\x07")
         await until_shown(pilot, f"─A {harmless}", f"finished   {harmless}")
         assert "\x1b" not in shown(pilot)
+
+
+async def test_a_store_that_cannot_be_read_says_why_and_what_to_do(store: Store, monkeypatch: pytest.MonkeyPatch):
+    def refused(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    store.folder.mkdir()
+    monkeypatch.setattr(Path, "iterdir", refused)
+    app = CompareApp(store.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "Permission denied.", "nn-tui --runs DIR")
 
 
 async def test_an_empty_store_says_what_to_do_until_a_run_comes(store: Store):

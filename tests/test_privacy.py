@@ -49,6 +49,54 @@ def test_whatever_is_created_is_its_owners_alone(
     assert wrong == {}
 
 
+def test_a_store_is_shared_with_a_group_to_read_and_with_nobody_again(
+    open_umask: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("NN_TUI_RUNS", str(runs))
+    words = ["train", "iris-first", "--set", "training.epochs=1", "--set", "callbacks.tensorboard.enabled=true"]
+
+    def modes() -> set[tuple[bool, str]]:
+        paths = [path for path in (runs, *runs.rglob("*")) if not path.is_symlink()]
+        return {(path.is_dir(), oct(stat.S_IMODE(path.stat().st_mode))) for path in paths}
+
+    assert cli.run(words) == 0
+    assert modes() == {(True, "0o700"), (False, "0o600")}
+    (tmp_path / "elsewhere").touch(0o600)
+    next(runs.iterdir()).joinpath("link").symlink_to(tmp_path / "elsewhere")
+    assert cli.run(["share", "group"]) == 0
+    assert f"can read {runs}: 1 runs, and later ones" in capsys.readouterr().out
+    assert cli.run(words) == 0
+    assert len(list(runs.glob("*/tensorboard/train/events*"))) == 2
+    assert modes() == {(True, "0o2750"), (False, "0o640")}
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o600
+    assert cli.run(["doctor"]) == 1, "the link is told"
+    assert "can read it" in capsys.readouterr().out
+    assert cli.run(["share", "nobody"]) == 0
+    assert modes() == {(True, "0o700"), (False, "0o600")}
+
+
+def test_a_store_is_not_shared_because_it_lies_in_a_shared_folder(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    project.chmod(0o2750)
+    start(prepare(Config().changed(TINY)), project / "my" / "runs").close()
+    made = [project / "my", *(project / "my").rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["everybody"], "READERS must be one of group, nobody, got 'everybody'."),
+    (["group", "--runs", "/proc/runs"], "/proc/runs cannot be shared: "),
+])  # fmt: skip
+def test_what_cannot_be_shared_is_told_in_one_line(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["share", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"nn-tui: {told}")
+
+
 def test_what_libraries_create_for_the_program_is_its_owners_alone_too() -> None:
     script = "import os; os.umask(0); from tui import cli; cli.run = lambda words: print(os.umask(0)) or 0; cli.main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)

@@ -47,6 +47,17 @@ def test_a_sound_store_is_one_line(run: Path) -> None:
     assert "2 runs (2 finished)" in line.found
 
 
+def test_a_store_that_cannot_be_read_is_a_problem_of_its_own() -> None:
+    [line] = examine_store(Path("r" * 300))
+    assert (line.verdict, line.found) == ("problem", f"{'r' * 300} cannot be read: File name too long.")
+
+
+def test_a_store_of_another_user_is_told_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    [line] = found(run)
+    assert "belongs to another user" in line.found
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
 
@@ -68,7 +79,7 @@ HURTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "fifo": (lambda run: ((run / "events.jsonl").unlink(), os.mkfifo(run / "events.jsonl")), "not a regular file"),
     "circle": (lambda run: (run / "more").symlink_to(run), "more is a link to elsewhere"),
     "rights": (lambda run: (run / "log.txt").chmod(0o666), "log.txt can be written by others"),
-    "store": (lambda run: run.parent.chmod(0o777), "can be written by others. Make it yours"),
+    "store": (lambda run: run.parent.chmod(0o777), "can be written by others. To train, make it yours"),
 }
 
 

@@ -1,13 +1,15 @@
 """Files that are whole or absent: the few operations that run directories and checkpoints rest on.
 
 Every call on the file system that may fail half-way goes through `os` here, so that tests can make each of them fail.
-Everything created belongs to its owner alone (folders 0700, files 0600): runs live on shared machines.
+Everything created belongs to its owner alone (folders 0700, files 0600): runs live on shared machines. Only in a folder
+of mode 2750, which its owner shares with a group, is what is created there for that group to read.
 """
 
 import contextlib
 import errno
 import io
 import os
+import pwd
 import re
 import secrets
 import stat
@@ -23,6 +25,9 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # macOS refuses a single write of 2 GiB or more, Linux cuts it short.
 _CHUNK = 1 << 26
+_OWN, _SHARED = (0o700, 0o600), (0o2750, 0o640)
+"""Modes of folders and files."""
+
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
@@ -55,23 +60,53 @@ def replace_atomically(path: Path, data: bytes, durable: bool) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder, durably, unless it exists; its parent must exist."""
+    """Create the folder, durably, unless it exists; its parent must exist, and passes on whether it is shared."""
     try:
-        os.mkdir(path, 0o700)  # noqa: PTH102 see the module's first lines
+        os.mkdir(path, _OWN[0])  # noqa: PTH102 see the module's first lines
     except FileExistsError:
         if path.is_dir():
             return
         raise
     with _opened_folder(path.parent) as parent:
+        if is_shared(os.fstat(parent)):
+            os.chmod(path, _SHARED[0])  # noqa: PTH101 as above
         _sync_folder(parent)
 
 
 def make_folders(path: Path) -> None:
-    """Create the folder, and those above it that are missing; each belongs to its owner alone."""
+    """Create the folder, and those above it that are missing; each belongs to its owner alone, wherever it lies."""
     if not path.is_dir():
         if path.parent != path:
             make_folders(path.parent)
         make_folder(path)
+        os.chmod(path, _OWN[0])  # noqa: PTH101 see the module's first lines
+
+
+def is_shared(folder: os.stat_result) -> bool:
+    """Say whether a folder is one that its owner shares with its group, to be read."""
+    return stat.S_IMODE(folder.st_mode) == _SHARED[0]
+
+
+def share(path: Path, *, with_group: int | None) -> None:
+    """Let a group read a file or folder of ours, and what is created in it from now on; None for nobody.
+
+    A symbolic link is not followed.
+
+    Args:
+        path: the file or folder.
+        with_group: number of the group, one that we belong to.
+
+    Raises:
+        OSError: it is not ours, or we are not of that group.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        modes = _OWN if with_group is None else _SHARED
+        if with_group is not None:
+            os.fchown(descriptor, -1, with_group)
+        os.fchmod(descriptor, modes[0] if stat.S_ISDIR(os.fstat(descriptor).st_mode) else modes[1])
+    finally:
+        os.close(descriptor)
 
 
 def open_to_append(path: Path) -> int:
@@ -94,11 +129,18 @@ def is_temporary(name: str) -> bool:
     return bool(_TEMPORARY.fullmatch(name))
 
 
-def owner_trouble(status: os.stat_result) -> str:
-    """Return why a file or folder is not its user's alone to write, or ""."""
-    if status.st_uid != os.getuid():
-        return f"belongs to another user ({status.st_uid})"
+def owner_trouble(status: os.stat_result, owner: int | None = None) -> str:
+    """Return why a file or folder is not its user's alone to write, or ""; None for the one whose process this is."""
+    if status.st_uid != (os.getuid() if owner is None else owner):
+        return f"belongs to another user ({_user_name(status.st_uid)})"
     return "can be written by others" if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -137,16 +179,23 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 def _regular(path: Path, flags: int) -> int:
     """Open a file and return its descriptor. Raises OSError: also if it is no regular file."""
-    descriptor = os.open(path, flags, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    descriptor = os.open(path, flags, _OWN[1])
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if flags & os.O_CREAT and is_shared(os.stat(path.parent)):  # noqa: PTH116 as in `make_folder`
+            os.fchmod(descriptor, _SHARED[1])
+    except OSError:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise
     return descriptor
 
 
 def _write_new(folder: int, name: str, data: bytes, durable: bool) -> None:
-    descriptor = os.open(name, _CREATE, 0o600, dir_fd=folder)
+    descriptor = os.open(name, _CREATE, _OWN[1], dir_fd=folder)
     try:
+        if is_shared(os.fstat(folder)):
+            os.fchmod(descriptor, _SHARED[1])
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(descriptor, rest[:_CHUNK]) :]

@@ -306,7 +306,7 @@ def locked(path: Path) -> int:
 
 
 def _locked(path: Path) -> int:
-    lock = os.open(path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    lock = files.open_to_append(path / "lock")
     try:
         liveness.lock(lock)
     except OSError:

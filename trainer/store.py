@@ -92,7 +92,7 @@ class Listing:
         """Return every run of the folder, newest first, then the others, each with what it shows as.
 
         Raises:
-            OSError: the folder cannot be read.
+            RunError: the folder cannot be read.
         """
         from trainer.runs import peek
 
@@ -107,8 +107,15 @@ class Listing:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """Return the folders of the runs in a store, newest first; a store that does not exist has none."""
-    found = (path for path in folder.iterdir() if is_run(path)) if folder.is_dir() else ()
+    """Return the folders of the runs in a store, newest first; a store that does not exist has none.
+
+    Raises:
+        RunError: the store cannot be read.
+    """
+    try:
+        found = [path for path in folder.iterdir() if is_run(path)] if folder.is_dir() else []
+    except OSError as error:
+        raise RunError(f"{clean(str(folder))} cannot be read: {error.strerror or error}.") from error
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 

@@ -255,6 +255,17 @@ def export(
 
 
 @cli.command()
+def share(
+    readers: Annotated[str, typer.Argument(metavar="READERS", help="group (that of the folder of runs), or nobody.")],
+    runs: Runs = None,
+) -> None:
+    """Let a group read a store and all of its runs, or nobody again."""
+    from tui.sharing import share as share_store
+
+    share_store(readers, runs)
+
+
+@cli.command()
 def doctor(runs: Runs = None, as_json: Json = False) -> None:
     """Say what this machine, terminal and store are like, and what is wrong with them."""
     from tui.doctor import examine

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from trainer.comparison import compare
+from trainer.problems import RunError
 from trainer.replicas import band, ended, members, shown_state
 from trainer.run import Run
 from trainer.status import Shown
@@ -139,8 +140,8 @@ class CompareScreen(Sparing, Screen[None]):
     def _list(self) -> None:
         try:
             self.post_message(self.Listed(self._listing.read(self._others)))
-        except OSError as error:
-            self.post_message(self.Listed([], f"{self._store} cannot be read: {error.strerror}."))
+        except RunError as error:
+            self.post_message(self.Listed([], str(error)))
 
     @on(Listed)
     def _show_runs(self, event: Listed) -> None:
@@ -150,9 +151,9 @@ class CompareScreen(Sparing, Screen[None]):
         if not event.problem:
             self.runs.show([run for run, _ in event.found], [state for _, state in event.found])
         if not event.found:
-            text = event.problem or f"No runs in {self._store} yet."
-            advice = "Train one first, or in a shell: nn-tui train digits-mlp"
-            self.query_one("#without-runs", Static).update(Content(f"{clean(text)}\n{advice}"))
+            empty = f"No runs in {self._store} yet.\nTrain one first, or in a shell: nn-tui train digits-mlp"
+            lines = f"{event.problem}\nName another folder of runs: nn-tui --runs DIR" if event.problem else empty
+            self.query_one("#without-runs", Static).update(Content("\n".join(map(clean, lines.splitlines()))))
         elif self.focused is None:
             self.runs.rows.focus()
         if any(old.get(path) != self._states.get(path) for path in self._followed):

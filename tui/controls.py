@@ -44,7 +44,10 @@ def control(word: str, action: str, rest: list[str], folder: Path | None) -> Non
     if (action == "pause" and run.status.state == "paused") or (action == "resume" and run.status.state != "paused"):
         raise RunError(f"{clean(run.id)} is {run.status.state} already.")
     command = _command(run, action, rest)
-    send_to_all(run.directory, command)
+    try:
+        send_to_all(run.directory, command)
+    except OSError as error:
+        raise RunError(f"{clean(run.id)} takes no commands from here: {error.strerror or error}.") from error
     print(_answer(tail, command) or f"sent; {clean(run.id)} has not answered yet")
 
 

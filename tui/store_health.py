@@ -15,6 +15,7 @@ from trainer.runs import peek
 from trainer.store import is_run, run_folders
 from trainer.text import clean
 from tui.finding import Finding
+from tui.sharing import group_name
 from tui.wording import unsaved
 
 _FILES = ("config.toml", "run.json", "events.jsonl")
@@ -25,15 +26,16 @@ _BYTES_AT_ONCE = 1 << 20
 
 def examine_store(folder: Path) -> Iterator[Finding]:
     """Yield what there is to say of a store, and of each run in it that is not as it should be."""
-    if not folder.exists():
-        yield Finding("store", f"{clean(str(folder))} does not exist yet; the first run makes it", "note")
-        return
     try:
+        if not folder.exists():
+            yield Finding("store", f"{clean(str(folder))} does not exist yet; the first run makes it", "note")
+            return
         runs = [peek(path) for path in run_folders(folder)]
         free = shutil.disk_usage(folder).free / 2**30
         others = sorted(path for path in folder.iterdir() if not is_run(path) and _has_some(path))
-    except OSError as error:
-        yield Finding("store", f"{clean(str(folder))} cannot be read: {error.strerror}", "problem")
+    except (OSError, RunError) as error:
+        why = f"{clean(str(folder))} cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error)
+        yield Finding("store", why, "problem")
         return
     states = [run.shown_state for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
@@ -53,11 +55,14 @@ def _has_some(path: Path) -> bool:
 
 
 def _rights(folder: Path) -> Iterator[Finding]:
-    """Say whether the store is ours alone: who may write into it may have us read what they like."""
+    """Say whose the store is: who may write into it may have us read what they like."""
+    status = folder.stat()
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("store", "cannot be written: runs can be looked at, not made", "problem")
-    if trouble := files.owner_trouble(folder.stat()):
-        yield Finding("store", f"{trouble}. Make it yours: chmod go-w, or another --runs", "problem")
+    if trouble := files.owner_trouble(status):
+        yield Finding("store", f"{trouble}. To train, make it yours (chmod go-w), or name another: --runs", "problem")
+    if files.is_shared(status):
+        yield Finding("store", f"the group {group_name(status.st_gid)} can read it", "note")
 
 
 def _locks(folder: Path) -> Iterator[Finding]:
@@ -128,6 +133,7 @@ def _bad_pictures(run: Run) -> Iterator[str]:
 
 
 def _bad_rights(run: Run) -> Iterator[str]:
+    owner = run.directory.parent.stat().st_uid  # if that is not us, it has been said of the store
     for path in (run.directory, *sorted(run.directory.rglob("*"))):
         try:
             status = path.lstat()
@@ -135,5 +141,5 @@ def _bad_rights(run: Run) -> Iterator[str]:
             continue
         if stat.S_ISLNK(status.st_mode):
             yield f"{clean(path.name)} is a link to elsewhere"
-        elif trouble := files.owner_trouble(status):
+        elif trouble := files.owner_trouble(status, owner):
             yield f"{clean(path.name)} {trouble}"

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from trainer import files
+
 _IN, _OUT, _ERR = 0, 1, 2
 
 _ours: set[int] = set()
@@ -113,7 +115,7 @@ def _lead(numbers: set[int], log: Path | None) -> None:
 def _opened(log: Path | None) -> int:
     if log is not None:
         try:
-            return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            return files.open_to_append(log)
         except OSError:
             pass
     return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

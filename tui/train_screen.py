@@ -23,6 +23,7 @@ from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from trainer.problems import RunError
 from tui.data_page import DataPage
 from tui.form_side import FormSide
 from tui.going_on import GoingOn
@@ -142,7 +143,7 @@ class TrainScreen(Sparing, Screen[None]):
         from trainer.store import live
         from tui.unattended import tell
 
-        with contextlib.suppress(OSError):  # the compare screen tells of a store that cannot be read
+        with contextlib.suppress(RunError):  # the compare screen tells of a store that cannot be read
             self.post_message(self.LookedAround(live(self._store), tell(self._store)))
         importlib.import_module("plotext")
         load()
@@ -227,7 +228,7 @@ class TrainScreen(Sparing, Screen[None]):
         from trainer.store import live
         from tui.dialogs import RunList
 
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(RunError):
             self._session.meet(live(self._store))
         self.app.push_screen(RunList(self._session.now()), self._bring_back)
 

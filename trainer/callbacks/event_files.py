@@ -33,7 +33,7 @@ Hyperparameter = bool | int | float | str | None
 
 
 class EventFile:
-    """One new event file in a run's folder, which is made where it is missing. Events wait until they are flushed."""
+    """One new event file in a folder, made with the one above it where missing. Events wait until they are flushed."""
 
     def __init__(self, folder: Path) -> None:
         # Others name files by the second and overwrite; two parts of one run may start within one.
@@ -66,7 +66,8 @@ class EventFile:
 
     def _write(self) -> None:
         self._due = time.monotonic() + _FLUSH_SECONDS
-        files.make_folders(self._folder)
+        for folder in (self._folder.parent, self._folder):
+            files.make_folder(folder)
         self._file.flush()
 
     def _append(self, event: Any) -> None:

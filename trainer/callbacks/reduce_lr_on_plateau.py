@@ -104,10 +104,11 @@ class ReduceLROnPlateau:
         memory, section = self._memory, self.section
         rate = memory.learning_rate
         action = "cut the learning rate" if rate is None else f"cut the learning rate to {self._lower(rate):.3g}"
+        # At the floor the counter goes on, as Keras' does, and nothing comes of it.
+        used = min(memory.wait, section.patience)
         return Progress(
-            self.name, section.monitor, memory.best, memory.best_epoch, memory.wait, section.patience,
-            self._flat_cut(), action,
-        )  # fmt: skip
+            self.name, section.monitor, memory.best, memory.best_epoch, used, section.patience, self._flat_cut(), action
+        )
 
     def _cut(self, rate: float) -> ReduceLearningRate:
         memory = self._memory
