@@ -36,7 +36,6 @@ from trainer.log import Log, Tail, follow
 from trainer.problems import RunError
 from trainer.run import Run
 from trainer.run_directory import RunDirectory
-from trainer.series import Series
 
 
 @pytest.fixture
@@ -286,16 +285,6 @@ def test_a_run_is_judged_by_what_its_callbacks_watch(settings: dict[str, Any], m
         run.apply(Epoch(metrics=metrics, examples_per_second=1.0, epoch=epoch))
     assert run.status.best is not None
     assert (run.status.best.metric, run.status.best.epoch) == (metric, best)
-
-
-def test_a_series_gives_copies() -> None:
-    series = Series()
-    for index in range(3):
-        series.append(index, 10 * index, 0.5 * index, math.inf)
-    series.x("steps")[0] = 99
-    series.append(3, 30, 1.5, 4.0)
-    assert series.x("steps").tolist() == [0, 10, 20, 30]
-    assert (len(series), series.last) == (4, 4.0)
 
 
 def test_a_run_is_followed_as_it_is_written_until_its_end(store: Path) -> None:

@@ -42,7 +42,7 @@ from trainer.events import (
 from trainer.judging import judge
 from trainer.lazy import np
 from trainer.liveness import is_alive
-from trainer.series import Series
+from trainer.series import Curves
 from trainer.status import ENDS, LIVE, Best, Shown, Status
 from trainer.text import clean
 
@@ -71,9 +71,9 @@ class Run:
     directory: Path
     config: Config | None = None
     status: Status = field(default_factory=Status)
-    epochs: dict[str, Series] = field(default_factory=dict)
-    steps: dict[str, Series] = field(default_factory=dict)
-    insides: dict[tuple[str, str], Series] = field(default_factory=dict)
+    epochs: Curves[str] = field(default_factory=Curves)
+    steps: Curves[str] = field(default_factory=Curves)
+    insides: Curves[tuple[str, str]] = field(default_factory=Curves)
     inside: Layers | None = None
     happenings: list[Event] = field(default_factory=list)
     steps_per_epoch: int = 1
@@ -207,8 +207,9 @@ class Run:
 
     def _rewind(self, epoch: int) -> None:
         """Forget the epochs from this one on: they came out otherwise when they were computed again."""
-        for series in (*self.epochs.values(), *self.steps.values(), *self.insides.values()):
-            series.cut(epoch)
+        self.epochs.cut(epoch)
+        self.steps.cut(epoch)
+        self.insides.cut(epoch)
         status = self.status
         status.resumed, status.best, status.test = "compatible", None, {}
         status.epochs, status.steps = epoch, epoch * self.steps_per_epoch
@@ -242,7 +243,5 @@ class Run:
         }
         self._add(self.insides, event, numbers)
 
-    def _add(self, to: dict[_Key, Series], event: Event, metrics: Mapping[_Key, float]) -> None:
-        done = event.step / self.steps_per_epoch
-        for name, value in metrics.items():
-            to.setdefault(name, Series()).append(done, event.step, event.elapsed, value)
+    def _add(self, to: Curves[_Key], event: Event, metrics: Mapping[_Key, float]) -> None:
+        to.add(event.step / self.steps_per_epoch, event.step, event.elapsed, metrics)

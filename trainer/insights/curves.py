@@ -39,12 +39,11 @@ def constant_start(story: Story) -> Seen | None:
 
 def overfitting(story: Story) -> Seen | None:
     """Validation has risen for some epochs from its best while training still falls."""
-    if story.best is None or len(story.epochs) - 1 - story.best < _PARTED:
+    if story.best is None or story.count - 1 - story.best.epoch < _PARTED:
         return None
-    best, now, since = story.epochs[story.best], story.last, story.first_epoch + story.best
+    best, now, since = story.best.metrics, story.last, story.first_epoch + story.best.epoch
     lowest = best["val_loss"]
-    recent = [epoch.get("val_loss", math.nan) for epoch in story.epochs[-_PATIENCE:]]
-    if not all(value > 1.1 * lowest for value in recent) or not now["loss"] < min(
+    if not all(value > 1.1 * lowest for value in story.recent("val_loss", _PATIENCE)) or not now["loss"] < min(
         0.98 * best["loss"], now["val_loss"] / 1.3
     ):
         return None
@@ -98,7 +97,7 @@ def learning_rate_too_low(story: Story) -> Seen | None:
     ratios = [layer.update_ratio for layer in story.insides[-1].values()] if story.insides else []
     step = f"; a step is at most {max(ratios):.2g} of the weights" if ratios else ""
     return Seen(
-        f"learning rate too low: the loss has hardly moved in {len(story.epochs)} epochs ({first:.4g} -> "
+        f"learning rate too low: the loss has hardly moved in {story.count} epochs ({first:.4g} -> "
         f"{now:.4g}{step}). Try one ten times as high ({story.rate * 10:.3g}).",
         {
             "first_loss": first,
@@ -111,14 +110,14 @@ def learning_rate_too_low(story: Story) -> Seen | None:
 
 def learning_rate_too_high(story: Story) -> Seen | None:
     """The loss jumps up again and again, or steps are long and lead nowhere."""
-    best, now = story.lowest[-1], story.losses[-1]
-    if best is None or len(story.losses) - best <= 3 or not 1.1 * story.losses[best] < now < math.inf:
+    best, now = story.lowest[-1], story.last["loss"]
+    if best is None or story.count - best.epoch <= 3 or not 1.1 * best.metrics["loss"] < now < math.inf:
         return None
     layer, ratio = _longest_step(story)
     if not _is_wild(story) and not ratio > LONG_STEP:
         return None
     step = f" and a step is {ratio:.0%} as long as the weights of {layer}" if ratio > LONG_STEP else ""
-    lowest, epoch = story.losses[best], story.first_epoch + best
+    lowest, epoch = best.metrics["loss"], story.first_epoch + best.epoch
     return Seen(
         f"learning rate too high: the loss jumps up and down{step}; now {now:.4g}, it was {lowest:.4g} at epoch "
         f"{epoch + 1}. Try one ten times lower ({story.rate / 10:.3g}).",
@@ -127,9 +126,9 @@ def learning_rate_too_high(story: Story) -> Seen | None:
 
 
 def _is_wild(story: Story) -> bool:
-    losses = story.losses[-_WINDOW:]
+    losses = story.recent("loss", _WINDOW)
     leaps = sum(after > _LEAP * before for before, after in itertools.pairwise(losses))
-    return leaps >= _LEAPS and statistics.median(losses) > 0.2 * story.losses[0]
+    return leaps >= _LEAPS and statistics.median(losses) > 0.2 * story.first["loss"]
 
 
 def _longest_step(story: Story) -> tuple[str, float]:
@@ -143,12 +142,12 @@ def _longest_step(story: Story) -> tuple[str, float]:
 
 def exploding_gradients(story: Story) -> Seen | None:
     """Gradients have grown tenfold since the start, and the loss with them."""
-    if len(story.epochs) < 3:
+    if story.count < 3:
         return None
     first = story.first
-    norms = [epoch.get("grad_norm", math.nan) for epoch in (first, *story.epochs[-2:])]
+    norms = [first.get("grad_norm", math.nan), *story.recent("grad_norm", 2)]
     grown = all(norm > 10 * norms[0] for norm in norms[1:]) and all(
-        epoch["loss"] > first["loss"] for epoch in story.epochs[-2:]
+        loss > first["loss"] for loss in story.recent("loss", 2)
     )
     if not grown or not all(map(math.isfinite, norms)):
         return None
@@ -163,13 +162,13 @@ def exploding_gradients(story: Story) -> Seen | None:
 def _still(story: Story, epochs: int, share: float) -> bool:
     """Say whether exactly this many epochs are over and the loss moved by less than a share of itself."""
     losses = story.recent_losses(epochs)
-    return len(story.epochs) == epochs and bool(losses) and max(losses) - min(losses) < share * abs(losses[0])
+    return story.count == epochs and bool(losses) and max(losses) - min(losses) < share * abs(losses[0])
 
 
 def _creeps(story: Story) -> bool:
     """Say whether exactly ten epochs are over, each a little better than the one before, and together hardly any."""
     losses = story.recent_losses(10)
-    if len(story.epochs) != 10 or not losses:
+    if story.count != 10 or not losses:
         return False
     falls = all(after < before for before, after in itertools.pairwise(losses))
     return falls and losses[0] - losses[-1] < 0.1 * abs(losses[0])
@@ -181,7 +180,7 @@ def _stands(story: Story) -> bool:
     if before is None:
         return False
     recent = story.recent_losses(_STANDS)
-    return bool(recent) and min(recent) > 0.99 * story.losses[before]
+    return bool(recent) and min(recent) > 0.99 * before.metrics["loss"]
 
 
 def _is_poor(story: Story) -> bool:

@@ -1,6 +1,7 @@
 """What the rules look at, and what they say."""
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ DEAD = 0.6
 SMALL_STEP, LONG_STEP = 1e-6, 0.1
 """Length of a step as a share of the weights; between a ten-thousandth and a hundredth of it is usual."""
 
+KEPT = 16
+"""Epochs that a rule can look back to."""
+
 _DIAGNOSES = 3
 """Looks inside that must agree before a rule believes them."""
 
@@ -26,48 +30,52 @@ class Seen(NamedTuple):
     evidence: dict[str, Any]
 
 
+class At(NamedTuple):
+    """The epoch, 0-based and counted from the first of the story, at which a value was the lowest; and its metrics."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+
+
 @dataclass
 class Story:
-    """A run so far.
+    """A run so far: how it began, its best, and the last epochs; as long runs take no more memory than short ones.
 
     Attributes:
         config: what it was started with.
         labels: training examples of each class, by its name; empty where there are no classes.
-        first_epoch: the epoch that `epochs` begins with, 0-based; of a fork not the first.
-        epochs: the metrics of each epoch.
-        insides: the layers by name, at each epoch that was looked into.
-        best: epoch with the best validation loss, 0-based, or None.
-        losses: the training loss of each epoch.
-        lowest: after each epoch, the one with the lowest training loss so far, 0-based, or None.
+        first_epoch: the epoch with which the story begins, 0-based; of a fork not the first.
+        count: epochs that are over.
+        first: the metrics of the first of them.
+        epochs: the metrics of the last of them, `KEPT` at most.
+        insides: the layers by name, at the last looks inside.
+        best: the best validation loss, or None.
+        lowest: the lowest training loss by the end of each of the last epochs, `KEPT` at most, or None.
     """
 
     config: Config
     labels: Mapping[str, int] = field(default_factory=dict)
     first_epoch: int = 0
-    epochs: list[Mapping[str, float]] = field(default_factory=list)
-    insides: list[Mapping[str, Layer]] = field(default_factory=list)
-    best: int | None = None
-    losses: list[float] = field(default_factory=list)
-    lowest: list[int | None] = field(default_factory=list)
+    count: int = 0
+    first: Mapping[str, float] = field(default_factory=dict)
+    epochs: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    insides: deque[Mapping[str, Layer]] = field(default_factory=lambda: deque(maxlen=_DIAGNOSES))
+    best: At | None = None
+    lowest: deque[At | None] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None) -> None:
         """Take note of an epoch, and of the look inside at its end, if there was one."""
-        known = None if self.best is None else self.epochs[self.best]["val_loss"]
+        now = At(self.count, metrics)
+        if not self.count:
+            self.first = metrics
+        self.count += 1
         self.epochs.append(metrics)
-        if is_better(metrics.get("val_loss", math.nan), known, "min"):
-            self.best = len(self.epochs) - 1
         if inside:
             self.insides.append(inside)
+        if is_better(metrics.get("val_loss", math.nan), self.best and self.best.metrics["val_loss"], "min"):
+            self.best = now
         lowest = self.lowest[-1] if self.lowest else None
-        self.losses.append(metrics["loss"])
-        if is_better(metrics["loss"], None if lowest is None else self.losses[lowest], "min"):
-            lowest = len(self.losses) - 1
-        self.lowest.append(lowest)
-
-    @property
-    def first(self) -> Mapping[str, float]:
-        """Return the metrics of the first epoch."""
-        return self.epochs[0]
+        self.lowest.append(now if is_better(metrics["loss"], lowest and lowest.metrics["loss"], "min") else lowest)
 
     @property
     def last(self) -> Mapping[str, float]:
@@ -82,9 +90,13 @@ class Story:
     @property
     def recent_insides(self) -> list[Mapping[str, Layer]]:
         """Return the last looks inside, enough of them to be believed; none before there are so many."""
-        return self.insides[-_DIAGNOSES:] if len(self.insides) >= _DIAGNOSES else []
+        return list(self.insides) if len(self.insides) == _DIAGNOSES else []
+
+    def recent(self, name: str, count: int) -> list[float]:
+        """Return a metric of the last epochs, so many of `KEPT` at most; NaN where an epoch lacks it."""
+        return [epoch.get(name, math.nan) for epoch in list(self.epochs)[-count:]]
 
     def recent_losses(self, count: int) -> list[float]:
         """Return the last training losses, all finite and so many, or none."""
-        found = self.losses[-count:]
+        found = self.recent("loss", count)
         return found if len(found) == count and all(map(math.isfinite, found)) else []
