@@ -125,6 +125,20 @@ async def test_two_marked_runs_lie_over_each_other_and_are_compared(store: Store
         assert app.marked == [(store.made[1].path,), (store.made[1].path, store.made[0].path)]
 
 
+async def test_long_keys_leave_room_for_the_values_of_two_runs(store: Store):
+    """Of a key the end is left, which tells the most; where there is room for it, it is whole."""
+    key = "callbacks__reduce_lr_on_plateau__min_delta"
+    for name, value in (("one", 0.125), ("two", 0.25)):
+        store.add(name, 0.5, callbacks__reduce_lr_on_plateau__enabled=True, **{key: value})
+    app = CompareApp(store.folder, *(run.path for run in store.made))
+    async with app.run_test(size=(80, 45)) as pilot:
+        await until_shown(pilot, "what differs")
+        words = row_of(part(pilot, "#comparison"), "min_delta").split()
+        assert (words[1][0], words[1][-18:], words[2:4]) == ("…", "_plateau.min_delta", ["0.125", "0.25"])
+        await pilot.resize_terminal(110, 45)
+        await until_shown(pilot, "callbacks.reduce_lr_on_plateau.min_delta")
+
+
 async def test_a_mark_keeps_its_letter_when_an_earlier_one_goes(store: Store):
     for name in ("one", "two", "three"):
         store.add(name, 0.5)

@@ -96,3 +96,12 @@ def component_style(widget: Widget, name: str) -> Style:
 def cut(name: str, width: int) -> str:
     """Return a name in at most `width` cells."""
     return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
+
+
+def cut_front(name: str, width: int) -> str:
+    """Return the end of a name in at most `width` cells."""
+    if cell_len(name) <= width:
+        return name
+    while cell_len(name) > width - 1:
+        name = name[1:]
+    return f"…{name}"

@@ -26,7 +26,7 @@ from tui.cell_table import CellTable, component_style
 from tui.chart import Series
 from tui.chart_frame import AXES, next_axis
 from tui.chart_widget import Chart
-from tui.comparison_cells import comparison_cells, heads
+from tui.comparison_cells import comparison_cells, heads, labelled
 from tui.followed import Followed
 from tui.key_bar import KeyBar
 from tui.run_table import MARKS, RunTable
@@ -225,6 +225,10 @@ class CompareScreen(Sparing, Screen[None]):
         if (title.markup, place) != (self.curves.border_title, self.curves.border_subtitle):
             self.curves.border_title, self.curves.border_subtitle = title, Content(place)
 
+    def on_resize(self) -> None:
+        """Give labels and values the room that there is now."""
+        self.call_after_refresh(self._show_comparison)
+
     def _show_comparison(self) -> None:
         self._behind = False
         if not (marked := self._marked()):
@@ -235,9 +239,11 @@ class CompareScreen(Sparing, Screen[None]):
         rows = comparison_cells(compare(list(marked.values()), states), good + Style(bold=True), muted)
         palette, slots = self._palette(), self.runs.slots
         named = [(run.name, MARKS[slots[path]], palette[slots[path]]) for path, run in marked.items()]
-        columns = heads(rows, named)
-        self.comparison.fixed_columns = int(self.comparison.size.width > 2 * columns[0][1])
-        self.comparison.fill(columns, rows)
+        room = self.comparison.size.width
+        columns = heads(rows, named, room)
+        label = columns[0][1]
+        self.comparison.fixed_columns = int(room > 2 * label)
+        self.comparison.fill(columns, labelled(rows, label))
 
 
 def _series(run: Run, metric: str, axis: str, slot: int) -> Series:

@@ -8,11 +8,14 @@ from rich.style import Style
 
 from trainer.comparison import Comparison, Outcome
 from trainer.text import clean
-from tui.cell_table import Cell, cut
+from tui.cell_table import Cell, cut, cut_front
 from tui.wording import STATE_GLYPHS, count, duration, number
 
 _COLUMN = 16
 """Least width of a run's column, in cells: room for a name that can be told from others."""
+
+_LABEL = 24
+"""What a label has at least, in cells, if it needs it."""
 
 
 def comparison_cells(comparison: Comparison, better: Style, muted: Style) -> dict[str, tuple[Cell, ...]]:
@@ -38,14 +41,28 @@ def comparison_cells(comparison: Comparison, better: Style, muted: Style) -> dic
     return rows | {row.name: _outcome_cells(row, better, muted) for row in comparison.outcomes if not row.epochs}
 
 
-def heads(rows: Mapping[str, tuple[Cell, ...]], named: Sequence[tuple[str, str, Style]]) -> list[tuple[Cell, int]]:
-    """Return the head and width of each column, which do not change with every new value."""
-    first, *widths = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
-    heads = [(Cell(""), first)]
-    for (name, letter, style), content in zip(named, widths, strict=True):
-        width = max(content, _COLUMN)
+def heads(
+    rows: Mapping[str, tuple[Cell, ...]], named: Sequence[tuple[str, str, Style]], room: int
+) -> list[tuple[Cell, int]]:
+    """Return the head and width of each column, which do not change with every new value.
+
+    Args:
+        rows: the cells.
+        named: name, letter and style of each run.
+        room: cells that there are; long labels leave as much of it to the values of two runs as these need.
+    """
+    first, *contents = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
+    widths = [max(content, _COLUMN) for content in contents]
+    left = room - sum(width + 2 for width in widths[:2]) - 2
+    heads = [(Cell(""), max(min(first, left), min(first, _LABEL)))]
+    for (name, letter, style), width in zip(named, widths, strict=True):
         heads.append((Cell(f"● {letter} {cut(name, width - 4)}", style, right=True), width))
     return heads
+
+
+def labelled(rows: Mapping[str, tuple[Cell, ...]], width: int) -> dict[str, tuple[Cell, ...]]:
+    """Return the rows with labels of so many cells at most; of a longer one the end is left, which tells the most."""
+    return {key: (label._replace(text=cut_front(label.text, width)), *values) for key, (label, *values) in rows.items()}
 
 
 def _outcome_cells(row: Outcome, better: Style, muted: Style) -> tuple[Cell, ...]:
