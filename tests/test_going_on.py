@@ -11,8 +11,11 @@ from textual.widgets import Input
 
 from trainer import loop, runs, training
 from trainer.config import Config
+from trainer.events import Epoch, Replayed
 from trainer.preparation import prepare
+from trainer.resuming import resume
 from trainer.run import Run
+from trainer.run_directory import RunDirectory
 from trainer.store import all_runs
 from tui.compare_screen import CompareScreen
 from tui.followed import Followed
@@ -127,3 +130,26 @@ async def test_without_a_run_the_keys_say_where_runs_are():
     async with running(TINY) as pilot:
         await pilot.press("escape", "g")
         await until_shown(pilot, "No run is on the panels. f9 shows all of them.")
+
+
+async def test_a_run_on_the_panels_that_another_process_goes_on_with_moves_again(cut_off: Run):
+    async with running(Config(), (80, 24)) as pilot:
+        await compared(pilot)
+        await pilot.press("enter")
+        await until_shown(pilot, "stopped cut-off")
+        await pilot.pause(1.0)  # long enough for the screen to be at rest
+        training.train_together(resume(cut_off.directory))
+        await until_shown(pilot, "finished cut-off  epoch 5/5")
+
+
+def test_epochs_that_differ_in_their_metrics_are_played_again_each_with_its_own(tmp_path: Path):
+    directory = RunDirectory.create(tmp_path, TINY)
+    for epoch, metrics in enumerate(({"loss": 3.0}, {"loss": 2.0, "val_loss": 2.5}, {"val_loss": 2.0})):
+        directory.record(Epoch(metrics=metrics, examples_per_second=1.0), epoch=epoch, step=epoch + 1)
+    directory.record(Replayed(verified=2, differs_from=2))
+    followed = Followed.read(directory.path)
+    assert {name: series.y.tolist() for name, series in followed.run.epochs.items()} == {
+        "loss": [3.0, 2.0],
+        "val_loss": [2.5],
+    }
+    directory.close()

@@ -76,6 +76,17 @@ def test_a_store_is_shared_with_a_group_to_read_and_with_nobody_again(
     assert modes() == {(True, "0o700"), (False, "0o600")}
 
 
+def test_a_store_behind_a_link_is_shared_and_a_folder_that_lets_nobody_through_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "runs").symlink_to(tmp_path / "private" / "runs")
+    (tmp_path / "private" / "runs").mkdir(mode=0o700)
+    assert cli.run(["share", "group", "--runs", str(tmp_path / "runs")]) == 0
+    assert stat.S_IMODE((tmp_path / "private" / "runs").stat().st_mode) == 0o2750
+    assert f"but {tmp_path / 'private'} lets nobody of them through" in capsys.readouterr().err
+
+
 def test_a_store_is_not_shared_because_it_lies_in_a_shared_folder(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

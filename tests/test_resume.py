@@ -1,24 +1,28 @@
 """A run that was killed, at whatever record, and resumed is the run that it would have been, to the bit."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from trainer import cadence, checkpoints, loop, runs, training
+from trainer import cadence, checkpoints, liveness, loop, runs, training
 from trainer import store as stores
 from trainer.abandoning import AbandonedError
 from trainer.commands import Pause, Resume, Set, Stop, send
 from trainer.config import Config
 from trainer.preparation import prepare
 from trainer.problems import ConfigError, RunError
+from trainer.reserve import Reserve
 from trainer.resuming import Wishes, resume
 from trainer.run import Run
 from trainer.run_directory import RunDirectory
@@ -37,6 +41,9 @@ TIMED = ("steps", "compiled", "checkpoint_saved", "started", "reopened", "replay
 ENDS = ("finished", "weights_restored", "tested")
 
 NOTHING_MORE = Wishes()
+
+FIRST_SAVED = 10
+"""Records after which there must be a checkpoint."""
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +108,8 @@ class Images:
 
     def __call__(self, directory: RunDirectory, event: Any) -> None:
         if event.seq in self._at:
+            while event.seq > FIRST_SAVED and not list(directory.path.glob("checkpoints/*.json")):
+                time.sleep(0.001)  # a thread writes it
             image_of(self._store, self._to / str(event.seq))
 
     def __iter__(self) -> Iterator[Path]:
@@ -335,6 +344,22 @@ def test_a_command_that_nobody_obeyed_yet_is_obeyed(images: tuple[Run, list[Path
     assert records(again, *TIMED, *ENDS) == records(images[0], *TIMED, *ENDS)
 
 
+@contextlib.contextmanager
+def given_up_while_compiling() -> Iterator[threading.Event]:
+    """Within it, whoever ends a run by the event does so while it compiles."""
+
+    def unless(is_unwanted: Callable[[], bool], work: Callable[[], Any]) -> Any:
+        if is_unwanted():
+            raise AbandonedError
+        return work()
+
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "unless", unless)
+        yield cancelled
+
+
 @pytest.mark.parametrize("while_compiling", [False, True])
 def test_interrupted_and_resumed_again_and_again_it_is_the_same(
     while_compiling: bool, images: tuple[Run, list[Path]], tmp_path: Path
@@ -343,15 +368,8 @@ def test_interrupted_and_resumed_again_and_again_it_is_the_same(
     image_of(taken[2], tmp_path / "store")
     cancelled = threading.Event()
     cancelled.set()
-
-    def unless(is_unwanted: Callable[[], bool], work: Callable[[], Any]) -> Any:
-        if while_compiling and is_unwanted():
-            raise AbandonedError
-        return work()
-
     for _ in range(3):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "unless", unless)
+        with given_up_while_compiling() if while_compiling else contextlib.nullcontext(cancelled):
             training.train_together(resume(lead_of(tmp_path / "store")), cancelled)
     run = resumed(tmp_path / "store")
     assert records(run, *TIMED, *ENDS) == records(whole, *TIMED, *ENDS)
@@ -505,3 +523,88 @@ def test_a_network_of_ones_own_is_not_run_because_a_folder_names_it(tmp_path: Pa
         resume(directory.path)
     with pytest.raises((RunError, ConfigError)):
         resume(directory.path, Wishes(code=directory.path))
+
+
+def test_the_end_that_a_kill_kept_from_being_done_is_done_although_a_compile_was_given_up(
+    images: tuple[Run, list[Path]], tmp_path: Path
+) -> None:
+    whole, _ = images
+    image_of(whole.directory.parent, tmp_path)
+    log = lead_of(tmp_path) / "events.jsonl"
+    lines = log.read_text().splitlines()
+    stopped = next(place for place, line in enumerate(lines) if '"early_stopped"' in line)
+    log.write_text("".join(line + "\n" for line in lines[: stopped + 1]))
+    running = whole.status.model_copy(update={"state": "running", "reason": "", "test": {}})
+    (lead_of(tmp_path) / "run.json").write_text(running.model_dump_json())
+    with given_up_while_compiling() as cancelled:
+        training.train_together(resume(lead_of(tmp_path)), cancelled)
+    assert runs.read(lead_of(tmp_path)).status.reason == "interrupted"
+    run = resumed(tmp_path)
+    assert (run.status.reason, run.status.test) == (whole.status.reason, whole.status.test)
+
+
+def test_a_run_that_is_over_stays_as_it_is_where_nothing_was_trained_beyond(
+    images: tuple[Run, list[Path]], tmp_path: Path
+) -> None:
+    whole, _ = images
+    image_of(whole.directory.parent, tmp_path)
+    with given_up_while_compiling() as cancelled:
+        training.train_together(resume(lead_of(tmp_path), Wishes(epochs=60)), cancelled)
+    run = runs.read(lead_of(tmp_path))
+    assert (run.status.state, run.status.epochs, run.status.test) == ("stopped", whole.status.epochs, whole.status.test)
+
+
+def test_a_stop_that_ended_a_run_ends_it_once(images: tuple[Run, list[Path]], tmp_path: Path) -> None:
+    """It came while what had been recorded was to be computed again, where no new command is obeyed."""
+    image_of(images[1][2], tmp_path / "store")
+    shutil.rmtree(lead_of(tmp_path / "store") / "checkpoints")
+    again = resume(lead_of(tmp_path / "store"))
+    send(lead_of(tmp_path / "store"), Stop(by="test"))
+    training.train_together(again)
+    assert runs.read(lead_of(tmp_path / "store")).status.state == "stopped"
+    run = resumed(tmp_path / "store")
+    assert run.status.reason == "early_stopped"
+    assert records(run, *TIMED, *ENDS) == records(images[0], *TIMED, *ENDS)
+
+
+def test_a_group_of_which_one_cannot_be_opened_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training.train_together(begun({"training.replicas": 2, "training.epochs": 3}, tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    held: list[Reserve] = []
+
+    def hold(self: Reserve) -> None:
+        held.append(self)
+        if len(held) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Reserve, "hold", hold)
+    with pytest.raises(RunError, match="cannot be resumed: No space left on device"):
+        resume(lead_of(tmp_path), Wishes(epochs=9))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert not any(liveness.is_alive(run.directory) for run in stores.all_runs(tmp_path))
+
+
+def test_on_another_machines_disk_the_heartbeat_keeps_a_second_trainer_out(
+    images: tuple[Run, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_of(images[1][4], tmp_path)
+    monkeypatch.setattr(liveness, "_kind_of", lambda device, path: "nfs4")
+    monkeypatch.setattr(liveness.fcntl, "flock", lambda *_: None)
+    ((_, first),) = resume(lead_of(tmp_path))
+    assert runs.peek(lead_of(tmp_path)).shown_state == "starting"
+    with pytest.raises(RunError, match="is being trained already"):
+        resume(lead_of(tmp_path))
+    first.close()
+
+
+def test_warnings_of_the_data_are_told_by_the_first_training_that_begins(tmp_path: Path) -> None:
+    prepared = prepare(Config().changed({**TINY, "training.epochs": 2}))
+    warned = replace(prepared, splits=replace(prepared.splits, warnings=("3 rows were left out.",)))
+    with given_up_while_compiling() as cancelled:
+        training.train(warned, training.start(warned, tmp_path), cancelled)
+    assert of_kind(runs.read(lead_of(tmp_path)), "warning") == []
+    ((_, again),) = resume(lead_of(tmp_path))
+    training.train(warned, again)
+    assert [record["message"] for record in of_kind(runs.read(lead_of(tmp_path)), "warning")] == [
+        "3 rows were left out."
+    ]

@@ -32,7 +32,7 @@ from trainer.events import (
     decode,
     encode,
 )
-from trainer.log import Log, Tail, follow
+from trainer.log import Log, Tail
 from trainer.problems import RunError
 from trainer.run import Run
 from trainer.run_directory import RunDirectory
@@ -287,29 +287,6 @@ def test_a_run_is_judged_by_what_its_callbacks_watch(settings: dict[str, Any], m
     assert (run.status.best.metric, run.status.best.epoch) == (metric, best)
 
 
-def test_a_run_is_followed_as_it_is_written_until_its_end(store: Path) -> None:
-    directory, seen = begun(store), []
-    directory.record(Started(n_parameters=1, device="cpu", steps_per_epoch=1))
-    for event in follow(directory.path, interval=0.001):
-        seen.append(event.kind)
-        if len(seen) < 5:
-            directory.record(Warned(message=str(len(seen))))
-        elif len(seen) == 5:
-            directory.record(Finished(reason="completed"))
-    assert seen == ["started", *["warning"] * 4, "finished"]
-    directory.close()
-
-
-def test_following_ends_with_the_trainer(store: Path) -> None:
-    directory = begun(store)
-    directory.record(Warned(message="last words"))
-    seen = []
-    for event in follow(directory.path, interval=0.001):
-        seen.append(event.kind)
-        directory.close()
-    assert seen == ["warning"]
-
-
 def test_a_real_run_is_followed_from_another_thread(trained: Callable[..., Any], store: Path) -> None:
     settings = {"data.source": "iris", "model.hidden": [4], "training.batch_size": 40, "training.epochs": 20}
     thread = threading.Thread(target=trained, args=(settings,))
@@ -317,7 +294,9 @@ def test_a_real_run_is_followed_from_another_thread(trained: Callable[..., Any],
     while not (found := stores.all_runs(store)):
         time.sleep(0.001)
     followed = Run(found[0].directory, config=found[0].config)
-    followed.apply_all(follow(found[0].directory, interval=0.001))
+    tail = Tail(found[0].directory / "events.jsonl")
+    while not followed.ended:
+        followed.apply_all(tail.read())
     thread.join()
     assert followed.status.reason == "completed"
     assert followed.epochs["loss"].y.tolist() == runs.read(found[0].directory).epochs["loss"].y.tolist()

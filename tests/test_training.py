@@ -439,7 +439,7 @@ def test_a_second_run_of_a_structure_compiles_nothing(compiles: list[str]) -> No
 def test_a_number_is_set_while_the_run_trains_and_nothing_is_compiled(compiles: list[str]) -> None:
     trained()
     compiles.clear()
-    run = trained({"training.epochs": 40}, at_epoch(1, Set(key="optimizer.learning_rate", value=0.5, by="me")))
+    run = trained({"training.epochs": 3000}, at_epoch(1, Set(key="optimizer.learning_rate", value=0.5, by="me")))
     check(run)
     (record,) = of_kind(run, "hyperparameter_set")
     assert (record["key"], record["from"], record["to"], record["by"]) == ("optimizer.learning_rate", 0.02, 0.5, "me")
@@ -515,12 +515,12 @@ def test_a_run_waits_while_it_is_paused_and_goes_on_to_the_same_end() -> None:
         if event.kind == "resumed":
             states.append(runs.peek(directory.path).shown_state)
 
-    run = trained({"training.epochs": 30}, hook)
+    run = trained({"training.epochs": 3000}, hook)
     check(run)
     assert states == ["paused", "running"]
     assert messages(run, "paused") == ["paused by me"]
     assert messages(run, "resumed") == ["resumed by you"]
-    assert epochs(run) == epochs(trained({"training.epochs": 30}))
+    assert epochs(run) == epochs(trained({"training.epochs": 3000}))
 
 
 def test_a_number_may_be_set_while_the_run_is_paused() -> None:

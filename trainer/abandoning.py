@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Final, TypeVar
 
 _POLL_SECONDS: Final = 0.05
@@ -13,30 +14,30 @@ class AbandonedError(Exception):
     """The work was given up; its thread goes on, and what comes of it is dropped."""
 
 
+def begun(work: Callable[[], _T]) -> "Future[_T]":
+    """Begin the work in a thread of its own, which ends with the process at the latest."""
+    future: Future[_T] = Future()
+
+    def act() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 whoever asks for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=act, name="abandonable", daemon=True).start()
+    return future
+
+
 def unless(is_unwanted: Callable[[], bool], work: Callable[[], _T]) -> _T:
-    """Do the work in a thread of its own, which ends with the process; return or raise what the work does.
+    """Do the work in a thread of its own; return or raise what it does.
 
     Raises:
         AbandonedError: nobody wanted it any more before it was done.
     """
     if is_unwanted():
         raise AbandonedError
-    results: list[_T] = []
-    errors: list[BaseException] = []
-    done = threading.Event()
-
-    def act() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 raised below, in the thread that waits
-            errors.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=act, name="abandonable", daemon=True).start()
-    while not done.wait(_POLL_SECONDS):
+    future = begun(work)
+    while not wait([future], _POLL_SECONDS).done:
         if is_unwanted():
             raise AbandonedError
-    if errors:
-        raise errors[0]
-    return results[0]
+    return future.result()

@@ -79,6 +79,30 @@ def send(directory: Path, command: Command) -> None:
         os.close(descriptor)
 
 
+def goes_on(command: Command) -> bool:
+    """Return whether a command is none that holds or ends a training, or lets go of it."""
+    return not isinstance(command, Pause | Resume | Stop)
+
+
+def size(directory: Path) -> int:
+    """Return the bytes of a run's commands."""
+    try:
+        return (directory / "commands.jsonl").stat().st_size
+    except OSError:  # who reads them tells it
+        return 0
+
+
+def _commands(data: bytes, problems: list[str]) -> list[Command]:
+    """Return the commands in whole lines, and add a line about each that is none to the problems."""
+    commands = []
+    for line in data.splitlines():
+        try:
+            commands.append(_COMMANDS.validate_python(json.loads(line)))
+        except (ValidationError, ValueError, RecursionError):
+            problems.append(f"commands.jsonl has a line that is no command: {line[:80]!r}")
+    return commands
+
+
 class Inbox:
     """The trainer's end: gives each command once. Looking costs one `stat`.
 
@@ -86,13 +110,22 @@ class Inbox:
         offset: bytes read by now.
     """
 
-    def __init__(self, directory: Path, offset: int = 0) -> None:
+    def __init__(self, directory: Path, offset: int = 0, over: int = 0) -> None:
+        """Begin.
+
+        Args:
+            directory: the run's.
+            offset: bytes read before.
+            over: bytes that were there when a training came to its end; what was to hold or end that is passed over.
+        """
         self._path = directory / "commands.jsonl"
         self.offset = offset
+        self._over = over
         self._refused = ""
 
     def read(self) -> tuple[list[Command], list[str]]:
         """Return the commands that came since the last call, and a line about each that was none."""
+        before = self.offset
         try:
             if os.stat(self._path).st_size <= self.offset:  # noqa: PTH116 at every call's end, and twice as fast
                 return [], []
@@ -102,13 +135,17 @@ class Inbox:
         except OSError as error:
             return [], self._told(f"commands.jsonl cannot be read: {error.strerror or error}")
         self._refused = ""
-        commands, problems = [], []
-        for line in data.splitlines():
-            try:
-                commands.append(_COMMANDS.validate_python(json.loads(line)))
-            except (ValidationError, ValueError, RecursionError):
-                problems.append(f"commands.jsonl has a line that is no command: {line[:80]!r}")
-        return commands, problems
+        problems: list[str] = []
+        place = max(0, self._over - before)
+        old, new = (_commands(part, problems) for part in (data[:place], data[place:]))
+        return [*filter(goes_on, old), *new], problems
+
+    def peek(self) -> list[Command]:
+        """Return the commands that `read` would give."""
+        before = self.offset, self._refused
+        commands, _ = self.read()
+        self.offset, self._refused = before
+        return commands
 
     def _new(self) -> bytes:
         """Return the whole lines that came, and go on behind them."""

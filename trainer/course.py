@@ -125,6 +125,10 @@ class Course:
             self.reason = self.reason or "interrupted"
         self.is_paused = self.is_paused and self.reason is None
 
+    def give_up(self, *, on_command: bool) -> None:
+        """End before anything was trained, also where the run had come to its end: that is still to be done."""
+        self.reason = "stopped" if on_command else "interrupted"
+
     def _set(self, command: SetCommand) -> Record:
         record = self.live.change(command)
         if isinstance(record, HyperparameterSet) and record.key == RATE:

@@ -61,16 +61,7 @@ def replace_atomically(path: Path, data: bytes, durable: bool) -> None:
 
 def make_folder(path: Path) -> None:
     """Create the folder, durably, unless it exists; its parent must exist, and passes on whether it is shared."""
-    try:
-        os.mkdir(path, _OWN[0])  # noqa: PTH102 see the module's first lines
-    except FileExistsError:
-        if path.is_dir():
-            return
-        raise
-    with _opened_folder(path.parent) as parent:
-        if is_shared(os.fstat(parent)):
-            os.chmod(path, _SHARED[0])  # noqa: PTH101 as above
-        _sync_folder(parent)
+    _make(path, passed_on=True)
 
 
 def make_folders(path: Path) -> None:
@@ -78,8 +69,7 @@ def make_folders(path: Path) -> None:
     if not path.is_dir():
         if path.parent != path:
             make_folders(path.parent)
-        make_folder(path)
-        os.chmod(path, _OWN[0])  # noqa: PTH101 see the module's first lines
+        _make(path, passed_on=False)
 
 
 def is_shared(folder: os.stat_result) -> bool:
@@ -175,6 +165,19 @@ def read_regular(path: Path, limit: int) -> bytes:
     with open_regular(path) as file:
         # Not simply `limit`: read() reserves the memory first, and a limit may come from a file that lies.
         return file.read(min(limit, os.fstat(file.fileno()).st_size))
+
+
+def _make(path: Path, *, passed_on: bool) -> None:
+    try:
+        os.mkdir(path, _OWN[0])  # noqa: PTH102 see the module's first lines
+    except FileExistsError:
+        if path.is_dir():
+            return
+        raise
+    with _opened_folder(path.parent) as parent:
+        mode = _SHARED[0] if passed_on and is_shared(os.fstat(parent)) else _OWN[0]
+        os.chmod(path, mode)  # noqa: PTH101 as above
+        _sync_folder(parent)
 
 
 def _regular(path: Path, flags: int) -> int:

@@ -95,6 +95,7 @@ class Heartbeat:
         """Begin; `lock` is the descriptor of the lock file."""
         self._lock = lock
         self._stopped = threading.Event()
+        self._touch()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
 
@@ -105,8 +106,11 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stopped.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # the next one may go through
-                os.utime(self._lock)
+            self._touch()
+
+    def _touch(self) -> None:
+        with contextlib.suppress(OSError):  # the next one may go through
+            os.utime(self._lock)
 
 
 def _is_heard(directory: Path) -> bool:

@@ -7,14 +7,13 @@ machine or a full disk leaves, is waited for by a reader and counted once someth
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from trainer import failpoints, files
 from trainer.appending import Appending
-from trainer.events import Event, Finished, Warned, decode, encode
+from trainer.events import Event, Warned, decode, encode
 
 _READ_AT_ONCE = 1 << 20
 _LINE_LIMIT = 1 << 22
@@ -142,23 +141,3 @@ class Tail:
         except ValidationError:
             self.skipped += 1
             return None
-
-
-def follow(directory: Path, interval: float = 0.1) -> Iterator[Event]:
-    """Yield the records of a run as they come, until `finished` or the death of its trainer.
-
-    Args:
-        directory: the run's.
-        interval: seconds between two looks.
-    """
-    from trainer.liveness import is_alive
-
-    tail = Tail(directory / "events.jsonl")
-    while True:
-        alive = is_alive(directory)
-        events = tail.read()
-        yield from events
-        if any(isinstance(event, Finished) for event in events) or (not events and not alive):
-            return
-        if not events:
-            time.sleep(interval)

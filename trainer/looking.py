@@ -11,14 +11,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jax
 import numpy as np
 
 from trainer import placement, program
+from trainer.abandoning import begun
 from trainer.data.splits import Part, Splits
 from trainer.ending import Ending
 from trainer.events import Warned
@@ -65,7 +67,6 @@ class Looking:
         self._watched = frozenset(members[:_MOST_MEMBERS])
         self._splits = members[0].prepared.splits
         self._shape: Shape | None = None
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="look")
         self._ready: Future[Any] | None = None
         self._asked: dict[str, _Asked] = {}
         self._sights: list[_Sight] = []
@@ -86,7 +87,7 @@ class Looking:
         """
         self._shape = shape
         parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.weights)
-        self._ready = self._pool.submit(self._make_ready, compiled, shape, parameters, vector, data)
+        self._ready = begun(partial(self._make_ready, compiled, shape, parameters, vector, data))
         self._due = time.monotonic() + _LEAST_SECONDS
 
     def between_calls(self, members: Sequence[Member], state: State) -> None:
@@ -117,9 +118,15 @@ class Looking:
         cost = min(sum(self._costs) / len(self._costs), 2 * min(self._costs))
         self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * cost)
 
+    def let_go(self) -> None:
+        """Wait for no compile: the training is to end at once, without a last look if need be."""
+        if self._ready is not None and not self._ready.done():
+            self._ready = None
+
     def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown()
+        """Wait for the thread, if it is waited for."""
+        if self._ready is not None:
+            wait([self._ready])
 
     def _look(self, member: Member, parameters: Parameters, step: int) -> None:
         if self._ready is None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -131,9 +132,10 @@ class Loop:
         held = program.held_test(splits)
         self._test = program.place_blocks(held, whole) if len(held) else None
         # It may take minutes, and all that is to be saved is on the disk.
-        compilations = unless(self._is_unwanted, self._compile)
-        seeds = self._stacked([np.uint32(member.course.live.config.training.seed) for member in self._members])
-        self._state: State = self._program.init(seeds, self._vectors())
+        compile_it = partial(program.compiled, self._shape, self._feed.data, self._test)
+        self._program, compilations = unless(self._is_unwanted, compile_it)
+        seeds = [np.uint32(member.course.live.config.training.seed) for member in self._members]
+        self._state: State = self._program.init(_stacked(seeds, self._shape.members), self._vectors())
         self._restore()
         for member in self._members:
             _tell(member, compilations)
@@ -145,8 +147,7 @@ class Loop:
 
     def _end_before_it_began(self) -> None:
         """End all members where they stood when they were opened."""
-        self._each(self._members, Member.obey)
-        self._each(self._alive, lambda member: member.settle(cancelled=True))
+        self._each(self._members, Member.give_up)
         self._each(self._alive, Member.finish)
 
     def _kept_arrays(self) -> list[Arrays]:
@@ -169,15 +170,11 @@ class Loop:
             device=device_words(shape.devices),
             steps_per_epoch=shape.steps_per_epoch,
             buffer=shape.buffer,
-            resumed_from=past.step if past.events else None,
+            resumed_from=past.step if past.has_begun else None,
             fork_of=parent.words if (parent := member.directory.run.status.parent) else "",
             surroundings=now,
             differences=differences(past.started.surroundings, now) if past.started else [],
         )
-
-    def _compile(self) -> tuple[Compilation, ...]:
-        self._program, compilations = program.compiled(self._shape, self._feed.data, self._test)
-        return compilations
 
     def _compact(self) -> None:
         """Move the members that are still training into a smaller population, if that is worth another compile."""
@@ -189,12 +186,17 @@ class Loop:
         on_each = members // used, before.members // before.devices
         if not is_worth_it(*on_each, left, self._seconds_per_update, seconds):
             return
-        self._shape = replace(before, members=members, devices=used)
-        self._state, data = moved(self._state, self._feed.data, self._stacked(alive))
+        shape = replace(before, members=members, devices=used)
+        (state, data), test = moved(self._state, self._feed.data, _stacked(alive, members)), self._test
         if before.devices > 1:
-            self._state, data, self._test = placement.settled(self._shape, self._state, data, self._test)
-        self._feed.move(data, placement.whole(self._shape))
-        compilations = self._compile()
+            state, data, test = placement.settled(shape, state, data, test)
+        try:
+            compiled = unless(self._cancelled.is_set, partial(program.compiled, shape, data, test))
+        except AbandonedError:
+            return  # all end as they are
+        self._shape, self._state, self._test = shape, state, test
+        self._program, compilations = compiled
+        self._feed.move(data, placement.whole(shape))
         self._computed = list(self._alive)
         for index, member in enumerate(self._computed):
             member.move(index)
@@ -242,6 +244,8 @@ class Loop:
     def _sort_out(self) -> list[Member]:
         """Carry out commands, copy what is to be saved, and part with the members whose run is over."""
         is_cancelled = self._cancelled.is_set()
+        if is_cancelled:
+            self._looking.let_go()
         self._each(self._alive, Member.obey)
         self._each(self._alive, lambda member: member.settle(cancelled=is_cancelled))
         ended = [member for member in self._alive if member.course.reason is not None]
@@ -306,11 +310,12 @@ class Loop:
         return program.own(self._shape, [member.prepared for member in self._computed])
 
     def _vectors(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return self._stacked([member.course.live.vector for member in self._computed])
+        return _stacked([member.course.live.vector for member in self._computed], self._shape.members)
 
-    def _stacked(self, rows: list[Any]) -> np.ndarray[Any, Any]:
-        """Return a row for each member; those that stay idle, since devices and runs do not divide, copy the last."""
-        return np.stack([*rows, *rows[-1:] * (self._shape.members - len(rows))])
+
+def _stacked(rows: list[Any], members: int) -> np.ndarray[Any, Any]:
+    """Return a row for each member; those that stay idle, since devices and runs do not divide, copy the last."""
+    return np.stack([*rows, *rows[-1:] * (members - len(rows))])
 
 
 def _as_before(shape: Shape, past: Past) -> Shape:

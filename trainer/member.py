@@ -47,7 +47,7 @@ class Member:
         self.course = Course(prepared)
         self.recorder = Recorder(prepared, directory, shape)
         self._shape = shape
-        self._inbox = Inbox(directory.path, past.commands_read)
+        self._inbox = Inbox(directory.path, past.commands_read, past.commands_over)
         self._commands_read = commands_known(past.manifest)
         self._keeper = Keeper(prepared, directory, shape, index)
         directory.step, directory.epoch = past.step, past.step // shape.steps_per_epoch
@@ -73,10 +73,8 @@ class Member:
 
     @property
     def is_told_to_stop(self) -> bool:
-        """Return whether a command to stop has come; it is obeyed by `obey`."""
-        commands, _ = Inbox(self.directory.path, self._inbox.offset).read()
-        is_told = any(isinstance(command, StopCommand) for command in commands)
-        return is_told and self.directory.past.replay.is_over(self.directory.step)
+        """Return whether a command to stop has come that was not obeyed yet."""
+        return any(isinstance(command, StopCommand) for command in self._inbox.peek())
 
     def move(self, index: int) -> None:
         """Take another place along the first axis of the state."""
@@ -133,8 +131,19 @@ class Member:
             self._obey(command)
 
     def settle(self, *, cancelled: bool) -> None:
-        """Say whether the run is over now: all its epochs done, or the program told to end."""
-        self.course.settle(is_done=self.updates_planned <= 0, is_cancelled=cancelled)
+        """Say whether the run is over now: all its epochs done, or the program told to end.
+
+        A command to stop is no command of what is computed again; there it ends the run without being recorded.
+        """
+        is_replaying = not self.directory.past.replay.is_over(self.directory.step)
+        is_cancelled = cancelled or (is_replaying and self.is_told_to_stop)
+        self.course.settle(is_done=self.updates_planned <= 0, is_cancelled=is_cancelled)
+
+    def give_up(self) -> None:
+        """End before anything was trained."""
+        is_told = self.is_told_to_stop
+        self.obey()
+        self.course.give_up(on_command=is_told)
 
     def keep(self, state: State) -> None:
         """Copy what is to be saved, since the next call takes the state's memory over."""

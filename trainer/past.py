@@ -26,6 +26,7 @@ class Past:
         replay: the records beyond it.
         warnings: what was found damaged, one line each.
         together: how many runs its group has, itself included.
+        commands_over: bytes of the commands that were there when it had come to an end; 0 where it was cut off.
     """
 
     events: Sequence[Event] = ()
@@ -36,6 +37,7 @@ class Past:
     replay: Replay = field(default_factory=Replay)
     warnings: Sequence[str] = ()
     together: int = 1
+    commands_over: int = 0
 
     @property
     def is_new(self) -> bool:
@@ -56,6 +58,11 @@ class Past:
     def started(self) -> Started | None:
         """Return how the training began, or went on, the last time."""
         return next((event for event in reversed(self.events) if isinstance(event, Started)), None)
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether anything was recorded of it before."""
+        return bool(self.events)
 
     @property
     def until_checkpoint(self) -> list[Event]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -67,11 +68,14 @@ class _Built(NamedTuple):
 
 
 _programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+_under_way: dict[tuple[Any, ...], Future[Program]] = {}
 _lock = threading.Lock()
 
 
 def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tuple[Compilation, ...]]:
     """Return the program of the structure, and what was compiled for it now: nothing, if it was kept.
+
+    Who asks while another thread compiles it waits for that one.
 
     Args:
         shape: what is compiled in.
@@ -86,13 +90,26 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
         if key in _programs:
             _programs.move_to_end(key)
             return _programs[key], ()
-    program = _compile(shape, data, test)
-    memory.require(shape.config.training.batch_size, shape.devices, need(shape, data, test, program))
-    with _lock:
-        _programs[key] = program
-        while len(_programs) > _KEPT:
-            _programs.popitem(last=False)
-    return program, program.compilations
+        other, ours = _under_way.get(key), Future[Program]()
+        _under_way.setdefault(key, ours)
+    if other is not None:
+        return (found := other.result()), found.compilations
+    try:
+        program = _compile(shape, data, test)
+        memory.require(shape.config.training.batch_size, shape.devices, need(shape, data, test, program))
+    except BaseException as error:
+        ours.set_exception(error)
+        raise
+    else:
+        ours.set_result(program)
+        with _lock:
+            _programs[key] = program
+            while len(_programs) > _KEPT:
+                _programs.popitem(last=False)
+        return program, program.compilations
+    finally:
+        with _lock:
+            del _under_way[key]
 
 
 def known(shape: Shape) -> Program | None:

@@ -75,7 +75,7 @@ class Recorder:
         if config.callbacks.tensorboard.enabled:
             plain = {key: str(value) if isinstance(value, tuple) else value for key, value in values(config).items()}
             folder, past = directory.path / "tensorboard", directory.past
-            self._board = TensorBoard(config.callbacks.tensorboard, folder, plain, past.step, goes_on=bool(past.events))
+            self._board = TensorBoard(config.callbacks.tensorboard, folder, plain, past.step, goes_on=past.has_begun)
 
     def restore(self, events: Iterable[Event]) -> None:
         """Go on after these records, with all that was said before."""
@@ -93,7 +93,8 @@ class Recorder:
     def tell_of_before(self) -> None:
         """Record what is to be known of the data; of a run that goes on, what it found, and lacks a record."""
         directory, past = self._directory, self._directory.past
-        for warning in self._known_of_data if past.is_new else past.warnings:
+        of_data = self._known_of_data if past.started is None else ()
+        for warning in (*of_data, *past.warnings):
             directory.record(Warned(message=warning))
         recorded = {event.path for event in past.events if isinstance(event, CheckpointSaved)}
         for manifest in reversed(past.good):

@@ -7,7 +7,7 @@ at which they were obeyed before, and new ones wait until the end of the replay,
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from trainer.commands import Command, Pause, Resume, Stop
+from trainer.commands import goes_on
 from trainer.events import (
     CheckpointSaved,
     Commanded,
@@ -168,8 +168,4 @@ def _to_obey(events: Iterable[Event], commands_read: int) -> list[Commanded]:
     What held or ended the training is over: whoever resumes a run wants it to go on.
     """
     batches = (event for event in events if isinstance(event, Commanded) and event.offset > commands_read)
-    return [batch.model_copy(update={"commands": [*filter(_goes_on, batch.commands)]}) for batch in batches]
-
-
-def _goes_on(command: Command) -> bool:
-    return not isinstance(command, Pause | Resume | Stop)
+    return [batch.model_copy(update={"commands": [*filter(goes_on, batch.commands)]}) for batch in batches]

@@ -11,17 +11,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer import checkpoints, devices
+from trainer import checkpoints, commands, devices, liveness
 from trainer.checkpoints import Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
-from trainer.events import Epoch, Event, Started
+from trainer.events import Epoch, Event, Reopened, Started
 from trainer.past import FORKED, Past, commands_known
 from trainer.preparation import Prepared, members, prepare
 from trainer.problems import Problem, RunError
 from trainer.replay import Replay, standing
 from trainer.run import Run
-from trainer.run_directory import RunDirectory, locked
+from trainer.run_directory import RunDirectory, being_trained, locked
 from trainer.runs import open_run, peek_group
 from trainer.text import clean
 from trainer.training import Runs
@@ -93,14 +93,14 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> Runs:
         chosen, step = _chosen(held, wishes)
         for one in chosen:
             _require_same_data(one, wishes)
-        if wishes.epochs is not None:
-            _extend(chosen, wishes.epochs)
-        opened = [_reopened(one, step, len(held)) for one in chosen]
-        locks.pop_all()
-    for one in held:
-        if one not in chosen:
-            os.close(one.lock)
-    return opened
+        with ExitStack() as opened:
+            runs_again = [_reopened(one, step, len(held), opened) for one in chosen]
+            if wishes.epochs is not None:
+                _extend(chosen, wishes.epochs)
+            opened.pop_all()
+    for _, again in runs_again:
+        again.record(Reopened(), step=again.past.step, epoch=again.past.step // again.run.steps_per_epoch)
+    return runs_again
 
 
 def _known(directory: Path) -> list[Run]:
@@ -168,6 +168,8 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     """Take a run's lock and read what it left; all is let go of when `locks` is."""
     path = known.directory
     try:
+        if liveness.is_shared(path) and known.is_live:  # another machine's lock may keep nobody out here
+            raise being_trained(path)
         lock = locked(path)
         locks.callback(os.close, lock)
         run, tail = open_run(path)
@@ -263,7 +265,8 @@ def _require_same_length(held: _Held) -> None:
         )
 
 
-def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirectory]:
+def _reopened(held: _Held, step: int, together: int, opened: ExitStack) -> tuple[Prepared, RunDirectory]:
+    """Open a run to be written; it is closed when `opened` is."""
     manifest = held.states.get(step)
     path = held.run.directory
     arrays = checkpoints.load(checkpoints.arrays_of(path / "checkpoints", manifest))[0] if manifest else {}
@@ -276,8 +279,11 @@ def _reopened(held: _Held, step: int, together: int) -> tuple[Prepared, RunDirec
         replay=Replay(held.events, step, commands_known(manifest)),
         warnings=held.warnings,
         together=together,
+        commands_over=commands.size(path) if held.run.ended else 0,
     )
     try:
-        return held.prepared, RunDirectory.reopen(path, held.run, past, held.lock)
+        again = RunDirectory.reopen(path, held.run, past, held.lock)
     except OSError as error:
         raise _refused(path, error) from error
+    opened.callback(again.close)
+    return held.prepared, again

@@ -153,7 +153,7 @@ class Run:
             case Replayed(differs_from=int(epoch)):
                 self._rewind(epoch)
             case Reopened():
-                self._reopen()
+                status.state = "starting"
                 return
             case Started():
                 self._begin(event)
@@ -191,17 +191,13 @@ class Run:
         for event in events:
             self.apply(event)
 
-    def _reopen(self) -> None:
-        status = self.status
-        status.state = "starting"
-        if status.reason:  # it was over, and trains on
-            status.reason, status.message, status.test = "", "", {}
-
     def _begin(self, event: Started) -> None:
         status = self.status
         status.state, status.device, status.n_parameters = "running", event.device, event.n_parameters
         self.steps_per_epoch = event.steps_per_epoch
         if event.resumed_from is not None:
+            if status.reason:  # it was over, and trains on
+                status.reason, status.message, status.test = "", "", {}
             is_exact = not event.differences and status.resumed != "compatible"
             status.resumed = "exact" if is_exact else "compatible"
 

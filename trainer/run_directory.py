@@ -22,7 +22,7 @@ from trainer import files, liveness, memory
 from trainer.appending import Appending
 from trainer.config import Config
 from trainer.devices import versions
-from trainer.events import Finished, Record, Reopened, SavedAgain, Unsaved, Warned, What
+from trainer.events import Finished, Record, SavedAgain, Unsaved, Warned, What
 from trainer.liveness import Heartbeat
 from trainer.log import Log
 from trainer.past import Past
@@ -59,8 +59,13 @@ class RunDirectory:
         self.run = run
         self.past = past or Past()
         self._reserve = Reserve(path)
-        self._reserve.hold()
-        self.log = Log(path / "events.jsonl", self.past.next_seq)
+        try:
+            self._reserve.hold()
+            self.log = Log(path / "events.jsonl", self.past.next_seq)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.release()
+            raise
         self.seconds = 0.0
         self.stalled = 0.0
         self.step = 0
@@ -113,14 +118,18 @@ class RunDirectory:
             path: the folder.
             run: its records, applied.
             past: what it goes on from.
-            lock: from `locked`, which this takes over.
+            lock: from `locked`; it is held until both this and the directory are closed.
         """
         for name, value in _process().items():
             setattr(run.status, name, value)
-        directory = cls(path, lock, run, past)
+        lock = os.dup(lock)
+        try:
+            directory = cls(path, lock, run, past)
+        except OSError:
+            os.close(lock)
+            raise
         directory.seconds = run.status.seconds
         directory.stalled = (run.status.input_stall or 0.0) * run.status.seconds
-        directory.record(Reopened(), step=past.step, epoch=past.step // run.steps_per_epoch)
         return directory
 
     def _warn_of_place(self) -> None:
@@ -301,8 +310,13 @@ def locked(path: Path) -> int:
         except BlockingIOError:
             # Whoever asks whether a run is alive holds the lock for an instant.
             if time.monotonic() > end:
-                raise RunError(f"{clean(path.name)} is being trained already; nn-tui control commands it.") from None
+                raise being_trained(path) from None
             time.sleep(_LOCK_POLL)
+
+
+def being_trained(path: Path) -> RunError:
+    """Return what is told of a run that another trainer is at work on."""
+    return RunError(f"{clean(path.name)} is being trained already; nn-tui control commands it.")
 
 
 def _locked(path: Path) -> int:

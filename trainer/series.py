@@ -45,10 +45,11 @@ class Series:
     """One number after the other, against epoch, step and seconds. `x` and `y` copy."""
 
     def __init__(self, places: _Places | None = None, start: int = 0) -> None:
-        """Begin at one of the places; without them it is empty and stays so."""
+        """Begin at one of the places, which others share; without them it is empty and stays so."""
         self._values = array("d")
         self._places = places or _Places()
         self._start = start
+        self._is_alone = False
 
     def __len__(self) -> int:
         return len(self._values)
@@ -67,6 +68,27 @@ class Series:
         """Return the newest value."""
         return self._values[-1]
 
+    def _append(self, place: tuple[float, ...], value: float) -> None:
+        if self._is_alone:
+            self._places.append(*place)
+        self._values.append(value)
+
+    def _part(self) -> None:
+        """Have places of its own from now on."""
+        if not self._is_alone:
+            self._places = self._places.part(self._start, self._start + len(self))
+            self._start, self._is_alone = 0, True
+
+    def _cut(self, epochs: float, shared: int) -> None:
+        """Forget the points after so many epochs, of which so many places are left to those that share them."""
+        if self._is_alone:
+            kept = self._places.until(epochs)
+            self._places.cut(kept)
+        else:
+            kept = max(0, shared - self._start)
+            self._start = min(self._start, shared)
+        del self._values[kept:]
+
 
 class Curves(dict[_Key, Series]):
     """Series by name, of one kind of records."""
@@ -74,7 +96,6 @@ class Curves(dict[_Key, Series]):
     def __init__(self) -> None:
         super().__init__()
         self._places = _Places()
-        self._alone: set[_Key] = set()
 
     def add(self, epochs: float, steps: float, seconds: float, values: Mapping[_Key, float]) -> None:
         """Add a point to each series that has a value, and begin those that are new.
@@ -87,33 +108,20 @@ class Curves(dict[_Key, Series]):
             seconds: trained.
             values: by the names of their series.
         """
+        place = epochs, steps, seconds
         before = len(self._places)
-        self._places.append(epochs, steps, seconds)
+        self._places.append(*place)
         for name, value in values.items():
-            series = self.get(name)
-            if series is None:
-                series = self[name] = Series(self._places, before)
-            elif name in self._alone:
-                series._places.append(epochs, steps, seconds)
-            series._values.append(value)
+            if name not in self:
+                self[name] = Series(self._places, before)
+            self[name]._append(place, value)
         if len(values) < len(self):
-            for name in self.keys() - values.keys() - self._alone:
-                self._part(name)
+            for name in self.keys() - values.keys():
+                self[name]._part()
 
     def cut(self, epochs: float) -> None:
         """Forget the points after so many epochs; they are the last."""
         shared = self._places.until(epochs)
         self._places.cut(shared)
-        for name, series in self.items():
-            kept = series._places.until(epochs) if name in self._alone else max(0, shared - series._start)
-            if name in self._alone:
-                series._places.cut(kept)
-            else:
-                series._start = min(series._start, shared)
-            del series._values[kept:]
-
-    def _part(self, name: _Key) -> None:
-        series = self[name]
-        series._places = self._places.part(series._start, series._start + len(series))
-        series._start = 0
-        self._alone.add(name)
+        for series in self.values():
+            series._cut(epochs, shared)

@@ -126,12 +126,12 @@ class Followed:
         """Play the epochs that still hold, at the rate of now."""
         self._callbacks = _built(self.run)
         callbacks.tell_learning_rate(self._callbacks, self._rate)
-        columns = self.run.epochs.items()
-        ends = zip(*(series.x("epochs") for _, series in columns), strict=True)
-        rows = zip(*(series.y for _, series in columns), strict=True)
-        for done, row in zip(ends, rows, strict=True):
-            metrics = {name: float(value) for (name, _), value in zip(columns, row, strict=True)}
-            callbacks.play(self._callbacks, EpochEnd(round(done[0]) - 1, metrics, self._rate))
+        ends: dict[int, dict[str, float]] = {}
+        for name, series in self.run.epochs.items():
+            for done, value in zip(series.x("epochs"), series.y, strict=True):
+                ends.setdefault(round(done) - 1, {})[name] = float(value)
+        for epoch, metrics in sorted(ends.items()):
+            callbacks.play(self._callbacks, EpochEnd(epoch, metrics, self._rate))
 
 
 def _built(run: Run) -> tuple[callbacks.Callback, ...]:

@@ -61,8 +61,8 @@ class LiveRun:
             return
         from trainer.commands import Set
 
-        self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value))
-        self._screen.notify(f"{field.path} → {value} in the running run", markup=False)
+        if self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value)):
+            self._screen.notify(f"{field.path} → {value} in the running run", markup=False)
 
     @property
     def _directory(self) -> Path | None:
@@ -90,13 +90,16 @@ class LiveRun:
         else:
             self._screen.host.cancel()
 
-    def _send(self, directory: Path, command: Command) -> None:
+    def _send(self, directory: Path, command: Command) -> bool:
+        """Send a command; where that cannot be, say so and return False."""
         from trainer.replicas import send_to_all
 
         try:
             send_to_all(directory, command)
         except OSError as error:
             self._screen.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
+            return False
+        return True
 
     def _tell_of_none(self) -> None:
         self._screen.notify("No run is under way.")

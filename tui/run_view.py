@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
 _STATUS_TICKS = 2
+_REST_TICKS = 8
+"""Between two looks at a run that is over: another process may go on with it."""
 """The status line is painted once in so many ticks, and when the run's state changes."""
 
 _CELLS_A_SECOND = 140
@@ -54,6 +56,7 @@ class RunView(Vertical):
         self._view = View()
         self._waiting = ""
         self._state = ""
+        self._rests = False
         self._ticks = 0
         self._chart = 0
         self._stale: list[LivePanel] = []
@@ -83,6 +86,7 @@ class RunView(Vertical):
         """Show this run from now on."""
         self.followed = followed
         self._state = ""
+        self._rests = False
         self._pace = Pace(_CELLS_A_SECOND, max(_CELLS_AT_ONCE, self.size.area))
         self.log_panel.clear()
         self.log_panel.add(followed.happenings)
@@ -141,7 +145,8 @@ class RunView(Vertical):
         from trainer.replicas import ended, shown_state
 
         followed = self.followed
-        if followed is None:
+        self._ticks += 1
+        if followed is None or (self._rests and self._ticks % _REST_TICKS):
             return
         events = followed.poll(_BYTES_A_TICK)
         self.log_panel.add(events)
@@ -149,13 +154,11 @@ class RunView(Vertical):
             self._stale += [panel for panel in self._panels if panel not in self._stale]
         state = shown_state(followed.run)
         has_changed, self._state = state != self._state, state
-        self._ticks += 1
         if has_changed or self._ticks % _STATUS_TICKS == 0:
             self._show_status(followed)
         is_over = ended(followed.run)
         self.call_later(self._paint_next, hurries=has_changed or is_over)
-        if is_over and not events and not self._stale:
-            self._clock.pause()
+        self._rests = is_over and not events and not self._stale
 
     def _paint_next(self, *, hurries: bool) -> None:
         """Paint a panel if one is due, and the next when keys that were pressed meanwhile are answered."""

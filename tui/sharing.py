@@ -1,7 +1,10 @@
 """Who may read a store: its owner alone, or also the group that its folder belongs to."""
 
+import contextlib
 import grp
 import os
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -23,17 +26,21 @@ def share(readers: str, runs: Path | None) -> None:
     """
     if readers not in READERS:
         raise ConfigError(f"READERS must be one of {', '.join(READERS)}, got {readers!r}.")
-    folder = store(runs)
+    folder = store(runs).resolve()
     path = folder
     try:
         files.make_folders(folder)
         group = folder.stat().st_gid
         for path in _all_of(folder):
-            files.share(path, with_group=group if readers == "group" else None)
+            with contextlib.suppress(FileNotFoundError):  # a live run removes some of its files
+                files.share(path, with_group=group if readers == "group" else None)
+        shut = [] if readers == "nobody" else [path for path in folder.parents if not _lets_through(path, group)]
     except OSError as error:
         raise RunError(f"{clean(str(path))} cannot be shared: {error.strerror or error}") from error
     whom = f"the group {group_name(group)} can read" if readers == "group" else "nobody else can read"
     print(f"{whom} {clean(str(folder))}: {len(run_folders(folder))} runs, and later ones")
+    for path in shut:
+        print(f"but {clean(str(path))} lets nobody of them through (chmod o+x)", file=sys.stderr)
 
 
 def group_name(number: int) -> str:
@@ -42,6 +49,13 @@ def group_name(number: int) -> str:
         return clean(grp.getgrgid(number).gr_name)
     except KeyError:
         return str(number)
+
+
+def _lets_through(folder: Path, group: int) -> bool:
+    """Say whether members of a group can pass through a folder, as far as its mode says it."""
+    status = folder.stat()
+    its = status.st_mode & (stat.S_IXGRP if status.st_gid == group else stat.S_IXOTH)
+    return bool(its)
 
 
 def _all_of(folder: Path) -> Iterator[Path]:

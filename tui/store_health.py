@@ -51,7 +51,10 @@ def examine_store(folder: Path) -> Iterator[Finding]:
 
 
 def _has_some(path: Path) -> bool:
-    return path.is_dir() and any((path / name).exists() for name in _FILES)
+    try:
+        return path.is_dir() and any((path / name).exists() for name in _FILES)
+    except OSError:  # somebody else's, into which we cannot look
+        return False
 
 
 def _rights(folder: Path) -> Iterator[Finding]:

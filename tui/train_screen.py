@@ -290,7 +290,6 @@ class TrainScreen(Sparing, Screen[None]):
         self._session.meet(event.live)
         if event.live and self.run_view.followed is None and not self.host.is_busy:
             self.show_run(event.live[0])
-            self.show_side(form=False, keep_focus=True)
             if others := len(event.live) - 1:
                 self.notify(f"{others} more live {'run' if others == 1 else 'runs'}: f8 shows them.", markup=False)
 
@@ -298,7 +297,6 @@ class TrainScreen(Sparing, Screen[None]):
     def _take_start(self, event: Started) -> None:
         if event.outcome.directory is not None:
             self._follow(self._session.begin(event.outcome.directory))
-            self.show_side(form=False, keep_focus=True)
             return
         self.run_view.show_waiting("")
         if event.outcome.is_about_data:
@@ -319,8 +317,9 @@ class TrainScreen(Sparing, Screen[None]):
     # What is shown where.
 
     def _follow(self, followed: Followed) -> None:
-        """Bring a run onto the panels, and its data onto their page."""
+        """Bring a run onto the panels, its data onto their page, and the panels to the front."""
         self.run_view.follow(followed)
+        self.show_side(form=False, keep_focus=True)
         if followed.run.config is not None:
             self.data.show_data_of(followed.run.config.data, followed.run.directory.name)
 
