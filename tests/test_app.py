@@ -18,7 +18,7 @@ from textual.widgets import Input
 
 import presets
 from trainer import training
-from trainer.commands import Stop, send
+from trainer.commands import Set, Stop, send
 from trainer.config import Config, dump
 from trainer.events import Epoch, Finished, HyperparameterSet, Insight, Started, Warned
 from trainer.log import Log
@@ -853,15 +853,20 @@ async def test_enter_in_a_live_field_gives_the_number_to_the_live_run():
         await type_into(pilot, "optimizer.learning_rate", "0.0005")
         await pilot.press("enter")
         await until_shown(pilot, "optimizer.learning_rate 0.002 → 0.0005, by the app")
-        # The same again is no change, and what is compiled in says so.
+        # What was not typed is none of the run's business, and what is compiled in says so.
+        send(all_runs(store())[0].directory, Set(key="optimizer.learning_rate", value=0.0001, by="test"))
+        await until_shown(pilot, "0.0005 → 0.0001, by test")
         await focus(pilot, "optimizer.learning_rate")
         await pilot.press("enter")
+        await type_into(pilot, "training.epochs", "1")
+        await pilot.press("enter")
+        await until_shown(pilot, "epochs are done. f4 stops the run")
         await type_into(pilot, "training.batch_size", "20")
         await pilot.press("enter")
         await until_shown(pilot, "training.batch_size is compiled in")
     [run] = [read(found.directory) for found in all_runs(store())]
-    assert [event.to for event in run.happenings if isinstance(event, HyperparameterSet)] == [0.0005]
-    assert run.epochs["learning_rate"].y[-1] == pytest.approx(0.0005)
+    assert [event.to for event in run.happenings if isinstance(event, HyperparameterSet)] == [0.0005, 0.0001]
+    assert run.epochs["learning_rate"].y[-1] == pytest.approx(0.0001)
 
 
 async def test_the_keys_act_on_the_live_run_of_another_process_that_is_shown():

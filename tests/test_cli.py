@@ -469,6 +469,21 @@ def test_a_reader_that_leaves_early_causes_no_complaint(words: list[str]):
     assert done.stderr == ""
 
 
+def test_a_training_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path):
+    """Both pipes are closed after the first line: nobody who ran it through `tee` or `head` loses it."""
+    words = ["train", "iris-first", "--set", "training.epochs=200", "--set", "callbacks.early_stopping.enabled=false"]
+    command = [*PROGRAM, *words, "--runs", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline()
+        process.stdout.close()
+        process.stderr.close()
+        assert process.wait(PATIENCE_SECONDS) == 0
+    [run] = all_runs(tmp_path)
+    assert (run.status.state, run.status.epochs) == ("finished", 200)
+
+
 # control
 
 
@@ -517,6 +532,8 @@ def test_control_steers_a_live_run_and_prints_its_answer(shell: Terminal, tmp_pa
         (("set", "optimizer.learning_rate", "-1"), "optimizer.learning_rate must be greater than 0.0, got -1."),
         (("set", "optimizer.learning_rat", "1"), "Did you mean"),
         (("set", "model.hidden", "[3]"), "model.hidden cannot change while training: it is compiled in."),
+        (("set", "model.hidden", "3"), "model.hidden cannot change while training: it is compiled in."),
+        (("set", "training.epochs", "0"), "training.epochs must be at least 1, got 0."),
         (("set", "training.seed", "3"), "training.seed cannot change while training: it is read at the start."),
     ],
 )

@@ -254,6 +254,26 @@ def test_a_checkpoint_that_cannot_be_saved_is_told_once_and_so_is_the_next_that_
     assert checkpoints.newest_good(directory.path / "checkpoints") is not None
 
 
+def test_a_run_that_ends_without_its_newest_checkpoint_says_so(store: Path) -> None:
+    class Checkpoints(FaultyDisk):
+        def do(self, name: str, call: Any, *args: Any, **kwargs: Any) -> Any:
+            if name == "mkdir":
+                raise self.refuse(errno.ENOSPC)
+            return call(*args, **kwargs)
+
+    directory = trained(store, lambda: Checkpoints(store))
+    assert directory.run.status.state == "finished"
+    assert directory.run.lost.startswith("its newest checkpoints: No space left on device at update")
+
+
+def test_a_run_on_a_full_disk_makes_room_for_a_command(store: Path) -> None:
+    directory = begun(store)
+    held = (directory.path / "reserve").stat().st_size
+    directory.make_room()
+    assert (directory.path / "reserve").stat().st_size < held
+    directory.close()
+
+
 # What a person sees of it.
 
 

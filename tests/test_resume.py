@@ -334,14 +334,14 @@ def test_commands_are_obeyed_once_and_at_the_same_update(tmp_path: Path) -> None
 
 
 def test_a_command_that_nobody_obeyed_yet_is_obeyed(images: tuple[Run, list[Path]], tmp_path: Path) -> None:
+    """But for one that was to end or to hold the training that is over: who resumes a run wants it to go on."""
     image_of(images[1][3], tmp_path / "store")
     send(lead_of(tmp_path / "store"), Stop(by="test"))
+    send(lead_of(tmp_path / "store"), Pause(by="test"))
+    send(lead_of(tmp_path / "store"), Set(key="training.epochs", value=35))
     run = resumed(tmp_path / "store")
-    assert run.status.reason == "stopped"
-    assert run.status.epochs < images[0].status.epochs
-    again = resumed(tmp_path / "store")
-    assert again.status.reason == "early_stopped"
-    assert records(again, *TIMED, *ENDS) == records(images[0], *TIMED, *ENDS)
+    assert run.status.reason in ("early_stopped", "completed")
+    assert run.status.epochs_planned == 35
 
 
 @contextlib.contextmanager
@@ -444,6 +444,41 @@ def test_other_data_are_refused_unless_taken(tmp_path: Path) -> None:
     run = resumed(image, Wishes(takes_other_data=True))
     assert (run.status.state, run.status.resumed) == ("finished", "compatible")
     assert [record["epoch"] for record in of_kind(run, "epoch")][-1] == 4
+
+
+@pytest.mark.parametrize("epochs", [2_000_000])
+def test_more_epochs_than_there_may_be_are_refused(epochs: int, images: tuple[Run, list[Path]]) -> None:
+    with pytest.raises(ConfigError, match=r"training\.epochs must be at most 1000000"):
+        resume(images[0].directory, Wishes(epochs=epochs))
+
+
+def test_other_data_that_need_another_network_change_nothing(tmp_path: Path) -> None:
+    table = tmp_path / "data.csv"
+    rows = [f"{i % 7},{'uv'[i % 2]},{'ab'[i % 2]}" for i in range(60)]
+    table.write_text("x,word,label\n" + "\n".join(rows))
+    settings = {"data.source": "path", "data.path": str(table), "data.target": "label", "training.epochs": 40,
+                "data.test_split": 0.0}  # fmt: skip
+    taken = Images(tmp_path / "store", tmp_path / "images", 30)
+    training.train_together(begun(settings, tmp_path / "store", taken))
+    (image,) = taken
+    table.write_text("x,word,label\n" + "\n".join([*rows[1:], "3,w,a"]))
+    before = {path: path.read_bytes() for path in image.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=r"does not fit the run's config: parameters\.0\.weight is float32 \[6, "):
+        resume(lead_of(image), Wishes(takes_other_data=True))
+    after = {path: path.read_bytes() for path in image.rglob("*") if path.is_file() and path.name != "lock"}
+    assert after == before
+
+
+@pytest.mark.parametrize("kept", [0, 5])
+def test_a_run_whose_records_end_before_its_state_is_not_begun_anew(
+    kept: int, images: tuple[Run, list[Path]], tmp_path: Path
+) -> None:
+    whole, _ = images
+    image_of(whole.directory.parent, tmp_path)
+    log = lead_of(tmp_path) / "events.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:kept]))
+    with pytest.raises(RunError, match=r"has lost records: events\.jsonl ends before its state of update \d+.*fork"):
+        resume(lead_of(tmp_path), Wishes(epochs=90))
 
 
 def test_weights_of_another_network_are_refused_in_one_line(images: tuple[Run, list[Path]], tmp_path: Path) -> None:

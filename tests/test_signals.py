@@ -69,11 +69,16 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return codes
 
 
-def test_a_first_int_stops_a_second_ends_at_once(exits: list[int]):
+def test_a_first_int_and_its_echo_stop_a_later_one_ends_at_once(exits: list[int], monkeypatch: pytest.MonkeyPatch):
     stops: list[None] = []
+    now = [100.0]
+    monkeypatch.setattr("tui.signals.time.monotonic", lambda: now[0])
     answer = signals.interrupted(lambda: stops.append(None))
     answer()
+    now[0] += 0.02
+    answer()
     assert (len(stops), exits) == (1, [])
+    now[0] += 0.3
     answer()
     assert (len(stops), exits) == (1, [130])
 

@@ -71,7 +71,7 @@ def newest(run: Path) -> Path:
 HURTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "run.json": (lambda run: cut(run / "run.json"), "run.json is not what a trainer writes"),
     "config.toml": (lambda run: (run / "config.toml").write_text("="), "config.toml:1: is not TOML"),
-    "events.jsonl": (lambda run: cut(run / "events.jsonl"), "events.jsonl: 1 lines are torn or no records"),
+    "events.jsonl": (lambda run: cut(run / "events.jsonl"), "events.jsonl: 1 line is torn or no record"),
     "pictures.json": (lambda run: cut(run / "pictures.json"), "pictures.json is not what a trainer writes"),
     "arrays": (lambda run: cut(newest(run)), "is damaged ("),
     "manifest": (lambda run: cut(newest(run).with_suffix(".json")), "the manifest does not match its checksum"),
@@ -79,7 +79,7 @@ HURTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "fifo": (lambda run: ((run / "events.jsonl").unlink(), os.mkfifo(run / "events.jsonl")), "not a regular file"),
     "circle": (lambda run: (run / "more").symlink_to(run), "more is a link to elsewhere"),
     "rights": (lambda run: (run / "log.txt").chmod(0o666), "log.txt can be written by others"),
-    "store": (lambda run: run.parent.chmod(0o777), "can be written by others. To train, make it yours"),
+    "store": (lambda run: run.parent.chmod(0o777), "can be written by others. Make it yours"),
 }
 
 

@@ -116,7 +116,7 @@ class Inbox:
         Args:
             directory: the run's.
             offset: bytes read before.
-            over: bytes that were there when a training came to its end; what was to hold or end that is passed over.
+            over: bytes of commands to an earlier training; what was to hold or end that one is passed over.
         """
         self._path = directory / "commands.jsonl"
         self.offset = offset

@@ -26,7 +26,7 @@ class Past:
         replay: the records beyond it.
         warnings: what was found damaged, one line each.
         together: how many runs its group has, itself included.
-        commands_over: bytes of the commands that were there when it had come to an end; 0 where it was cut off.
+        commands_over: bytes of the commands that were there when it was resumed.
     """
 
     events: Sequence[Event] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer import checkpoints, commands, devices, liveness
-from trainer.checkpoints import Manifest
+from trainer.checkpoints import Arrays, Manifest
 from trainer.commands import Extend, send
 from trainer.config import Config
 from trainer.events import Epoch, Event, Reopened, Started
@@ -23,6 +23,7 @@ from trainer.replay import Replay, standing
 from trainer.run import Run
 from trainer.run_directory import RunDirectory, being_trained, locked
 from trainer.runs import open_run, peek_group
+from trainer.schema import EPOCHS
 from trainer.text import clean
 from trainer.training import Runs
 
@@ -86,15 +87,19 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> Runs:
     """
     runs = _known(directory)
     _require_open(runs, wishes)
+    for run in runs:
+        if run.config is not None and wishes.epochs is not None:
+            run.config.changed({EPOCHS: wishes.epochs})
     prepared = _prepared(runs, wishes.code)
     with ExitStack() as locks:
         held = [_hold(one, run, locks) for one, run in zip(prepared, runs, strict=True)]
         _require_open([one.run for one in held], wishes)
         chosen, step = _chosen(held, wishes)
         for one in chosen:
+            _require_records(one)
             _require_same_data(one, wishes)
         with ExitStack() as opened:
-            runs_again = [_reopened(one, step, len(held), opened) for one in chosen]
+            runs_again = [_reopened(one, step, len(held), wishes, opened) for one in chosen]
             if wishes.epochs is not None:
                 _extend(chosen, wishes.epochs)
             opened.pop_all()
@@ -238,16 +243,27 @@ def _newest_step(held: Sequence[_Held]) -> int | None:
     return next((step for step in held[0].states if all(step in one.states for one in held)), None)
 
 
+def _require_records(held: _Held) -> None:
+    """Refuse a run whose records end before its newest state: it would begin anew, and write over that."""
+    newest = next((manifest for manifest in held.good if manifest.kind == "last"), None)
+    if newest is not None and newest.step not in held.states:
+        name = clean(held.run.id)
+        raise RunError(
+            f"{name} has lost records: events.jsonl ends before its state of update {newest.step}. To train that state "
+            f"further, in a run of its own: nn-tui fork {name}"
+        )
+
+
 def _require_same_data(held: _Held, wishes: Wishes) -> None:
     before, now = held.run.status.data_fingerprint, held.prepared.splits.fingerprint
     if before and before != now:
+        _require_same_length(held)
         if not wishes.takes_other_data:
             found = f"fingerprint {before[:_SHOWN]} then, {now[:_SHOWN]} now"
             raise OtherDataError(
                 f"{clean(held.run.id)} was trained on other data: {found}. To go on all the same, as compatible and "
                 "not exact: --data-changed"
             )
-        _require_same_length(held)
         held.run.status.data_fingerprint = now
 
 
@@ -265,11 +281,24 @@ def _require_same_length(held: _Held) -> None:
         )
 
 
-def _reopened(held: _Held, step: int, together: int, opened: ExitStack) -> tuple[Prepared, RunDirectory]:
+def _require_fit(held: _Held, arrays: Arrays, *, whole: bool) -> None:
+    """Refuse other data for which the network is another one."""
+    devices.prepare_jax()
+    from trainer.restoring import require_fit
+    from trainer.shape import shape_of
+
+    require_fit(shape_of([held.prepared]), [arrays], whole=whole)
+
+
+def _reopened(
+    held: _Held, step: int, together: int, wishes: Wishes, opened: ExitStack
+) -> tuple[Prepared, RunDirectory]:
     """Open a run to be written; it is closed when `opened` is."""
     manifest = held.states.get(step)
     path = held.run.directory
     arrays = checkpoints.load(checkpoints.arrays_of(path / "checkpoints", manifest))[0] if manifest else {}
+    if manifest is not None and wishes.takes_other_data:
+        _require_fit(held, arrays, whole=manifest.reason != FORKED)
     past = Past(
         events=held.events,
         next_seq=held.next_seq,
@@ -279,7 +308,7 @@ def _reopened(held: _Held, step: int, together: int, opened: ExitStack) -> tuple
         replay=Replay(held.events, step, commands_known(manifest)),
         warnings=held.warnings,
         together=together,
-        commands_over=commands.size(path) if held.run.ended else 0,
+        commands_over=commands.size(path),
     )
     try:
         again = RunDirectory.reopen(path, held.run, past, held.lock)

@@ -222,6 +222,11 @@ class RunDirectory:
         where = " (log.txt has the traceback)" if self.note("".join(traceback.format_exception(error))) else ""
         self.record(Finished(reason="failed", message=f"{message}{where}"))
 
+    def make_room(self) -> None:
+        """Give some of the room held back to a full disk, for a command to this run. From any thread."""
+        with contextlib.suppress(OSError):  # then there is no room
+            self._reserve.lend()
+
     def close(self) -> None:
         """Let go of the files and the lock; a run without a last record then counts as crashed."""
         if self.log.waiting or self._status_waits:
@@ -229,6 +234,8 @@ class RunDirectory:
         if told := self.trouble:
             records = self.log.waiting + self.log.lost
             self.run.lost = f"{f'{records} records' if records else 'run.json'}: {told.message}"
+        elif refused := self.run.status.unsaved.get("checkpoints"):
+            self.run.lost = f"its newest checkpoints: {refused.message}"
         with contextlib.suppress(OSError):  # it is of no use to anybody, but does no harm either
             self._reserve.release()
         self.log.close()

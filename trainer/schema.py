@@ -21,6 +21,7 @@ _SIMPLE: dict[type, Type] = {int: "integer", float: "number", bool: "switch", st
 HEADING = ("schema", "name", "description")
 
 RATE = "optimizer.learning_rate"
+EPOCHS = "training.epochs"
 """Dotted key of the one hyperparameter that callbacks change too."""
 """What names a config and is no hyperparameter."""
 

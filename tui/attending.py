@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.events import Epoch, Event, Finished, Layers, Started, Steps
+from trainer.events import Epoch, Event, Finished, HyperparameterSet, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.problems import ConfigError
 from trainer.replicas import best, members, shown_state
 from trainer.results import group_result, result
 from trainer.run import Run
 from trainer.runs import read
+from trainer.schema import EPOCHS
 from trainer.text import clean
 from trainer.training import Runs, train_together
 from tui import garbage, signals, streams, unattended
@@ -75,7 +76,10 @@ def attend(
         if parent is not None:
             _go_into_background(first.run, parent, as_json)
         worker.start()
-        _watch(worker, tail, first.run.status.epochs_planned)
+        try:
+            _watch(worker, tail, first.run)
+        finally:
+            worker.join()
         run, *run.replicas = ended
         return _end(read(lead) if lead else run, steering.is_interrupted, as_json)
 
@@ -95,7 +99,7 @@ def accompany(host: "TrainingHost") -> int:
     tail.read_all()
     shown = read(directory)
     print(f"{shown.name}: {directory}", file=sys.stderr)
-    _watch(host.thread, tail, shown.status.epochs_planned)
+    _watch(host.thread, tail, shown)
     return _end(read(directory), host.is_interrupted, as_json=False)
 
 
@@ -151,10 +155,10 @@ def _tell_end(run: Run, as_json: bool) -> None:
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
 
 
-def _watch(worker: threading.Thread, tail: Tail, epochs: int) -> None:
+def _watch(worker: threading.Thread, tail: Tail, run: Run) -> None:
     """Show the records that come until the worker is done."""
     show = _bar if sys.stderr.isatty() else _lines
-    with show(epochs) as tell:
+    with show(_Plan(run)) as tell:
         while worker.is_alive():
             worker.join(_LOOK_SECONDS)
             for event in tail.read():
@@ -165,42 +169,67 @@ def _watch(worker: threading.Thread, tail: Tail, epochs: int) -> None:
             tell(event)
 
 
+class _Plan:
+    """How many epochs a run is to have, which may change, and how many updates an epoch has."""
+
+    def __init__(self, run: Run) -> None:
+        self.epochs = run.status.epochs_planned
+        self.steps_per_epoch = run.steps_per_epoch
+
+    def follow(self, event: Event) -> None:
+        """Take note of what changes it."""
+        if isinstance(event, Started):
+            self.steps_per_epoch = event.steps_per_epoch
+        elif isinstance(event, HyperparameterSet) and event.key == EPOCHS and isinstance(event.to, int):
+            self.epochs = event.to
+
+
 @contextmanager
-def _bar(epochs: int) -> Iterator[Callable[[Event], None]]:
+def _bar(plan: _Plan) -> Iterator[Callable[[Event], None]]:
     # Here and not above: plain lines do without, and it takes as long to load as ten epochs of a small network.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what is left of the line; all else stays whole
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[metrics]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(16), TaskProgressColumn(), TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[metrics]}", table_column=rest),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
-        task = progress.add_task("starting", total=epochs, metrics="")
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
+        task = progress.add_task("starting", total=plan.epochs, metrics="")
 
         def tell(event: Event) -> None:
+            if streams.left_at() is not None:  # a log has no use for a bar
+                progress.stop()
+                console.quiet = True
+                return
+            plan.follow(event)
+            if isinstance(event, Steps | Epoch):
+                done = event.step / plan.steps_per_epoch
+                words = f"epoch {min(int(done) + isinstance(event, Steps), plan.epochs)}/{plan.epochs}"
+                progress.update(task, completed=done, total=plan.epochs, description=words)
             if isinstance(event, Epoch):
-                progress.update(
-                    task, completed=event.epoch + 1, description=f"epoch {event.epoch + 1}/{epochs}",
-                    metrics=metrics_line(event.metrics),
-                )  # fmt: skip
+                progress.update(task, metrics=metrics_line(event.metrics))
             elif _is_told(event):
-                progress.console.print(happening(event), markup=False, soft_wrap=True)
+                console.print(happening(event), markup=False, soft_wrap=True)
 
         yield tell
 
 
 @contextmanager
-def _lines(epochs: int) -> Iterator[Callable[[Event], None]]:
+def _lines(plan: _Plan) -> Iterator[Callable[[Event], None]]:
     printed = -_LINE_SECONDS
 
     def tell(event: Event) -> None:
         nonlocal printed
+        plan.follow(event)
         if isinstance(event, Epoch):
-            last = event.epoch + 1 == epochs
+            last = event.epoch + 1 == plan.epochs
             if last or time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
-                print(f"epoch {event.epoch + 1}/{epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
+                print(f"epoch {event.epoch + 1}/{plan.epochs}  {metrics_line(event.metrics)}", file=sys.stderr)
         elif _is_told(event):
             print(happening(event), file=sys.stderr)
 

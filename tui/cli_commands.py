@@ -28,7 +28,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Edit, train, watch and compare neural networks in the terminal. Without a command, opens the app:\n\n"
-    "nn-tui [PATH]...   PATH is a preset, run directories to compare, or a folder of runs.",
+    "nn-tui [--runs DIR] [PATH]...   PATH is a preset, run directories to compare, or a folder of runs.",
 )
 
 Runs = Annotated[

@@ -11,7 +11,7 @@ from trainer.problems import ConfigError, Problem, RunError
 from trainer.replicas import is_live, send_to_all
 from trainer.run import Run
 from trainer.runs import open_run, peek, replica_paths
-from trainer.schema import hyperparameters
+from trainer.schema import EPOCHS, hyperparameters
 from trainer.store import find, store
 from trainer.text import clean
 from tui.happenings import happening
@@ -76,9 +76,13 @@ def _set(run: Run, rest: list[str]) -> Set:
     [(key, value)] = parse_settings([setting]).items()
     if run.config is None:
         raise RunError(f"{clean(run.id)} has no config that can be read: {clean(run.damage)}")
-    run.config.changed({key: value})
-    if why := hyperparameters(run.config)[key].why_not_live:
+    known = hyperparameters(run.config).get(key)
+    if known is not None and (why := known.why_not_live):
         raise ConfigError(Problem(f"cannot change while training: it {why}.", key))
+    run.config.changed({key: value})
+    if key == EPOCHS and value <= run.status.epochs:
+        told = f"must be more than the {run.status.epochs} epochs done, got {value}. To end it: nn-tui control RUN stop"
+        raise ConfigError(Problem(told, key))
     return Set(by=_BY, key=key, value=value)
 
 

@@ -16,9 +16,9 @@ from textual.widgets.option_list import Option
 
 import presets
 from trainer.problems import ConfigError
-from trainer.text import clean, clipped
+from trainer.text import clean
 from tui.sparing import Sparing
-from tui.wording import STATE_GLYPHS, best_words
+from tui.wording import STATE_GLYPHS, age, best_words
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
@@ -190,9 +190,10 @@ class Keys(Sparing, ModalScreen[None]):
 
 
 def _run_words(run: Run) -> Text:
-    state, best = run.status.state, best_words(run.status.best)
+    state, best = run.shown_state, best_words(run.status.best)
+    which = f"{age(run.status.created)} · {run.id[-4:]}"  # runs of one name differ in the end of their ids
     return Text.assemble(
-        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {best}  ", (clipped(run.id, 15), "dim")
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {best}  ", (clean(which), "dim")
     )
 
 

@@ -70,7 +70,7 @@ class Form(Vertical):
 
     @dataclass
     class Entered(Message):
-        """Enter was pressed in a field whose value is well."""
+        """Enter was pressed in a field whose value is well, and that was edited since the last time."""
 
         form: "Form"
         field: Hyperparameter
@@ -103,6 +103,7 @@ class Form(Vertical):
         self.draft = Draft(config, preset or config)
         self._file_base = file_base
         self._is_loading = False
+        self._edited: set[str] = set()
         self.visited: Widget | None = None
 
     @property
@@ -134,6 +135,7 @@ class Form(Vertical):
         """Replace the content; arguments as at the beginning. Posts no `Changed`."""
         self.draft = Draft(config, preset)
         self._file_base = file_base
+        self._edited.clear()
         # Edits that are still on their way belong to the old content.
         self._is_loading = True
         self.call_next(self._load)
@@ -194,6 +196,7 @@ class Form(Vertical):
         if self._is_loading or not event.row.is_attached:
             return
         field = event.row.field
+        self._edited.add(field.path)
         try:
             value = event.row.read()
         except NotAValueError as error:
@@ -217,7 +220,8 @@ class Form(Vertical):
     def _go_on(self, event: Input.Submitted) -> None:
         event.stop()
         row = self._row_of(event.input)
-        if row is not None and not row.problem:
+        if row is not None and not row.problem and row.field.path in self._edited:
+            self._edited.discard(row.field.path)
             self.post_message(self.Entered(self, row.field, self.draft.value(row.field.path)))
         if self.screen.focused is event.input:  # else the person has gone on already
             self.action_move(1)

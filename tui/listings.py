@@ -116,11 +116,13 @@ def _row(run: Run) -> tuple[str, str, str, str, str]:
     best = best_words(status.best)
     if run.replicas and (found := best_of_group(run)):
         best = f"{clean(found[0])} {mean_and_std(found[1])}"
+    if run.unsaved and not run.is_live:
+        best = f"{best}; not saved: {', '.join(told.what for told in run.unsaved)}"
     words = clean(run.damage) if run.damage else best
     return (
         clean(run.id),
         f"{STATE_GLYPHS[state]} {state}",
-        age(status.created),
+        age(status.created) if status.created else "–",
         f"{status.epochs}/{status.epochs_planned}",
         words,
     )

@@ -48,6 +48,7 @@ class LiveRun:
     def give(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
         from trainer.replicas import is_live
+        from trainer.schema import EPOCHS
 
         followed = self._screen.run_view.followed
         if followed is None or not is_live(followed.run):
@@ -55,8 +56,14 @@ class LiveRun:
         field, value = event.field, event.value
         if value == followed.value_of(field.path):
             return
+        done = followed.run.status.epochs
         if field.why_not_live:
             message = f"{field.path} {field.why_not_live}: it counts from the next run on."
+        elif field.path == EPOCHS and value <= done:
+            message = f"{done} epochs are done. f4 stops the run; {value} counts from the next run on."
+        else:
+            message = ""
+        if message:
             self._screen.notify(message, severity="warning", markup=False)
             return
         from trainer.commands import Set
@@ -94,6 +101,7 @@ class LiveRun:
         """Send a command; where that cannot be, say so and return False."""
         from trainer.replicas import send_to_all
 
+        self._screen.host.make_room(directory)
         try:
             send_to_all(directory, command)
         except OSError as error:

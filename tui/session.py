@@ -50,7 +50,9 @@ def hold(app: NnTui, parent: Parent) -> int:
 
             return accompany(host)
         host.wait()
-        return app.return_code or 0
+        for line in host.losses:
+            print(f"nn-tui: {line}", file=sys.stderr)
+        return app.return_code or int(bool(host.losses))
 
 
 def background_line(name: str, directory: Path, pid: int) -> str:

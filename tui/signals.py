@@ -29,6 +29,9 @@ _PATIENCE_SECONDS = 25.0
 _ECHO_SECONDS = 1.0
 """Two TERMs within this time are one: a process and its parent got it, and the parent passed its own on."""
 
+_QUICK_ECHO_SECONDS = 0.3
+"""Likewise of INTs, which a hand may press twice in a second: one may come to the process and to its group."""
+
 
 def block() -> None:
     """Have signals wait until they are taken. To be called before any other thread is started."""
@@ -125,10 +128,15 @@ def asked_to_end(end: Callable[[], None], is_saved: Callable[[], bool]) -> Calla
 
 def interrupted(stop: Callable[[], None]) -> Callable[[], None]:
     """Return the answer to INT: stop; asked again, at once."""
-    left = [die_by(signal.SIGINT), stop]
+    first: list[float] = []
+    at_once = die_by(signal.SIGINT)
 
     def answer() -> None:
-        (left.pop() if len(left) > 1 else left[0])()
+        if not first:
+            first.append(time.monotonic())
+            stop()
+        elif time.monotonic() - first[0] > _QUICK_ECHO_SECONDS:
+            at_once()
 
     return answer
 

@@ -1,5 +1,6 @@
 """The health of a store: whose it is, what is damaged in it and why, what died and can go on."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -8,18 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainer import checkpoints, files, liveness, picture_file
+from trainer.events import Epoch
 from trainer.log import Tail
 from trainer.problems import RunError
 from trainer.run import Run
 from trainer.runs import peek
 from trainer.store import is_run, run_folders
 from trainer.text import clean
-from tui.finding import Finding
+from tui.finding import Finding, Verdict
 from tui.sharing import group_name
 from tui.wording import unsaved
 
 _FILES = ("config.toml", "run.json", "events.jsonl")
 """Of these a folder has some if it is a run's."""
+
+_FOLDERS = ("checkpoints", "tensorboard")
+_LEAST_FREE = 1.0
+"""GiB: with less than that, a disk may soon be full."""
 
 _BYTES_AT_ONCE = 1 << 20
 
@@ -39,13 +45,16 @@ def examine_store(folder: Path) -> Iterator[Finding]:
         return
     states = [run.shown_state for run in runs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    in_words = f"{len(runs)} runs{f' ({counts})' if counts else ''}"
-    yield Finding("store", f"{clean(str(folder))}: {in_words}, {free:.1f} GiB free")
+    in_words = f"{len(runs)} run{'s' * (len(runs) != 1)}{f' ({counts})' if counts else ''}"
+    verdict: Verdict = "ok" if free >= _LEAST_FREE else "problem"
+    yield Finding("store", f"{clean(str(folder))}: {in_words}, {free:.1f} GiB free", verdict)
     yield from _rights(folder)
     yield from _locks(folder)
     for path in others:
-        missing = ", ".join(name for name in _FILES if not (path / name).is_file())
-        yield Finding("damaged run", f"{clean(path.name)}: lacks {missing}", "problem")
+        missing = ", ".join(name for name in _FILES if not os.path.lexists(path / name))
+        strange = ", ".join(name for name in _FILES if os.path.lexists(path / name) and not (path / name).is_file())
+        parts = [f"lacks {missing}"] * bool(missing) + [f"{strange} is no regular file"] * bool(strange)
+        yield Finding("damaged run", f"{clean(path.name)}: {'; '.join(parts)}", "problem")
     for run in runs:
         yield from _examine(run)
 
@@ -63,7 +72,8 @@ def _rights(folder: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("store", "cannot be written: runs can be looked at, not made", "problem")
     if trouble := files.owner_trouble(status):
-        yield Finding("store", f"{trouble}. To train, make it yours (chmod go-w), or name another: --runs", "problem")
+        advice = "To train, name another: --runs" if status.st_uid != os.getuid() else "Make it yours: chmod go-w"
+        yield Finding("store", f"{trouble}. {advice}", "problem")
     if files.is_shared(status):
         yield Finding("store", f"the group {group_name(status.st_gid)} can read it", "note")
 
@@ -91,7 +101,7 @@ def _examine(run: Run) -> Iterator[Finding]:
     state = run.shown_state
     if run.damage:
         yield Finding("damaged run", f"{name}: {clean(run.damage)}", "problem")
-    for problem in (*_bad_records(run), *_bad_pictures(run), *_bad_rights(run)):
+    for problem in (*_bad_records(run), *_bad_pictures(run), *_bad_kinds(run), *_bad_rights(run)):
         yield Finding("damaged run", f"{name}: {problem}", "problem")
     try:
         found = checkpoints.available(run.directory / "checkpoints")
@@ -117,13 +127,18 @@ def _examine(run: Run) -> Iterator[Finding]:
 def _bad_records(run: Run) -> Iterator[str]:
     path = run.directory / "events.jsonl"
     tail = Tail(path)
+    told = 0
     for _ in range(0, 1 + (path.stat().st_size if path.exists() else 0), _BYTES_AT_ONCE):
-        tail.read(_BYTES_AT_ONCE)
+        told = max((event.epoch + 1 for event in tail.read(_BYTES_AT_ONCE) if isinstance(event, Epoch)), default=told)
     if tail.problem:
         yield tail.problem
+    elif told < run.status.epochs and not run.is_live:
+        yield f"events.jsonl tells of {told} epochs, run.json of {run.status.epochs}"
     torn = 0 if run.is_live or not tail.rest else 1
     if tail.skipped or torn:
-        yield f"events.jsonl: {tail.skipped + torn} lines are torn or no records; the others are read"
+        count = tail.skipped + torn
+        are = "1 line is torn or no record" if count == 1 else f"{count} lines are torn or no records"
+        yield f"events.jsonl: {are}; the others are read"
 
 
 def _bad_pictures(run: Run) -> Iterator[str]:
@@ -133,6 +148,16 @@ def _bad_pictures(run: Run) -> Iterator[str]:
         picture_file.read(run.directory)
     except RunError as error:
         yield clean(str(error))
+
+
+def _bad_kinds(run: Run) -> Iterator[str]:
+    """Yield what is no file where a trainer writes one, such as a FIFO."""
+    for path in sorted(run.directory.rglob("*")):
+        is_folder = path.name in _FOLDERS or path.parent.name == "tensorboard"
+        with contextlib.suppress(OSError):  # the trainer has removed it
+            kind = path.lstat().st_mode
+            if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or (is_folder and stat.S_ISDIR(kind))):
+                yield f"{clean(path.name)} is no regular file"
 
 
 def _bad_rights(run: Run) -> Iterator[str]:

@@ -7,11 +7,13 @@ that a person sent into a file or a pipe stays with them.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from trainer import files
 
@@ -79,27 +81,37 @@ def left_at() -> float | None:
 
 
 def outlive_terminal() -> None:
-    """Have what is printed from here on survive a terminal that is gone: it then goes nowhere."""
+    """Have what is printed from here on survive a terminal, a pipe or a disk that takes it no more: it goes nowhere."""
     note()
     for name, number in (("stdout", _OUT), ("stderr", _ERR)):
-        if number in _ours:
-            stream = getattr(sys, name)
+        stream = getattr(sys, name)
+        if not _leads_to(stream, number):  # somebody has taken it over
+            continue
+        with contextlib.suppress(OSError):
             stream.flush()
-            buffer = io.BufferedWriter(_Outlasting(number, "wb", closefd=False))
-            text = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
-            setattr(sys, name, text)
+        buffer = io.BufferedWriter(_Outlasting(number, "wb", closefd=False))
+        text = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
+        setattr(sys, name, text)
+
+
+def _leads_to(stream: IO[str], number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (OSError, ValueError):
+        return False
 
 
 class _Outlasting(io.FileIO):
-    """A terminal's descriptor; once the terminal is gone, all three lead nowhere, and no write fails."""
+    """A descriptor to write to. Once it takes nothing any more it leads nowhere, as do all that led to its terminal."""
 
     def write(self, data: object) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]
-        except BrokenPipeError:
-            raise
         except OSError:
-            leave_terminal(None)
+            if self.fileno() in _ours:
+                leave_terminal(None)
+            else:
+                _lead({self.fileno()}, None)
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
 

@@ -143,8 +143,10 @@ class TrainScreen(Sparing, Screen[None]):
         from trainer.store import live
         from tui.unattended import tell
 
-        with contextlib.suppress(RunError):  # the compare screen tells of a store that cannot be read
+        try:
             self.post_message(self.LookedAround(live(self._store), tell(self._store)))
+        except RunError as error:
+            self.post_message(self.LookedAround([], [str(error)]))
         importlib.import_module("plotext")
         load()
 
@@ -230,6 +232,7 @@ class TrainScreen(Sparing, Screen[None]):
 
         with contextlib.suppress(RunError):
             self._session.meet(live(self._store))
+        self.app.clear_notifications()  # those of the start name the same runs, and would lie over them
         self.app.push_screen(RunList(self._session.now()), self._bring_back)
 
     def _bring_back(self, index: int | None) -> None:

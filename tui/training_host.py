@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.problems import Problem, ProblemsError
+from trainer.text import clean
 from tui import garbage, streams
 from tui.steering import Steering
 
@@ -75,6 +76,18 @@ class TrainingHost:
         """Return why what happens in a run of ours is in memory alone; None if its directory has all of it."""
         ours = (run for _, run in self._runs) if directory == self.directory else ()
         return next((told for run in ours if (told := run.trouble)), None)
+
+    def make_room(self, directory: Path) -> None:
+        """Have a run of ours whose disk is full give a command some of the room that it holds."""
+        if directory == self.directory:
+            for _, run in self._runs:
+                if run.trouble:
+                    run.make_room()
+
+    @property
+    def losses(self) -> list[str]:
+        """Return what the runs that were trained lack on the disk, a line each."""
+        return [f"{clean(str(run.path))} lacks {clean(run.run.lost)}" for _, run in self._runs if run.run.lost]
 
     @property
     def directory(self) -> Path | None:
