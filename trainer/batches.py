@@ -44,7 +44,8 @@ def _scaled(data: Data, x: Num[Array, "some features"]) -> Float[Array, "some fe
     if not data.x_scaling:
         return x
     offset, scale = data.x_scaling
-    return (x - offset) / scale
+    # Divided once and not in each batch: a quotient takes several times as long as a product.
+    return (x - offset) * (1 / scale)
 
 
 def validation_of(shape: Shape, data: Data) -> tuple[Any, Callable[[Any], Blocks]]:

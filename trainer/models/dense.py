@@ -139,7 +139,9 @@ def dropped(x: Array, place: int, rate: Any, noise: Noise | None) -> Array:
 
     if noise is None or (isinstance(rate, float) and not rate):
         return x
-    return jnp.where(noise.kept(place, rate, x.shape), x / (1 - rate), 0).astype(x.dtype)
+    # By one number, and last: the other way round XLA writes an array of it for the way back, at a rate of 0 too.
+    scaled: Array = jnp.where(noise.kept(place, rate, x.shape), x, 0) * (1 / (1 - rate))
+    return scaled.astype(x.dtype)
 
 
 def scale(norm: Norm, units: int) -> Scale | None:
