@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from trainer import checkpoints
+from trainer import store as stores
 from trainer.config import Config
 from trainer.events import Started
 from trainer.run_directory import RunDirectory
@@ -56,6 +57,16 @@ def test_a_store_of_another_user_is_told_once(run: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     [line] = found(run)
     assert "belongs to another user" in line.found
+
+
+def test_a_run_that_lost_its_files_is_listed_and_says_so(run: Path) -> None:
+    lost = run.with_name("20261128-140000-lost-0a1b")
+    run.rename(lost)
+    for name in ("run.json", "config.toml", "events.jsonl"):
+        (lost / name).unlink()
+    [listed] = [one for one in stores.all_runs(lost.parent) if one.directory == lost]
+    assert (listed.shown_state, listed.damage) == ("damaged", "run.json: No such file or directory")
+    assert any("lost-0a1b: run.json: No such file or directory" in finding.found for finding in found(lost))
 
 
 def cut(path: Path) -> None:

@@ -52,13 +52,14 @@ class OtherDataError(RunError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """A run whose lock is held, with all that it left."""
+    """A run whose lock is held, with all that it left; `events` are those that hold, of all that were recorded."""
 
     prepared: Prepared
     run: Run
     lock: int
     next_seq: int
     events: list[Event]
+    epochs_recorded: int
     good: list[Manifest]
     warnings: list[str]
 
@@ -193,7 +194,8 @@ def _hold(prepared: Prepared, known: Run, locks: ExitStack) -> _Held:
     if tail.skipped:
         warnings.append(f"{tail.skipped} damaged lines of events.jsonl were passed over.")
     next_seq = events[-1].seq + 1 if events else 0
-    return _Held(prepared, run, lock, next_seq, standing(events), found.good, warnings)
+    recorded = max((event.epoch + 1 for event in events if isinstance(event, Epoch)), default=0)
+    return _Held(prepared, run, lock, next_seq, standing(events), recorded, found.good, warnings)
 
 
 def _extend(chosen: Sequence[_Held], epochs: int) -> None:
@@ -245,8 +247,8 @@ def _newest_step(held: Sequence[_Held]) -> int | None:
 
 def _require_records(held: _Held) -> None:
     """Refuse a run whose records end before its newest state: it would begin anew, and write over that."""
-    newest = next((manifest for manifest in held.good if manifest.kind == "last"), None)
-    if newest is not None and newest.step not in held.states:
+    newest = next((it for it in held.good if it.kind == "last" and it.reason != FORKED), None)
+    if newest is not None and newest.step // held.run.steps_per_epoch > held.epochs_recorded:
         name = clean(held.run.id)
         raise RunError(
             f"{name} has lost records: events.jsonl ends before its state of update {newest.step}. To train that state "

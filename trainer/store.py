@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from trainer.text import clean
 if TYPE_CHECKING:
     from trainer.run import Run
     from trainer.status import Shown
+
+
+_MADE_BY_US = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}")
 
 
 def store(runs: str | Path | None = None) -> Path:
@@ -107,16 +111,21 @@ class Listing:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """Return the folders of the runs in a store, newest first; a store that does not exist has none.
+    """Return the folders of the runs in a store, damaged ones included, newest first; without a store there are none.
 
     Raises:
         RunError: the store cannot be read.
     """
     try:
-        found = [path for path in folder.iterdir() if is_run(path)] if folder.is_dir() else []
+        found = [path for path in folder.iterdir() if is_run(path) or _was_run(path)] if folder.is_dir() else []
     except OSError as error:
         raise RunError(f"{clean(str(folder))} cannot be read: {error.strerror or error}.") from error
     return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def _was_run(path: Path) -> bool:
+    """Say whether a folder is a run's by its name alone: it lost its files, unless it is just being made."""
+    return bool(_MADE_BY_US.fullmatch(path.name)) and path.is_dir() and not is_alive(path)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

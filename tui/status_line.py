@@ -49,6 +49,8 @@ def status_lines(run: Run | None, waiting: str, trouble: Unsaved | None, width: 
     if run is None:
         return [_idle(waiting), Content("")]
     told = {one.what: one for one in (*run.unsaved, *([trouble] if trouble else ()))}
+    if run.damage:
+        return [_progress(run, width), Content.styled(clean(run.damage), "bold $text-error")]
     return [_progress(run, width), _banner(run, list(told.values())) if told else _facts(run, waiting)]
 
 

@@ -14,7 +14,7 @@ from trainer.log import Tail
 from trainer.problems import RunError
 from trainer.run import Run
 from trainer.runs import peek
-from trainer.store import is_run, run_folders
+from trainer.store import run_folders
 from trainer.text import clean
 from tui.finding import Finding, Verdict
 from tui.sharing import group_name
@@ -36,9 +36,10 @@ def examine_store(folder: Path) -> Iterator[Finding]:
         if not folder.exists():
             yield Finding("store", f"{clean(str(folder))} does not exist yet; the first run makes it", "note")
             return
-        runs = [peek(path) for path in run_folders(folder)]
+        folders = run_folders(folder)
+        runs = [peek(path) for path in folders]
         free = shutil.disk_usage(folder).free / 2**30
-        others = sorted(path for path in folder.iterdir() if not is_run(path) and _has_some(path))
+        others = sorted(path for path in {*folder.iterdir()} - {*folders} if _has_some(path))
     except (OSError, RunError) as error:
         why = f"{clean(str(folder))} cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error)
         yield Finding("store", why, "problem")
