@@ -62,7 +62,7 @@ def test_a_store_of_another_user_is_told_once(run: Path, monkeypatch: pytest.Mon
 def test_a_run_that_lost_its_files_is_listed_and_says_so(run: Path) -> None:
     lost = run.with_name("20261128-140000-lost-0a1b")
     run.rename(lost)
-    for name in ("run.json", "config.toml", "events.jsonl"):
+    for name in ("run.json", "config.toml"):
         (lost / name).unlink()
     [listed] = [one for one in stores.all_runs(lost.parent) if one.directory == lost]
     assert (listed.shown_state, listed.damage) == ("damaged", "run.json: No such file or directory")

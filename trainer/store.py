@@ -124,8 +124,16 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def _was_run(path: Path) -> bool:
-    """Say whether a folder is a run's by its name alone: it lost its files, unless it is just being made."""
-    return bool(_MADE_BY_US.fullmatch(path.name)) and path.is_dir() and not is_alive(path)
+    """Say whether a folder is that of a run which had begun, and lost files since; not of one that could not begin."""
+    try:
+        return bool(_MADE_BY_US.fullmatch(path.name)) and path.is_dir() and _has_begun(path) and not is_alive(path)
+    except OSError:  # a folder of somebody else
+        return False
+
+
+def _has_begun(path: Path) -> bool:
+    records = path / "events.jsonl"
+    return (path / "checkpoints").exists() or (records.is_file() and records.stat().st_size > 0)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
