@@ -358,10 +358,14 @@ async def test_nothing_is_repainted_while_nothing_changes(script: Scripted, repa
         assert repaints
 
 
-async def test_a_finished_run_is_looked_at_no_more(script: Scripted, ticks: list[int]):
+async def test_a_finished_run_is_looked_at_seldom(script: Scripted, monkeypatch: pytest.MonkeyPatch):
     script.epoch(loss=0.5)
     script.tell(Finished(reason="completed", message="over", epoch=1, step=10, elapsed=2.0))
     async with following(script.path) as pilot:
         await until(pilot, lambda: "over" in part(pilot, "EventLog"))
-        await until(pilot, lambda: not pilot.app.train_screen.run_view._clock._active.is_set())
-        assert ticks
+        view = pilot.app.train_screen.run_view
+        await until(pilot, lambda: view._rests)
+        looks, ticks = [], view._ticks
+        monkeypatch.setattr(view.followed, "poll", lambda limit: looks.append(view._ticks) or [])
+        await until(pilot, lambda: view._ticks > ticks + 20)
+        assert 2 <= len(looks) <= 3

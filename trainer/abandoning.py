@@ -17,14 +17,7 @@ class AbandonedError(Exception):
 def begun(work: Callable[[], _T]) -> "Future[_T]":
     """Begin the work in a thread of its own, which ends with the process at the latest."""
     future: Future[_T] = Future()
-
-    def act() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 whoever asks for the result gets it
-            future.set_exception(error)
-
-    threading.Thread(target=act, name="abandonable", daemon=True).start()
+    threading.Thread(target=_act, args=(future, work), name="abandonable", daemon=True).start()
     return future
 
 
@@ -37,7 +30,20 @@ def unless(is_unwanted: Callable[[], bool], work: Callable[[], _T]) -> _T:
     if is_unwanted():
         raise AbandonedError
     future = begun(work)
-    while not wait([future], _POLL_SECONDS).done:
-        if is_unwanted():
-            raise AbandonedError
-    return future.result()
+    try:
+        while not wait([future], _POLL_SECONDS).done:
+            if is_unwanted():
+                raise AbandonedError
+        return future.result()
+    finally:
+        del future
+
+
+def _act(future: "Future[_T]", work: Callable[[], _T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 whoever asks for the result gets it
+        future.set_exception(error)
+    finally:
+        # The traceback of an error has this frame, and keeps all that the work had if that has the error in turn.
+        del future, work

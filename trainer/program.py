@@ -110,6 +110,7 @@ def compiled(shape: Shape, data: Data, test: Blocks | None) -> tuple[Program, tu
     finally:
         with _lock:
             del _under_way[key]
+        del ours  # as in `abandoning`
 
 
 def known(shape: Shape) -> Program | None:
