@@ -6,7 +6,7 @@ import pytest
 from trainer.config import Config
 from trainer.events import Finished
 from trainer.run_directory import RunDirectory
-from tui import limits, unattended
+from tui import cli, limits, unattended
 
 NOON = time.mktime((*time.localtime()[:3], 12, 0, 0, 0, 0, -1))
 
@@ -31,6 +31,13 @@ def test_the_first_note_stays(directory: RunDirectory, tmp_path: Path):
     unattended.mark(directory.path, NOON)
     unattended.mark(directory.path, NOON + 3600)
     assert "since 12:00" in unattended.tell(tmp_path / "runs")[0]
+
+
+def test_of_a_run_that_somebody_goes_on_with_nothing_is_told(directory: RunDirectory, tmp_path: Path):
+    unattended.mark(directory.path, NOON)
+    directory.close()
+    assert cli.run(["resume", directory.path.name, "--epochs", "1", "--runs", str(tmp_path / "runs")]) == 0
+    assert unattended.tell(tmp_path / "runs") == []
 
 
 def test_another_day_is_named(directory: RunDirectory, tmp_path: Path):

@@ -66,6 +66,7 @@ def attend(
         started = start()
         _, first = started[0]
         steering.directory = lead or first.path
+        unattended.forget(first.path)
         tail = Tail(first.path / "events.jsonl")
         tail.read_all()
         ended: list[Run] = []

@@ -32,6 +32,12 @@ def mark(directory: Path, since: float | None = None) -> None:
             file.write(f"{since or time.time():.0f}\n")
 
 
+def forget(directory: Path) -> None:
+    """Drop the note of a run that somebody goes on with in a terminal: they know."""
+    with contextlib.suppress(OSError):
+        (directory / _NAME).unlink()
+
+
 def tell(store: Path) -> list[str]:
     """Return a line about each run of a store that went on without a terminal; one that has ended is told once."""
     return [line for path in sorted(store.glob(f"*/{_NAME}")) for line in _lines(path)]
