@@ -72,7 +72,7 @@ def make_folders(path: Path) -> None:
         _make(path, passed_on=False)
 
 
-def is_shared(folder: os.stat_result) -> bool:
+def is_open_to_group(folder: os.stat_result) -> bool:
     """Say whether a folder is one that its owner shares with its group, to be read."""
     return stat.S_IMODE(folder.st_mode) == _SHARED[0]
 
@@ -175,7 +175,7 @@ def _make(path: Path, *, passed_on: bool) -> None:
             return
         raise
     with _opened_folder(path.parent) as parent:
-        mode = _SHARED[0] if passed_on and is_shared(os.fstat(parent)) else _OWN[0]
+        mode = _SHARED[0] if passed_on and is_open_to_group(os.fstat(parent)) else _OWN[0]
         os.chmod(path, mode)  # noqa: PTH101 as above
         _sync_folder(parent)
 
@@ -186,7 +186,7 @@ def _regular(path: Path, flags: int) -> int:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        if flags & os.O_CREAT and is_shared(os.stat(path.parent)):  # noqa: PTH116 as in `make_folder`
+        if flags & os.O_CREAT and is_open_to_group(os.stat(path.parent)):  # noqa: PTH116 as in `make_folder`
             os.fchmod(descriptor, _SHARED[1])
     except OSError:
         os.close(descriptor)
@@ -197,7 +197,7 @@ def _regular(path: Path, flags: int) -> int:
 def _write_new(folder: int, name: str, data: bytes, durable: bool) -> None:
     descriptor = os.open(name, _CREATE, _OWN[1], dir_fd=folder)
     try:
-        if is_shared(os.fstat(folder)):
+        if is_open_to_group(os.fstat(folder)):
             os.fchmod(descriptor, _SHARED[1])
         rest = memoryview(data)
         while rest:

@@ -75,7 +75,7 @@ def _rights(folder: Path) -> Iterator[Finding]:
     if trouble := files.owner_trouble(status):
         advice = "To train, name another: --runs" if status.st_uid != os.getuid() else "Make it yours: chmod go-w"
         yield Finding("store", f"{trouble}. {advice}", "problem")
-    if files.is_shared(status):
+    if files.is_open_to_group(status):
         yield Finding("store", f"the group {group_name(status.st_gid)} can read it", "note")
 
 
