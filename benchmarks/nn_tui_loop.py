@@ -6,10 +6,12 @@ left out. Two clocks are on them: `time`, of the wall, and `elapsed`, of the tra
 
 import argparse
 import json
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import harmonic_mean
 
 from trainer import config as configs
 from trainer.data.splits import Splits
@@ -20,6 +22,9 @@ from trainer.training import start_replicas, train_together
 
 _WARM_UP = 0.01
 """Share of the epochs that are trained once before anything is measured."""
+
+_WINDOWS = 5
+"""In so many trainings the epochs of one measurement are done; the first epoch of each is not measured."""
 
 
 def speed_of(directory: Path, n_train: int) -> float:
@@ -53,23 +58,15 @@ def bare(splits: Splits, network: str) -> Callable[[int], float]:
 
 
 def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
-    """Return the speeds of these, in turn, once all are compiled; one list a repetition.
+    """Return the speeds of these over so many epochs, once all are compiled; one list a repetition.
 
-    The last one is the reference, which trains before the others too: the mean of both counts, since the machine's own
-    speed drifts.
+    They take turns in short windows, since the machine's own speed wanders within seconds.
     """
     for training in trainings:
         training(max(2, int(_WARM_UP * epochs)))
-    *others, reference = trainings
-    if not others:
-        return [[reference(epochs)] for _ in range(repetitions)]
-    speeds, before = [], reference(epochs)
-    for _ in range(repetitions):
-        ours = [training(epochs) for training in others]
-        after = reference(epochs)
-        speeds.append([*ours, (before + after) / 2])
-        before = after
-    return speeds
+    length = 1 + math.ceil(epochs / _WINDOWS)
+    repeated = [[[training(length) for training in trainings] for _ in range(_WINDOWS)] for _ in range(repetitions)]
+    return [[harmonic_mean(speeds) for speeds in zip(*windows, strict=True)] for windows in repeated]
 
 
 def main() -> None:
