@@ -24,7 +24,7 @@ _WARM_UP = 0.01
 """Share of the epochs that are trained once before anything is measured."""
 
 _WINDOWS = 5
-"""In so many trainings the epochs of one measurement are done; the first epoch of each is not measured."""
+"""In so many trainings the epochs of one measurement are done, if nothing else is said."""
 
 
 def speed_of(directory: Path, n_train: int) -> float:
@@ -57,16 +57,19 @@ def bare(splits: Splits, network: str) -> Callable[[int], float]:
     return partial(bare_loop.speed, train_part, validation, network=bare_networks.NETWORKS[network])
 
 
-def in_turn(trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int) -> list[list[float]]:
+def in_turn(
+    trainings: Sequence[Callable[[int], float]], epochs: int, repetitions: int, windows: int = _WINDOWS
+) -> list[list[float]]:
     """Return the speeds of these over so many epochs, once all are compiled; one list a repetition.
 
-    They take turns in short windows, since the machine's own speed wanders within seconds.
+    They take turns in short windows, each a training whose first epoch is not measured, since the machine's own speed
+    wanders within seconds.
     """
     for training in trainings:
         training(max(2, int(_WARM_UP * epochs)))
-    length = 1 + math.ceil(epochs / _WINDOWS)
-    repeated = [[[training(length) for training in trainings] for _ in range(_WINDOWS)] for _ in range(repetitions)]
-    return [[harmonic_mean(speeds) for speeds in zip(*windows, strict=True)] for windows in repeated]
+    length = 1 + math.ceil(epochs / windows)
+    repeated = [[[training(length) for training in trainings] for _ in range(windows)] for _ in range(repetitions)]
+    return [[harmonic_mean(speeds) for speeds in zip(*each, strict=True)] for each in repeated]
 
 
 def main() -> None:
@@ -75,6 +78,7 @@ def main() -> None:
     parser.add_argument("presets", type=Path, nargs="+")
     parser.add_argument("--bare", default="", metavar="NETWORK", help="in turn with the bare loop of a network, too")
     parser.add_argument("--repetitions", type=int, default=1)
+    parser.add_argument("--windows", type=int, default=_WINDOWS, help="in which they take turns, in a repetition")
     options = parser.parse_args()
     prepared = prepare(configs.load(options.presets[0]))
     trainings: list[Callable[[int], float]] = [
@@ -82,7 +86,7 @@ def main() -> None:
     ]
     if options.bare:
         trainings.append(bare(prepared.splits, options.bare))
-    print(json.dumps(in_turn(trainings, prepared.config.training.epochs, options.repetitions)))
+    print(json.dumps(in_turn(trainings, prepared.config.training.epochs, options.repetitions, options.windows)))
 
 
 if __name__ == "__main__":

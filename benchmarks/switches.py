@@ -1,4 +1,7 @@
-"""What switching something on costs: checkpoints at every epoch, and diagnostics from inside the compiled loop."""
+"""What switching something on costs: checkpoints at every epoch, and diagnostics from inside the compiled loop.
+
+Both cost more at the beginning of a training than later.
+"""
 
 from benchmarks.bench import Bench, say
 from benchmarks.report import Result
@@ -19,7 +22,7 @@ def measure_checkpoints(bench: Bench) -> list[Result]:
 
 def _checkpoints(bench: Bench, work: Workload, bar: float | None) -> Result:
     say(f"checkpoints at every epoch of {work.name}")
-    pairs = in_turn(bench, [work.preset(**_EVERY_EPOCH), work.preset(**_NEVER)], bare="")
+    pairs = in_turn(bench, [work.preset(**_EVERY_EPOCH), work.preset(**_NEVER)], bare="", in_one_go=True)
     ratios = tuple(saving / plain for saving, plain in pairs)
     seconds = len(work.splits.train) / max(plain for _, plain in pairs)
     note = f"an epoch without takes {seconds:.3g} s"
@@ -33,7 +36,7 @@ def measure_diagnostics(bench: Bench) -> list[Result]:
 
 def _diagnostics(bench: Bench, work: Workload) -> list[Result]:
     say(f"diagnostics of {work.name}")
-    speeds = in_turn(bench, [work.preset(training__diagnostics=on) for on in (True, False)])
+    speeds = in_turn(bench, [work.preset(training__diagnostics=on) for on in (True, False)], in_one_go=True)
     what = f"training {work.name}, diagnostics on"
     against_bare = tuple(on / bare for on, _, bare in speeds)
     against_off = tuple(on / off for on, off, _ in speeds)

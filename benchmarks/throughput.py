@@ -40,12 +40,13 @@ def headless(bench: Bench, work: Workload) -> Result:
     return Result(f"training {work.name}, headless", "bare JAX loop", 0.97, True, ratios, note=fastest(pairs))
 
 
-def in_turn(bench: Bench, presets: Sequence[Path], *, bare: str = "mlp") -> list[list[float]]:
+def in_turn(bench: Bench, presets: Sequence[Path], *, bare: str = "mlp", in_one_go: bool = False) -> list[list[float]]:
     """Return the speeds of presets of one data set and of the bare loop of a network, if any; in one process.
 
-    A list each repetition.
+    A list each repetition, of which each training is done in one go where its beginning costs more than the rest.
     """
-    words = [*map(str, presets), *(["--bare", bare] if bare else []), "--repetitions", str(bench.repetitions)]
+    words = [*map(str, presets), *(["--bare", bare] if bare else []), *(["--windows", "1"] if in_one_go else [])]
+    words += ["--repetitions", str(bench.repetitions)]
     speeds: list[list[float]] = bench.module("nn_tui_loop", *words)
     return speeds
 
