@@ -1,12 +1,14 @@
 """Runs that train together: each is what it would have been alone, to rounding."""
 
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from terminals import wait_for
 from trainer import checkpoints, runs, training
 from trainer.commands import Set, Stop, send
 from trainer.compaction import is_worth_it
@@ -123,6 +125,37 @@ def test_a_member_goes_back_to_the_best_epoch_by_the_metric_that_it_watches_itse
         assert (restored.monitor, restored.epoch) == (metric, run.status.best.epoch if run.status.best else None)
 
 
+def test_a_member_that_is_stopped_keeps_the_best_by_what_it_watches_itself(tmp_path: Path) -> None:
+    quiet = {"training.epochs": 500_000, "callbacks.early_stopping.enabled": False}
+    watched = ("val_accuracy", "val_loss")
+    settings = [{**quiet, "callbacks.model_checkpoint.monitor": metric} for metric in watched]
+    members = [(prepared, training.start(prepared, tmp_path)) for prepared in prepared_of(*settings)]
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(training.train_together, members)
+        wait_for(lambda: all(runs.peek(directory.path).status.epochs for _, directory in members), "an epoch")
+        for _, directory in members:
+            send(directory.path, Stop())
+        found = trained.result()
+    for run, metric in zip(found, watched, strict=True):
+        (restored,) = (event for event in run.happenings if event.kind == "weights_restored")
+        assert restored.monitor == metric
+
+
+def test_members_that_cannot_move_train_on_beside_those_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*_: Any) -> None:
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+    monkeypatch.setattr("trainer.compaction._WORTH", 0.0)
+    monkeypatch.setattr("trainer.loop.moved", out_of_memory)
+    together = trained(tmp_path, *({"training.epochs": epochs} for epochs in (2, 2, 2, 12)))
+    assert [(run.status.reason, run.status.epochs) for run in together] == [("completed", 2)] * 3 + [("completed", 12)]
+    assert [event.message for event in together[-1].happenings if event.kind == "warning"] == [
+        "could not leave those that ended behind, and trains no faster"
+    ]
+
+
 @pytest.mark.parametrize("left", [1, 2])
 def test_members_that_go_on_move_together_when_it_is_worth_it_and_are_what_they_would_have_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
@@ -140,6 +173,9 @@ def test_members_that_go_on_move_together_when_it_is_worth_it_and_are_what_they_
         (alone,) = trained(tmp_path / "alone", settings)
         for name, values in rows(alone).items():
             np.testing.assert_allclose(rows(run)[name], values, rtol=2e-3, atol=2e-4, err_msg=name)
+        newest = checkpoints.newest_good(run.directory / "checkpoints", "last")
+        assert newest is not None
+        assert checkpoints.load(newest)[1].extra["population"] == {"members": left, "devices": 1}
         assert run.status.test["test_loss"] == pytest.approx(alone.status.test["test_loss"], rel=1e-2)
         mine, other = (newest_weights(one) for one in (run, alone))
         assert mine.keys() == other.keys()

@@ -3,6 +3,8 @@
 import json
 import math
 import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 from rich.style import Style
 
+from terminals import wait_for
 from trainer import replicas, results, runs, training
-from trainer.commands import Stop
+from trainer.commands import Set, Stop
 from trainer.comparison import as_csv, as_json, compare
 from trainer.config import Config
-from trainer.events import Epoch
-from trainer.preparation import prepare
+from trainer.events import Epoch, HyperparameterSet
+from trainer.preparation import Prepared, prepare
+from trainer.problems import RunError
 from trainer.run import Run
 from trainer.status import Best, Status
 from trainer.store import find
 from tui.comparison_cells import comparison_cells
+from tui.controls import control
 from tui.followed import Followed
 from tui.panels import LossPanel, View
 
@@ -145,11 +150,53 @@ def test_a_name_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
     assert runs.replica_paths(lead) == []
 
 
-def test_a_command_to_the_leader_reaches_the_whole_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_command_to_any_of_them_reaches_the_whole_group(tmp_path: Path, number: int) -> None:
     prepared = prepare(Config().changed(SMALL | {"training.epochs": 5000}))
     started = training.start_replicas(prepared, tmp_path)
-    replicas.send_to_all(started[0][1].path, Stop())
+    replicas.send_to_group(started[number][1].path, Stop())
     assert {run.status.reason for run in training.train_together(started)} == {"stopped"}
+
+
+def test_a_number_changes_at_the_same_update_in_all_of_them(tmp_path: Path) -> None:
+    prepared = prepare(Config().changed(SMALL | {"training.epochs": 500_000, "training.replicas": 8}))
+    started = training.start_replicas(prepared, tmp_path)
+    rates = [0.01 + 0.001 * number for number in range(20)]
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(training.train_together, started)
+        for rate in rates:
+            time.sleep(0.02)
+            replicas.send_to_group(started[3][1].path, Set(key="optimizer.learning_rate", value=rate))
+        replicas.send_to_group(started[5][1].path, Stop())
+        group = trained.result()
+    changes = [[(it.step, it.to) for it in run.happenings if isinstance(it, HyperparameterSet)] for run in group]
+    assert [rate for _, rate in changes[0]] == pytest.approx(rates)
+    assert changes == [changes[0]] * 8
+    assert len({run.status.steps for run in group}) == 1
+
+
+def test_a_group_whose_leader_is_over_is_paused_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepared = prepare(Config().changed(SMALL | {"training.epochs": 500_000}))
+    short = prepared.config.changed({"training.epochs": 2})
+    (_, first), *others = training.start_replicas(prepared, tmp_path)
+    lead, started = first.path, [(Prepared(short, prepared.splits), first), *others]
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(training.train_together, started)
+        wait_for(lambda: runs.peek(lead).status.state == "finished", "the end of the first")
+        control(lead.name, "pause", [], tmp_path)
+        assert shown(lead) == "paused"
+        with pytest.raises(RunError, match="paused already"):
+            control(lead.name, "pause", [], tmp_path)
+        control(started[1][1].path.name, "resume", [], tmp_path)
+        assert shown(lead) == "running"
+        control(lead.name, "stop", [], tmp_path)
+        group = trained.result()
+    assert [run.status.reason for run in group] == ["completed", "stopped", "stopped"]
+    assert "sent" not in capsys.readouterr().out
+
+
+def shown(directory: Path) -> str:
+    return replicas.shown_state(runs.peek_group(directory))
 
 
 def test_the_result_of_a_group_has_every_replica_and_the_spread(tmp_path: Path) -> None:

@@ -523,6 +523,23 @@ def test_a_run_waits_while_it_is_paused_and_goes_on_to_the_same_end() -> None:
     assert epochs(run) == epochs(trained({"training.epochs": 3000}))
 
 
+def test_a_run_that_waits_saves_its_state_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.cadence.Cadence.is_due", property(lambda _: True))
+    saved = []
+
+    def hook(directory: RunDirectory, event: Any) -> None:
+        if event.kind == "epoch" and event.epoch == 1:
+            send(directory.path, Pause())
+        if event.kind == "paused":
+            threading.Timer(1.0, send, [directory.path, Stop()]).start()
+        if event.kind == "checkpoint_saved" and event.reason == "time":
+            saved.append(event.step)
+
+    trained({"training.epochs": 3000}, hook)
+    assert len(saved) > 0
+    assert len(saved) == len(set(saved))
+
+
 def test_a_number_may_be_set_while_the_run_is_paused() -> None:
     def hook(directory: RunDirectory, event: Any) -> None:
         if event.kind == "started":

@@ -107,20 +107,25 @@ def test_a_gradient_is_cut_number_by_number() -> None:
     close(bench.update().parameters, cut)
 
 
-def test_a_mean_of_the_weights_is_validated_beside_them_and_may_be_what_is_kept(tmp_path: Path) -> None:
-    callbacks = {"callbacks.early_stopping.monitor": "ema_val_loss", "callbacks.early_stopping.patience": 100,
-                 "callbacks.model_checkpoint.monitor": "ema_val_loss"}  # fmt: skip
+@pytest.mark.parametrize(
+    ("kept_by", "stopped_by"),
+    [("ema_val_loss", "ema_val_loss"), ("ema_val_loss", "val_loss"), ("val_loss", "ema_val_loss")],
+)
+def test_a_mean_of_the_weights_is_validated_beside_them_and_may_be_what_is_kept(
+    tmp_path: Path, kept_by: str, stopped_by: str
+) -> None:
+    callbacks = {"callbacks.early_stopping.monitor": stopped_by, "callbacks.early_stopping.patience": 100,
+                 "callbacks.model_checkpoint.monitor": kept_by}  # fmt: skip
     (run,) = trained(tmp_path, {"optimizer.use_ema": True, "optimizer.ema_momentum": 0.9, **callbacks})
     told = rows(run)
     assert {"val_loss", "ema_val_loss", "ema_val_accuracy"} <= told.keys()
     assert np.abs(told["ema_val_loss"] - told["val_loss"]).max() > 0.01
     assert run.status.best is not None
-    assert run.status.best.metric == "ema_val_loss"
-    assert run.status.best.value == told["ema_val_loss"].min()
+    assert (run.status.best.metric, run.status.best.value) == (stopped_by, told[stopped_by].min())
     path = checkpoints.newest_good(run.directory / "checkpoints", "best")
     assert path is not None
     arrays, manifest = checkpoints.load(path)
-    assert manifest.value == run.status.best.value
+    assert (manifest.monitor, manifest.value) == (kept_by, told[kept_by].min())
     bench = Bench({})
     kept = jax.tree.unflatten(
         jax.tree.structure(bench.state.parameters), [value for name, value in sorted(arrays.items())]

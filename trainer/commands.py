@@ -1,8 +1,12 @@
-"""Commands to a live run: any screen or program appends them to `commands.jsonl`, the trainer reads them."""
+"""Commands to a live run: any screen or program appends them to `commands.jsonl`, the trainer reads them.
+
+Replicas are commanded together, by the file of the one that leads them.
+"""
 
 import errno
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from trainer import files
 
 _LIMIT = 1 << 16
+_ALL = sys.maxsize
 
 
 class _Command(BaseModel):
@@ -107,6 +112,7 @@ class Inbox:
     """The trainer's end: gives each command once. Looking costs one `stat`.
 
     Attributes:
+        directory: whose commands they are.
         offset: bytes read by now.
     """
 
@@ -114,22 +120,28 @@ class Inbox:
         """Begin.
 
         Args:
-            directory: the run's.
+            directory: of the run, or of the one that leads its group.
             offset: bytes read before.
             over: bytes of commands to an earlier training; what was to hold or end that one is passed over.
         """
+        self.directory = directory
         self._path = directory / "commands.jsonl"
         self.offset = offset
         self._over = over
         self._refused = ""
 
-    def read(self) -> tuple[list[Command], list[str]]:
-        """Return the commands that came since the last call, and a line about each that was none."""
+    def read(self, until: int = _ALL) -> tuple[list[Command], list[str]]:
+        """Return the commands that came since the last call, and a line about each that was none.
+
+        Args:
+            until: bytes of the file that count; what came later is for the next call.
+        """
         before = self.offset
         try:
-            if os.stat(self._path).st_size <= self.offset:  # noqa: PTH116 at every call's end, and twice as fast
+            size = os.stat(self._path).st_size  # noqa: PTH116 at every call's end, and twice as fast
+            if min(size, until) <= self.offset:
                 return [], []
-            data = self._new()
+            data = self._new(min(_LIMIT, until - self.offset))
         except FileNotFoundError:
             return [], []
         except OSError as error:
@@ -140,6 +152,11 @@ class Inbox:
         old, new = (_commands(part, problems) for part in (data[:place], data[place:]))
         return [*filter(goes_on, old), *new], problems
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of all commands there are by now."""
+        return size(self.directory)
+
     def peek(self) -> list[Command]:
         """Return the commands that `read` would give."""
         before = self.offset, self._refused
@@ -147,11 +164,11 @@ class Inbox:
         self.offset, self._refused = before
         return commands
 
-    def _new(self) -> bytes:
-        """Return the whole lines that came, and go on behind them."""
+    def _new(self, most: int) -> bytes:
+        """Return the whole lines that came, of so many bytes, and go on behind them."""
         with files.open_regular(self._path) as file:
             file.seek(self.offset)
-            data = file.read(_LIMIT)
+            data = file.read(most)
         whole = data.rfind(b"\n") + 1
         if not whole and len(data) == _LIMIT:  # no command is that long, and waiting for its end would stop all others
             whole = len(data)

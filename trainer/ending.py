@@ -1,15 +1,14 @@
 """The end of a run: which weights it keeps, and its last words."""
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from trainer.callbacks import Callback, EarlyStopping
+from trainer.callbacks import EarlyStopping
 from trainer.course import Course
 from trainer.events import Reason, WeightsRestored
 from trainer.numbers import shortest
-from trainer.shape import Shape, Watch, watch_of
+from trainer.shape import Shape, watch_of
 from trainer.state import Parameters, State
 from trainer.status import Best
 
@@ -40,8 +39,10 @@ def best_ending(state: State, shape: Shape, member: int, course: Course) -> tupl
         member: the run's place along the first axis of the state.
         course: what was decided of it.
     """
-    stopping = [watch for callback in course.callbacks if (watch := _restored_by(callback, shape))]
-    wanted: Sequence[Watch] = stopping or (shape.watches if course.keeps_best else ())
+    # Its own: others of the population may watch something else.
+    own = [(callback, watch) for callback in course.callbacks if (watch := watch_of(callback)) in shape.watches]
+    stopping = [watch for callback, watch in own if isinstance(callback, EarlyStopping)]
+    wanted = stopping or ([watch for _, watch in own] if course.keeps_best else [])
     for watch in () if course.keeps_best is False else wanted:
         slot = state.slots[shape.watches.index(watch)]
         # Through NumPy: picking one number out of an array on the device traces and compiles a program for it.
@@ -62,9 +63,3 @@ def last_words(reason: Reason, best: Best | None) -> str:
     """Return what a run says at its end: why it ended, and its best epoch."""
     found = f"best {best.metric} {best.value:.4g} at epoch {best.epoch + 1}" if best else "no epoch was completed"
     return "; ".join(filter(None, (_WORDS.get(reason), found)))
-
-
-def _restored_by(callback: Callback, shape: Shape) -> Watch | None:
-    """Return whose weights EarlyStopping goes back to; None for other callbacks, or without its metric."""
-    watch = watch_of(callback) if isinstance(callback, EarlyStopping) else None
-    return watch if watch in shape.watches else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer import callbacks
-from trainer.callbacks import EpochEnd, Save
+from trainer.callbacks import EpochEnd, ModelCheckpoint, Save
 from trainer.checkpoint_writer import Failed, Saved, Writer
 from trainer.checkpoints import Kind, Manifest
 from trainer.devices import versions
@@ -17,7 +17,7 @@ from trainer.events import CheckpointSaved, Record, SavedAgain, Unsaved, Warned
 from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory
-from trainer.shape import Shape
+from trainer.shape import Shape, watch_of
 from trainer.state import State, named_arrays, on_host
 
 _BEST_SHARE: Final = 0.1
@@ -54,19 +54,27 @@ class Memory:
 
 
 class Keeper:
-    """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older.
+    """Carries out the saves that callbacks and people ask for; a newer one of a kind takes the place of an older."""
 
-    Attributes:
-        member: place of the run along the first axis of the state.
-    """
+    def __init__(
+        self, prepared: Prepared, directory: RunDirectory, shape: Shape, member: int, checkpoint: ModelCheckpoint | None
+    ) -> None:
+        """Make a keeper.
 
-    def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, member: int) -> None:
+        Args:
+            prepared: config and data of the run.
+            directory: its folder.
+            shape: of the population that it is in.
+            member: its place along the first axis of the state.
+            checkpoint: the callback that says which weights are the best, or None.
+        """
         self._section = prepared.config.callbacks.model_checkpoint
         # Made once: to check what is to be known of the data takes longer than to copy the weights.
         self._about = Manifest(kind="last", epoch=0, step=0, time=0, versions=versions(), extra=_about_data(prepared))
         self._directory = directory
         self._shape = shape
-        self.member = member
+        self._member = member
+        self._watch = watch_of(checkpoint) if checkpoint else None
         self._writer = Writer(directory.path / "checkpoints", directory.log.sync)
         self._wanted: dict[Kind, _Wanted] = {}
         self._best_due = 0.0
@@ -92,6 +100,14 @@ class Keeper:
     def cost(self) -> tuple[float, float]:
         """Return the seconds that a state takes to copy, and to write, as it was the last time."""
         return self._copying, self._writing
+
+    def move(self, member: int, shape: Shape) -> None:
+        """Be at another place, in another population."""
+        self._member, self._shape = member, shape
+
+    def has_state(self, commands_read: int) -> bool:
+        """Return whether the newest state that was saved is the one of now, with so many bytes of commands obeyed."""
+        return self._last == (self._directory.step, commands_read)
 
     def has_best(self, epoch: int, value: float | None) -> bool:
         """Return whether the weights of the best epoch, of that value, are the newest of their kind on disk."""
@@ -119,7 +135,7 @@ class Keeper:
         """Save what is still to be saved, and the last state unless it is one without numbers."""
         if diverged:
             self._wanted.pop("last", None)
-        elif self._section.enabled and self._last != (self._directory.step, memory().commands_read):
+        elif self._section.enabled and not self.has_state(memory().commands_read):
             self._wanted.setdefault("last", _Wanted(Save("end", "", None), None))
         self._best_due = 0.0
         self.before_next_call(state, memory)
@@ -171,7 +187,7 @@ class Keeper:
         }
         tree = {"parameters": self._best_of(state, wanted)} if kind == "best" else state._asdict()
         shared = {"step": np.array(tree.pop("step"))} if "step" in tree else {}
-        arrays = {**named_arrays(on_host(tree, self.member)), **shared}
+        arrays = {**named_arrays(on_host(tree, self._member)), **shared}
         self._writer.submit(arrays, self._about.model_copy(update=known))
         if kind == "best":
             self._best = step, wanted.action.value
@@ -187,9 +203,11 @@ class Keeper:
         }
 
     def _best_of(self, state: State, wanted: _Wanted) -> Any:
-        # By epoch and not by metric: two watches on one metric may differ in where they begin or in direction.
         assert wanted.end is not None
-        return next(slot.parameters for slot in state.slots if np.asarray(slot.epoch)[self.member] == wanted.end.epoch)
+        assert self._watch is not None
+        slot = state.slots[self._shape.watches.index(self._watch)]
+        assert np.asarray(slot.epoch)[self._member] == wanted.end.epoch
+        return slot.parameters
 
 
 def saved_record(path: Path, manifest: Manifest) -> CheckpointSaved:

@@ -8,6 +8,7 @@ are written while the device is at work.
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +23,7 @@ from trainer.call_size import most_updates
 from trainer.checkpoints import Arrays
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
-from trainer.events import Compiled, Started
+from trainer.events import Compiled, Started, Warned
 from trainer.feed import feed_of
 from trainer.looking import Looking
 from trainer.member import Member
@@ -71,6 +72,7 @@ class Loop:
         self._step = runs[0][1].past.step
         self._seconds_per_update = 0.0
         self._most_updates = 1
+        self._may_compact = False
 
     def run(self) -> None:
         """Train all members to an end."""
@@ -142,6 +144,10 @@ class Loop:
             member.directory.record(self._started(member))
             member.recorder.tell_of_before()
 
+    def _has_news(self) -> bool:
+        """Return whether somebody waits for a command to be obeyed, or for all to end."""
+        return self._cancelled.is_set() or any(member.inbox.peek() for member in self._alive)
+
     def _is_unwanted(self) -> bool:
         return self._cancelled.is_set() or all(member.is_told_to_stop for member in self._members)
 
@@ -176,32 +182,43 @@ class Loop:
             differences=differences(past.started.surroundings, now) if past.started else [],
         )
 
-    def _compact(self) -> None:
-        """Move the members that are still training into a smaller population, if that is worth another compile."""
-        before, alive = self._shape, [np.int32(member.index) for member in self._alive]
+    def _worth_moving_into(self) -> Shape | None:
+        """Return a smaller population for the members that are still training; None if it isn't worth a compile."""
+        before, alive = self._shape, self._alive
         left = max((member.updates_planned for member in self._alive), default=0)
         seconds = sum(done.seconds for done in self._program.compilations)
         # The last one stays on one device: it had no more, and to split its batches is another way to train.
         members, used = placement.spread(len(alive), before.devices) if len(alive) > 1 else (len(alive), 1)
         on_each = members // used, before.members // before.devices
-        if not is_worth_it(*on_each, left, self._seconds_per_update, seconds):
-            return
-        shape = replace(before, members=members, devices=used)
-        (state, data), test = moved(self._state, self._feed.data, _stacked(alive, members)), self._test
-        if before.devices > 1:
-            state, data, test = placement.settled(shape, state, data, test)
+        self._may_compact = is_worth_it(*on_each, left, self._seconds_per_update, seconds)
+        return replace(before, members=members, devices=used) if self._may_compact else None
+
+    def _compact(self, shape: Shape) -> None:
+        """Move the members that are still training into another population, unless something comes up meanwhile."""
+        places = _stacked([np.int32(member.index) for member in self._alive], shape.members)
         try:
-            compiled = unless(self._cancelled.is_set, partial(program.compiled, shape, data, test))
+            (state, data), test = moved(self._state, self._feed.data, places), self._test
+            if self._shape.devices > 1:
+                state, data, test = placement.settled(shape, state, data, test)
+            compiled = unless(self._has_news, partial(program.compiled, shape, data, test))
         except AbandonedError:
-            return  # all end as they are
+            return  # the compile goes on, and is taken over after the next call
+        except Exception as error:  # noqa: BLE001 they can train on as they are
+            self._may_compact = False
+            for member in self._alive:
+                member.directory.note("".join(traceback.format_exception(error)))
+                member.recorder.note(Warned(message="could not leave those that ended behind, and trains no faster"))
+            return
+        self._may_compact = False
         self._shape, self._state, self._test = shape, state, test
         self._program, compilations = compiled
         self._feed.move(data, placement.whole(shape))
         self._computed = list(self._alive)
         for index, member in enumerate(self._computed):
-            member.move(index)
+            member.move(index, shape)
             _tell(member, compilations)
         self._make_ready_to_look()
+        self._keep()
 
     def _make_ready_to_look(self) -> None:
         self._looking.begin(self._program, self._shape, self._state, self._vectors()[0], self._feed.data)
@@ -246,16 +263,21 @@ class Loop:
         is_cancelled = self._cancelled.is_set()
         if is_cancelled:
             self._looking.let_go()
-        self._each(self._alive, Member.obey)
+        # Asked for once: those of a group, who share an inbox, must obey the same commands at the same update.
+        reach = {inbox.directory: inbox.size for inbox in {it.inbox.directory: it.inbox for it in self._alive}.values()}
+        self._each(self._alive, lambda member: member.obey(reach[member.inbox.directory]))
         self._each(self._alive, lambda member: member.settle(cancelled=is_cancelled))
         ended = [member for member in self._alive if member.course.reason is not None]
         self._alive = [member for member in self._alive if member.course.reason is None]
         self._keep()
         self._looking.between_calls(self._alive, self._state)
         parted = self._each(ended, self._part_with)
-        if ended:
-            self._compact()
-        return parted
+        self._may_compact |= bool(ended)
+        if not self._may_compact or (shape := self._worth_moving_into()) is None:
+            return parted
+        self._finish(parted)  # they need not wait for the compile
+        self._compact(shape)
+        return []
 
     def _keep(self) -> None:
         """Copy what is to be saved; now and then the state of all members, at the same update."""

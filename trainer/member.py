@@ -23,6 +23,7 @@ from trainer.past import commands_known
 from trainer.preparation import Prepared
 from trainer.recording import EpochOutcome, Recorder
 from trainer.run_directory import RunDirectory
+from trainer.runs import lead_of
 from trainer.schema import RATE
 from trainer.shape import Shape
 from trainer.state import State
@@ -37,6 +38,7 @@ class Member:
         index: its place along the first axis of the state.
         course: what was decided of it.
         recorder: writes its records.
+        inbox: commands to it.
     """
 
     def __init__(self, prepared: Prepared, directory: RunDirectory, shape: Shape, index: int) -> None:
@@ -47,9 +49,9 @@ class Member:
         self.course = Course(prepared)
         self.recorder = Recorder(prepared, directory, shape)
         self._shape = shape
-        self._inbox = Inbox(directory.path, past.commands_read, past.commands_over)
+        self.inbox = Inbox(lead_of(directory.path), past.commands_read, past.commands_over)
         self._commands_read = commands_known(past.manifest)
-        self._keeper = Keeper(prepared, directory, shape, index)
+        self._keeper = Keeper(prepared, directory, shape, index, self.course.checkpoint)
         directory.step, directory.epoch = past.step, past.step // shape.steps_per_epoch
         self.course.restore(past)
         self.recorder.restore(past.until_checkpoint)
@@ -74,11 +76,14 @@ class Member:
     @property
     def is_told_to_stop(self) -> bool:
         """Return whether a command to stop has come that was not obeyed yet."""
-        return any(isinstance(command, StopCommand) for command in self._inbox.peek())
+        return any(isinstance(command, StopCommand) for command in self.inbox.peek())
 
-    def move(self, index: int) -> None:
-        """Take another place along the first axis of the state."""
-        self.index = self._keeper.member = index
+    def move(self, index: int, shape: Shape) -> None:
+        """Take another place along the first axis of the state of another population, and have it saved there."""
+        self.index = index
+        self._shape = shape
+        self._keeper.move(index, shape)
+        self.want_state()
 
     def decide(self, report: Report, seconds: float, waited: float = 0.0) -> None:
         """Play the epochs of a call through the callbacks and act on what they say.
@@ -110,8 +115,12 @@ class Member:
         if (checkpoint := self.course.checkpoint) is not None:
             self._act(checkpoint.on_updates(directory.step), None)
 
-    def obey(self) -> None:
-        """Carry out the commands that have come; while what was recorded is computed again, those of that time."""
+    def obey(self, until: int) -> None:
+        """Carry out the commands that have come; while what was recorded is computed again, those of that time.
+
+        Args:
+            until: as for `Inbox.read`.
+        """
         replay, step = self.directory.past.replay, self.directory.step
         for batch in replay.commands_at(step):
             self._commands_read = batch.offset
@@ -119,11 +128,11 @@ class Member:
                 self._obey(command)
         if not replay.is_over(step):
             return
-        commands, problems = self._inbox.read()
+        commands, problems = self.inbox.read(until)
         if not commands and not problems:
             return
         self.record()
-        self._commands_read = self._inbox.offset
+        self._commands_read = self.inbox.offset
         self.directory.record(Commanded(commands=commands, offset=self._commands_read))
         failpoints.pass_by("commands recorded")
         self.recorder.note(*(Warned(message=problem) for problem in problems))
@@ -142,7 +151,7 @@ class Member:
     def give_up(self) -> None:
         """End before anything was trained."""
         is_told = self.is_told_to_stop
-        self.obey()
+        self.obey(self.inbox.size)
         self.course.give_up(on_command=is_told)
 
     def keep(self, state: State) -> None:
@@ -153,7 +162,7 @@ class Member:
 
     def want_state(self) -> None:
         """Have all of the state saved, so that the run can go on from here if it is killed."""
-        if self._keeper.is_enabled:
+        if self._keeper.is_enabled and not self._keeper.has_state(self._commands_read):
             self._keeper.want(Save("time", "", None), None)
 
     @property

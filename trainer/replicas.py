@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainer.commands import Command, send
 from trainer.lazy import np
-from trainer.liveness import is_alive
 from trainer.run import Run
-from trainer.runs import peek, replica_paths
+from trainer.runs import lead_of
 from trainer.status import LIVE, Shown
 
 if TYPE_CHECKING:
@@ -88,13 +87,9 @@ def ended(run: Run) -> bool:
     return all(other.ended for other in members(run))
 
 
-def send_to_all(directory: Path, command: Command) -> None:
-    """Send a command to a run and, if it leads a group, to those of the others that are live. Raises OSError."""
-    lead = peek(directory)
-    send(directory, command)
-    for path in replica_paths(lead):
-        if is_alive(path):
-            send(path, command)
+def send_to_group(directory: Path, command: Command) -> None:
+    """Send a command to a run, and to all of the group that it belongs to. Raises OSError."""
+    send(lead_of(directory), command)
 
 
 def band(run: Run, metric: str, axis: str) -> Band | None:

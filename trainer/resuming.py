@@ -22,7 +22,7 @@ from trainer.problems import Problem, RunError
 from trainer.replay import Replay, standing
 from trainer.run import Run
 from trainer.run_directory import RunDirectory, being_trained, locked
-from trainer.runs import open_run, peek_group
+from trainer.runs import lead_of, open_run, peek_group
 from trainer.schema import EPOCHS
 from trainer.text import clean
 from trainer.training import Runs
@@ -111,8 +111,8 @@ def resume(directory: Path, wishes: Wishes = Wishes()) -> Runs:
 
 def _known(directory: Path) -> list[Run]:
     """Return a run and those that it leads, from what lists know of them."""
-    runs = peek_group(directory)
-    lead = runs[0]
+    lead = peek_group(directory)
+    runs = [lead, *lead.replicas]
     for run in runs:
         if run.damage:
             raise RunError(f"{clean(run.id)} cannot be resumed: {run.damage}")
@@ -310,7 +310,7 @@ def _reopened(
         replay=Replay(held.events, step, commands_known(manifest)),
         warnings=held.warnings,
         together=together,
-        commands_over=commands.size(path),
+        commands_over=commands.size(lead_of(path)),
     )
     try:
         again = RunDirectory.reopen(path, held.run, past, held.lock)

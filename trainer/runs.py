@@ -23,10 +23,17 @@ def peek(directory: Path) -> Run:
     return run
 
 
-def peek_group(directory: Path) -> list[Run]:
-    """Return a run and, if it leads a group, the others, each from its config and `run.json` alone."""
+def peek_group(directory: Path) -> Run:
+    """Return a run with the others of the group that it leads, each from its config and `run.json` alone."""
     lead = peek(directory)
-    return [lead, *map(peek, replica_paths(lead))]
+    lead.replicas = [peek(path) for path in replica_paths(lead)]
+    return lead
+
+
+def lead_of(directory: Path) -> Path:
+    """Return the folder of the run that leads the group of this one; where there is none, its own."""
+    group = peek(directory).status.group
+    return lead if is_id(group) and is_run(lead := directory.parent / group) else directory
 
 
 def open_run(directory: Path) -> tuple[Run, Tail]:

@@ -19,11 +19,13 @@ End = Literal["low", "high"]
 _SIMPLE: dict[type, Type] = {int: "integer", float: "number", bool: "switch", str: "text"}
 
 HEADING = ("schema", "name", "description")
+"""What names a config and is no hyperparameter."""
 
 RATE = "optimizer.learning_rate"
-EPOCHS = "training.epochs"
 """Dotted key of the one hyperparameter that callbacks change too."""
-"""What names a config and is no hyperparameter."""
+
+EPOCHS = "training.epochs"
+"""Dotted key of the one that says when a training is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,13 @@ def find(word: str, folder: Path) -> Path:
     Raises:
         RunError: there is none, or more than one.
     """
+    from trainer.runs import lead_of
+
     if is_run(Path(word)):
         return Path(word)
     known = [path.name for path in run_folders(folder)]
     if word == "@last":
-        matches = _lead_of(folder, known[:1])
+        matches = [lead_of(folder / name).name for name in known[:1]]
     else:
         matches = [name for name in known if name == word] or [name for name in known if name.startswith(word) and word]
     if len(matches) == 1:
@@ -75,14 +77,6 @@ def find(word: str, folder: Path) -> Path:
         raise RunError(f"{clean(word)} means {len(matches)} runs: {', '.join(matches[:3])} ... Write more of the id.")
     where = clean(str(folder))
     raise RunError(Problem(f"{clean(word)} is no run in {where}.{nearest(word, known)} List them with: nn-tui runs"))
-
-
-def _lead_of(folder: Path, newest: list[str]) -> list[str]:
-    """Return the run that leads the newest one's group of replicas, if it belongs to one that is there."""
-    from trainer.runs import peek
-
-    leads = [name for run in map(peek, (folder / name for name in newest)) if (name := run.status.group)]
-    return leads if leads and is_id(leads[0]) and is_run(folder / leads[0]) else newest
 
 
 @dataclass

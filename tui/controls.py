@@ -8,10 +8,11 @@ from trainer.config import parse_settings
 from trainer.events import CheckpointSaved, Event, Finished, HyperparameterSet, Paused, Resumed, Warned
 from trainer.log import Tail
 from trainer.problems import ConfigError, Problem, RunError
-from trainer.replicas import is_live, send_to_all
+from trainer.replicas import members, send_to_group, shown_state
 from trainer.run import Run
-from trainer.runs import open_run, peek, replica_paths
+from trainer.runs import lead_of, open_run, peek_group
 from trainer.schema import EPOCHS, hyperparameters
+from trainer.status import LIVE
 from trainer.store import find, store
 from trainer.text import clean
 from tui.happenings import happening
@@ -36,16 +37,18 @@ def control(word: str, action: str, rest: list[str], folder: Path | None) -> Non
         RunError: there is no such run, or it is not live.
         ConfigError: the run cannot take it, and why.
     """
-    run, tail = open_run(find(word, store(folder)))
+    lead = peek_group(lead_of(find(word, store(folder))))
+    state = shown_state(lead)
+    if state not in LIVE:
+        raise RunError(f"{clean(lead.id)} takes no commands: it is {state}.")
+    if (action == "pause" and state == "paused") or (action == "resume" and state == "running"):
+        raise RunError(f"{clean(lead.id)} is {state} already.")
+    # Whoever is over sooner says nothing any more; all that train do the same.
+    run, tail = open_run(next(it.directory for it in members(lead) if it.is_live))
     run.apply_all(tail.read_all())
-    run.replicas = [peek(path) for path in replica_paths(run)]
-    if not is_live(run):
-        raise RunError(f"{clean(run.id)} takes no commands: it is {run.shown_state}.")
-    if (action == "pause" and run.status.state == "paused") or (action == "resume" and run.status.state != "paused"):
-        raise RunError(f"{clean(run.id)} is {run.status.state} already.")
     command = _command(run, action, rest)
     try:
-        send_to_all(run.directory, command)
+        send_to_group(run.directory, command)
     except OSError as error:
         raise RunError(f"{clean(run.id)} takes no commands from here: {error.strerror or error}.") from error
     print(_answer(tail, command) or f"sent; {clean(run.id)} has not answered yet")

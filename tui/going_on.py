@@ -123,6 +123,7 @@ def _with_something_to_train(begin: Origin) -> Config:
 
 
 def _is_over(directory: Path) -> bool:
+    from trainer.replicas import members
     from trainer.runs import peek_group
 
-    return all(run.status.state == "finished" for run in peek_group(directory))
+    return all(run.status.state == "finished" for run in members(peek_group(directory)))

@@ -32,10 +32,11 @@ class LiveRun:
     def pause(self) -> None:
         """Pause it, or let it go on."""
         from trainer.commands import Pause, Resume
-        from trainer.runs import peek
+        from trainer.replicas import shown_state
+        from trainer.runs import lead_of, peek_group
 
         if (directory := self._found()) is not None:
-            is_paused = peek(directory).status.state == "paused"
+            is_paused = shown_state(peek_group(lead_of(directory))) == "paused"
             self._send(directory, Resume(by=_BY) if is_paused else Pause(by=_BY))
 
     def keep(self) -> None:
@@ -47,7 +48,7 @@ class LiveRun:
 
     def give(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
-        from trainer.replicas import is_live
+        from trainer.replicas import is_live, members
         from trainer.schema import EPOCHS
 
         followed = self._screen.run_view.followed
@@ -56,7 +57,7 @@ class LiveRun:
         field, value = event.field, event.value
         if value == followed.value_of(field.path):
             return
-        done = followed.run.status.epochs
+        done = max(run.status.epochs for run in members(followed.run))
         if field.why_not_live:
             message = f"{field.path} {field.why_not_live}: it counts from the next run on."
         elif field.path == EPOCHS and value <= done:
@@ -99,11 +100,11 @@ class LiveRun:
 
     def _send(self, directory: Path, command: Command) -> bool:
         """Send a command; where that cannot be, say so and return False."""
-        from trainer.replicas import send_to_all
+        from trainer.replicas import send_to_group
 
         self._screen.host.make_room(directory)
         try:
-            send_to_all(directory, command)
+            send_to_group(directory, command)
         except OSError as error:
             self._screen.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
             return False

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.25
 _BYTES_A_TICK = 1 << 20
 _STATUS_TICKS = 2
+"""The status line is painted once in so many ticks, and when the run's state changes."""
+
 _REST_TICKS = 8
 """Between two looks at a run that is over: another process may go on with it."""
-"""The status line is painted once in so many ticks, and when the run's state changes."""
 
 _CELLS_A_SECOND = 140
 """Cells of panels painted a second while a run is live, in the long run: with colours about 3 KiB over the wire."""

@@ -45,8 +45,8 @@ class Steering:
         self.cancelled.set()
 
     def _send(self, command: Command) -> None:
-        from trainer.replicas import send_to_all
+        from trainer.replicas import send_to_group
 
         if self.directory is not None:
             with contextlib.suppress(OSError):
-                send_to_all(self.directory, command)
+                send_to_group(self.directory, command)
