@@ -33,7 +33,7 @@ from trainer.log import Log
 from trainer.run import Run
 from trainer.status import Status
 from tui.chart_frame import Mark
-from tui.panels import View, marks
+from tui.panels import EventLog, View, marks
 from tui.run_view import RunView
 
 WATCHED = Config().changed(
@@ -193,7 +193,8 @@ async def test_what_is_told_on_another_page_or_at_another_width_is_wrapped_where
         await until(pilot, lambda: "training" in part(pilot, "EventLog"))
         await pilot.press("2")
         script.tell(Warned(message=words, step=10, elapsed=1.0))
-        await until(pilot, lambda: any("disk" in str(line) for line in pilot.app.screen.run_view.log_panel._told))
+        told = pilot.app.screen.query(EventLog).first()._told
+        await until(pilot, lambda: any("disk" in str(line) for line, _ in told))
         await pilot.press("1")
         await until(pilot, lambda: words in part(pilot, "EventLog"))
         await pilot.resize_terminal(80, 24)

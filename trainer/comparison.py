@@ -244,10 +244,10 @@ def _gap(metrics: dict[str, float]) -> float | None:
 
 
 def _total(name: str, runs: Sequence[Run]) -> Outcome:
-    totals = [getattr(run.status, name) or None for run in runs]
+    row = _together(name, runs, lambda run: getattr(run.status, name) or None)
     # Short training is good only in a run that was trained to its end.
     fair = [run.status.state == "finished" or name != "seconds" for run in runs]
-    return _outcome(name, totals, unit=_UNITS[name], fair=fair)
+    return replace(_outcome(name, row.values, unit=_UNITS[name], fair=fair), stds=row.stds)
 
 
 def _outcome(

@@ -66,6 +66,14 @@ def best(run: Run) -> tuple[str, Spread] | None:
     return None if found is None else (metric, found)
 
 
+def at_best(run: Run) -> dict[str, Spread]:
+    """Return the metrics of all members of a group, each at its best epoch."""
+    tables = [other.metrics_at(other.status.best.epoch) for other in members(run) if other.status.best]
+    names = dict.fromkeys(name for table in tables for name in table)
+    found = {name: spread(table.get(name) for table in tables) for name in names}
+    return {name: it for name, it in found.items() if it is not None}
+
+
 def shown_state(run: Run, states: Sequence[Shown] = ()) -> Shown:
     """Return what a group shows as: live as long as one of its runs is, and then the worst of their ends.
 
@@ -93,20 +101,24 @@ def send_to_group(directory: Path, command: Command) -> None:
 
 
 def band(run: Run, metric: str, axis: str) -> Band | None:
-    """Return a metric of all members by epoch; of those that ended sooner, as far as they got.
+    """Return a metric of all members by epoch; those that ended sooner stay at their last value.
+
+    Without them the mean would jump where one ends, and what is left of it would be that of the few that train longest.
 
     Args:
         run: leads the group.
         metric: one of the `epoch` records.
         axis: "epochs", "steps" or "seconds"; those of the member that got furthest.
     """
-    series = [found for other in members(run) if (found := other.epochs.get(metric))]
-    if not series:
+    found = [(other, series) for other in members(run) if (series := other.epochs.get(metric))]
+    if not found:
         return None
-    longest = max(series, key=len)
-    values = np.full((len(series), len(longest)), np.nan)
-    for row, one in zip(values, series, strict=True):
-        row[: len(one)] = one.y
+    longest = max((series for _, series in found), key=len)
+    values = np.full((len(found), len(longest)), np.nan)
+    for row, (other, series) in zip(values, found, strict=True):
+        row[: len(series)] = series.y
+        if other.ended:
+            row[len(series) :] = series.last
     values[~np.isfinite(values)] = np.nan
     counts = np.maximum(np.isfinite(values).sum(axis=0), 1)
     mean = np.where(np.isfinite(values).any(axis=0), np.nansum(values, axis=0) / counts, np.nan)

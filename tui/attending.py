@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from trainer.events import Epoch, Event, Finished, HyperparameterSet, Layers, Started, Steps
 from trainer.log import Tail
 from trainer.problems import ConfigError
-from trainer.replicas import best, members, shown_state
+from trainer.replicas import at_best, best, members, shown_state
 from trainer.results import group_result, result
 from trainer.run import Run
 from trainer.runs import read
@@ -29,7 +29,7 @@ from tui import garbage, signals, streams, unattended
 from tui.happenings import happening, is_routine
 from tui.session import background_line
 from tui.steering import Steering
-from tui.wording import mean_and_std, metrics_line
+from tui.wording import QUIET, mean_and_std, metrics_line
 
 if TYPE_CHECKING:
     from tui.foreground import Parent
@@ -154,6 +154,8 @@ def _tell_end(run: Run, as_json: bool) -> None:
         print(clean(str(one.directory)))
     if run.replicas and (found := best(run)):
         print(f"{run.name}: best {found[0]} {mean_and_std(found[1])}")
+        spreads = {name: it for name, it in at_best(run).items() if name not in (found[0], *QUIET)}
+        print("at the best epochs: " + ", ".join(f"{clean(name)} {mean_and_std(it)}" for name, it in spreads.items()))
 
 
 def _watch(worker: threading.Thread, tail: Tail, run: Run) -> None:

@@ -74,7 +74,6 @@ class DataPage(PatientPage):
         self._subject: Subject | None = None
         self._shown: Subject | None = None
         self._found: tuple[Widget, ...] = ()
-        self._chosen = 0
         self._waits_for_focus = False
 
     def compose(self) -> ComposeResult:
@@ -111,7 +110,7 @@ class DataPage(PatientPage):
 
     def choose_chart(self, index: int) -> None:
         """Show one of the panels, counted round, where there is room for one only."""
-        self._chosen = index
+        self.chart = index
         self._arrange()
 
     def take_focus(self) -> None:
@@ -192,7 +191,7 @@ class DataPage(PatientPage):
 
     def _arrange(self) -> None:
         takes_focus = self.has_focus_within or (self._waits_for_focus and self.screen.focused is None)
-        self.lay_out_columns(self.body, self._found, self._chosen)
+        self.lay_out_columns(self.body, self._found, self.chart)
         if takes_focus and self._found:
             self.call_after_refresh(self.take_focus)
 

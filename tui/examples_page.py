@@ -13,7 +13,7 @@ from tui.boundary_panel import BoundaryPanel
 from tui.confusion_panel import ConfusionPanel
 from tui.lines import Lines
 from tui.page import Page
-from tui.panels import LivePanel
+from tui.panels import LivePanel, of_group
 from tui.passages_panel import PassagesPanel
 from tui.picture import Picture
 from tui.picture_words import headline
@@ -40,7 +40,6 @@ class ExamplesPage(Page):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._chosen = 0
         self._applying: tuple[Picture, ...] | None = None
 
     def compose(self) -> ComposeResult:
@@ -71,7 +70,7 @@ class ExamplesPage(Page):
         source.refresh()
         self._arrange(source.seen)
         if source.seen is not None:
-            line = Content(headline(source.seen) + _of_group(followed))
+            line = Content(headline(source.seen) + of_group(followed.run))
         else:
             waits = _NONE if followed.run.ended else _WAITING
             line = (
@@ -83,7 +82,7 @@ class ExamplesPage(Page):
 
     def choose_chart(self, index: int) -> None:
         """Show one of the pictures, counted round, where there is room for one only."""
-        self._chosen = index
+        self.chart = index
         self._choose()
 
     def on_resize(self) -> None:
@@ -100,13 +99,4 @@ class ExamplesPage(Page):
         self._choose()
 
     def _choose(self) -> None:
-        self.lay_out_columns(self.body, self._applying or (), self._chosen)
-
-
-def _of_group(followed: Followed) -> str:
-    """Return of which group the run is the first, if it leads one."""
-    if not followed.others:
-        return ""
-    config = followed.run.config
-    kind = "folds" if config and config.data.folds else "replicas"
-    return f" · the first of {len(followed.others) + 1} {kind}"
+        self.lay_out_columns(self.body, self._applying or (), self.chart)

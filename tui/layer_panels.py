@@ -10,7 +10,7 @@ from textual.content import Content
 from trainer.text import clipped
 from tui.chart_frame import N_RUN_ROLES, Series
 from tui.lines import Lines
-from tui.panels import Panel, View
+from tui.panels import Panel, View, of_group
 
 if TYPE_CHECKING:
     from trainer.events import Distribution, Layer
@@ -85,7 +85,8 @@ class LayerTable(Lines):
     def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
         """Show the last look inside."""
         inside = followed.run.inside
-        title = "layers" if inside is None else f"layers after epoch {inside.epoch + 1}"
+        after = "" if inside is None else f" after epoch {inside.epoch + 1}"
+        title = f"layers{after}{of_group(followed.run)}"
         if title != self.border_title:
             self.border_title = title
         self._layers = {} if inside is None else inside.layers

@@ -49,16 +49,19 @@ class LiveRun:
     def give(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
         from trainer.replicas import is_live, members
-        from trainer.schema import EPOCHS
+        from trainer.schema import EPOCHS, hyperparameters
 
         followed = self._screen.run_view.followed
         if followed is None or not is_live(followed.run):
             return
         field, value = event.field, event.value
-        if value == followed.value_of(field.path):
+        is_known = followed.run.config is not None and field.path in hyperparameters(followed.run.config)
+        if is_known and value == followed.value_of(field.path):
             return
         done = max(run.status.epochs for run in members(followed.run))
-        if field.why_not_live:
+        if not is_known:
+            message = f"The running run has no {field.path}: it counts from the next run on."
+        elif field.why_not_live:
             message = f"{field.path} {field.why_not_live}: it counts from the next run on."
         elif field.path == EPOCHS and value <= done:
             message = f"{done} epochs are done. f4 stops the run; {value} counts from the next run on."

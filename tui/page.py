@@ -24,11 +24,14 @@ class Page(Vertical):
 
     Attributes:
         KEYS: that bring it to the front beside its number, parted by commas, the first in the key bar; "" for none.
+        chart: which of its charts is seen where there is room for one only, counted round.
     """
 
     TITLE: ClassVar[str]
     HELP: ClassVar[str]
     KEYS: ClassVar[str] = ""
+
+    chart = 0
 
     @property
     def panels(self) -> list[LivePanel]:
@@ -37,9 +40,19 @@ class Page(Vertical):
 
     def choose_chart(self, index: int) -> None:
         """Show one of the charts, counted round, where there is room for one only."""
+        self.chart = index
         charts = list(self.query(Panel))
         for place, chart in enumerate(charts):
             chart.set_class(place == index % len(charts), "-chosen")
+
+    def bring_forward(self, kind: type[Panel]) -> bool:
+        """Show the chart of a kind where another hides it; return whether that was so."""
+        charts = list(self.query(Panel))
+        place = next((place for place, chart in enumerate(charts) if isinstance(chart, kind)), None)
+        if place is None or charts[place].display:
+            return False
+        self.choose_chart(place)
+        return True
 
     def take_focus(self) -> None:
         """Give the keys to what scrolls, if anything does."""
@@ -56,8 +69,10 @@ class Page(Vertical):
         """
         chosen = found[index % len(found)] if found else None
         is_alone = self.screen.has_class("-short") and len(found) > 1
+        for column in body.children:
+            for panel in column.children:
+                panel.set_class(panel is chosen, "-chosen")
         for place, panel in enumerate(found):
-            panel.set_class(panel is chosen, "-chosen")
             panel.border_subtitle = f"{place + 1}/{len(found)} · m next" if is_alone else ""
         for column in body.children:
             mine = [panel for panel in found if panel in column.children]

@@ -50,7 +50,22 @@ class LayersPage(Page):
             yield LayerTable(classes="panel")
 
 
-PAGES: tuple[type[Page], ...] = (CurvesPage, ExamplesPage, LayersPage, PlanPage, DataPage)
+class EventsPage(Page):
+    """All that happened; the page of curves has room for the last of it."""
+
+    TITLE = "events"
+    HELP = "All events, to be scrolled through"
+
+    def compose(self) -> ComposeResult:
+        """Lay out the events."""
+        yield EventLog(classes="panel")
+
+    def take_focus(self) -> None:
+        """Give the events the keys that scroll."""
+        self.query_one(EventLog).focus()
+
+
+PAGES: tuple[type[Page], ...] = (CurvesPage, ExamplesPage, LayersPage, PlanPage, DataPage, EventsPage)
 
 
 class PageTabs(Lines):

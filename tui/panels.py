@@ -126,7 +126,9 @@ class RatePanel(Panel):
     BORDER_TITLE = "learning rate"
 
     def curves(self, run: Run, view: View) -> list[Series]:  # noqa: D102
-        return [_as_steps(curve) for curve in _one(run.epochs.get("learning_rate"), view, "learning_rate", "rate")]
+        name, role = "learning_rate", "rate"
+        curves = _banded(run, view, name, role) if run.replicas else _one(run.epochs.get(name), view, name, role)
+        return [_as_steps(curve) for curve in curves]
 
 
 class CallbackPanel(Lines):
@@ -136,6 +138,8 @@ class CallbackPanel(Lines):
 
     def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
         """Show where the callbacks of the run stand."""
+        if (title := f"{self.BORDER_TITLE}{of_group(followed.run)}") != self.border_title:
+            self.border_title = title
         ended = followed.run.ended
         lines = [line for progress in followed.progress() for line in _callback_lines(progress, ended=ended)]
         self.show_lines(lines or [Content.styled("none enabled", "dim")])
@@ -146,13 +150,15 @@ class EventLog(RichLog, can_focus=True):
 
     BORDER_TITLE = "events"
     _MOST = 2000
+    _FEW = 8
+    """Lines below which there is room for what matters only."""
 
     virtual_size = Reactive(Size(0, 0), layout=False)  # else each line would have the whole screen laid out anew
 
     def __init__(self, **options: str) -> None:
         super().__init__(wrap=True, markup=False, max_lines=self._MOST, min_width=20, **options)  # type: ignore[arg-type]
-        self._told: deque[Text] = deque(maxlen=self._MOST)
-        self._wrapped_at = 0
+        self._told: deque[tuple[Text, bool]] = deque(maxlen=self._MOST)
+        self._laid_out: tuple[int, bool] | None = None
 
     def add(self, told: list[Told]) -> None:
         """Append the lines of those events that are told; of the replicas but the first only what matters."""
@@ -163,9 +169,9 @@ class EventLog(RichLog, can_focus=True):
             if glyph is not None and not is_routine(event) and (replica <= 1 or style != "dim"):
                 number = f"#{replica} " if replica else ""
                 line = Text.assemble((f"{glyph} {number}", "bold"), (happening(event), style))
-                self._told.append(line)
-                if self._wrapped_at:
-                    self.write(line, self._wrapped_at)
+                self._told.append((line, style == "dim"))
+                if self._laid_out:
+                    self._write(line, is_minor=style == "dim")
         self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
 
     def clear(self) -> Self:
@@ -175,14 +181,28 @@ class EventLog(RichLog, can_focus=True):
 
     def on_resize(self, _: Resize) -> None:
         """Wrap the lines anew, each of which was wrapped where it was written, and show the last."""
-        width = self.scrollable_content_region.width
-        if width not in (0, self._wrapped_at):
-            self._wrapped_at = width
+        width, height = self.scrollable_content_region.size
+        if width and (width, height < self._FEW) != self._laid_out:
+            self._laid_out = width, height < self._FEW
             super().clear()
-            for line in self._told:
-                self.write(line, width, scroll_end=False)
+            for line, is_minor in self._told:
+                self._write(line, is_minor=is_minor, scroll_end=False)
             self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
         self.scroll_end(animate=False)
+
+    def _write(self, line: Text, *, is_minor: bool, scroll_end: bool | None = None) -> None:
+        assert self._laid_out is not None
+        width, has_few = self._laid_out
+        if not (is_minor and has_few):
+            self.write(line, width, scroll_end=scroll_end)
+
+
+def of_group(run: Run) -> str:
+    """Return of which group a run is the first, if it leads one, for what is of this one alone."""
+    if not run.replicas:
+        return ""
+    kind = "folds" if run.config and run.config.data.folds else "replicas"
+    return f" · the first of {len(run.replicas) + 1} {kind}"
 
 
 def marks(run: Run, view: View) -> list[Mark]:
@@ -236,8 +256,9 @@ def _banded(run: Run, view: View, metric: str, role: str) -> list[Series]:
 
 def _as_steps(curve: Series) -> Series:
     """Return the curve with every value held until the next: a rate jumps, it does not slide."""
-    x, y = np.repeat(curve.x, 2)[1:], np.repeat(curve.y, 2)[:-1]
-    return Series(curve.label, x, y, role=curve.role)
+    y, low, high = (None if held is None else np.repeat(held, 2)[:-1] for held in (curve.y, curve.low, curve.high))
+    assert y is not None
+    return Series(curve.label, np.repeat(curve.x, 2)[1:], y, role=curve.role, low=low, high=high)
 
 
 def _planned(run: Run, view: View) -> float | None:

@@ -15,7 +15,7 @@ from tui.chart_frame import next_axis
 from tui.pace import Pace
 from tui.page import Page
 from tui.pages import PAGES, PageTabs
-from tui.panels import EventLog, LivePanel, View
+from tui.panels import EventLog, LivePanel, MetricPanel, View
 from tui.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class RunView(Vertical):
 
     tabs = getters.query_one(PageTabs)
     status = getters.query_one(StatusLine)
-    log_panel = getters.query_one(EventLog)
 
     def __init__(self, trouble: Callable[[Path], Unsaved | None], **options: Any) -> None:
         """Make an empty view; `trouble` says of a run of this process why its directory does not know everything."""
@@ -59,7 +58,6 @@ class RunView(Vertical):
         self._state = ""
         self._rests = False
         self._ticks = 0
-        self._chart = 0
         self._stale: list[LivePanel] = []
         self._pace = Pace(_CELLS_A_SECOND, _CELLS_AT_ONCE)
 
@@ -74,14 +72,14 @@ class RunView(Vertical):
         self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
         self._pages = list(self.query(Page))
         self.status.show(None)
+        self._choose_charts()
         self.show_page(0)
-        self.next_chart(0)
 
     async def add_pages(self) -> None:
         """Lay the other pages behind the first."""
         await self.mount(*(page(classes="page") for page in PAGES[1:]))
         self._pages = list(self.query(Page))
-        self.next_chart(0)
+        self._choose_charts()
 
     def follow(self, followed: Followed) -> None:
         """Show this run from now on."""
@@ -89,8 +87,9 @@ class RunView(Vertical):
         self._state = ""
         self._rests = False
         self._pace = Pace(_CELLS_A_SECOND, max(_CELLS_AT_ONCE, self.size.area))
-        self.log_panel.clear()
-        self.log_panel.add(followed.happenings)
+        for log in self.query(EventLog):
+            log.clear()
+            log.add(followed.happenings)
         self._draw()
         self._clock.resume()
 
@@ -119,11 +118,9 @@ class RunView(Vertical):
         """Bring the next page to the front."""
         self.show_page(self._page + 1)
 
-    def next_chart(self, by: int = 1) -> None:
+    def next_chart(self) -> None:
         """Show the next chart of the page, where there is room for one only."""
-        self._chart += by
-        for page in self._pages:
-            page.choose_chart(self._chart)
+        self.page.choose_chart(self.page.chart + 1)
         self._draw()
 
     def toggle_log(self) -> None:
@@ -135,12 +132,19 @@ class RunView(Vertical):
         self._look(replace(self._view, axis=next_axis(self._view.axis)))
 
     def next_metric(self) -> None:
-        """Show the next of the run's metrics."""
-        self._look(replace(self._view, metric=self._view.metric + 1))
+        """Show the next of the run's metrics; where another chart hides the one of now, that one."""
+        if self.page.bring_forward(MetricPanel):
+            self._draw()
+        else:
+            self._look(replace(self._view, metric=self._view.metric + 1))
 
     @on(PageTabs.Chosen)
     def _show_chosen(self, event: PageTabs.Chosen) -> None:
         self.show_page(event.index)
+
+    def _choose_charts(self) -> None:
+        for page in self._pages:
+            page.choose_chart(page.chart)
 
     def _tick(self) -> None:
         from trainer.replicas import ended, shown_state
@@ -150,7 +154,8 @@ class RunView(Vertical):
         if followed is None or (self._rests and self._ticks % _REST_TICKS):
             return
         events = followed.poll(_BYTES_A_TICK)
-        self.log_panel.add(events)
+        for log in self.query(EventLog):
+            log.add(events)
         if events:
             self._stale += [panel for panel in self._panels if panel not in self._stale]
         state = shown_state(followed.run)

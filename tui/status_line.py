@@ -93,8 +93,8 @@ def _facts(run: Run, waiting: str) -> Content:
         parts += _together(run)
     elif status.best:
         parts.append(f"best {best_words(status.best)}")
-    if {"loss", "val_loss"} <= status.metrics.keys():
-        parts.append(f"gap {status.metrics['val_loss'] - status.metrics['loss']:+.3g}")
+    if (gap := _gap(run)) is not None:
+        parts.append(f"gap {gap:+.3g}")
     if status.resumed:
         parts.append(f"resumed, {status.resumed}")
     if status.parent:
@@ -119,6 +119,15 @@ def _together(run: Run) -> list[str]:
 
     found = best(run)
     return [] if found is None else [f"best {found[0]} {mean_and_std(found[1])}"]
+
+
+def _gap(run: Run) -> float | None:
+    """Return how far the validation loss lies above the loss, in the mean of a group."""
+    from trainer.replicas import members, spread
+
+    tables = (other.status.metrics for other in members(run))
+    found = spread(table["val_loss"] - table["loss"] for table in tables if {"loss", "val_loss"} <= table.keys())
+    return None if found is None else found.mean
 
 
 def _time_left(run: Run, share: float) -> str:
