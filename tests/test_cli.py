@@ -2,6 +2,7 @@ import csv
 import gc
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -14,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import presets
-from trainer import picture_file
+from trainer import lr_finder, picture_file
 from trainer.commands import Stop, send
 from trainer.config import Config, load
 from trainer.preparation import prepare
@@ -566,6 +568,16 @@ def test_lr_find_prints_every_rate_and_its_suggestion(shell: Terminal):
     assert (code, found["suggestion"], len(found["tried"])) == (0, None, 48)
     code, _, err = shell("lr-find", "iris-first", "--from", "1", "--to", "0.1")
     assert (code, lines_of_error(err)) == (2, ["nn-tui: --from must be below --to, got 1 and 0.1."])
+
+
+def test_lr_find_draws_bars_by_the_share_of_the_fall_whatever_the_sign_of_the_losses(
+    shell: Terminal, monkeypatch: pytest.MonkeyPatch
+):
+    losses = np.array([-2.0, -4.0, -6.0, 8.0, math.inf])
+    seen = lr_finder.Found(np.array([1e-4, 1e-3, 1e-2, 0.1, 1.0]), losses, 200, 0.01, "because.")
+    monkeypatch.setattr(lr_finder, "find", lambda *_, **__: seen)
+    _, out, _ = shell("lr-find", "iris-first")
+    assert [line.count("━") for line in out.splitlines()] == [0, 20, 40, 0, 0, 0]
 
 
 # summary

@@ -25,6 +25,8 @@ RATES = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
         ([2.0, 1.5, 0.5, 2.5, math.inf], 1e-2, "and from 0.1 on training makes it worse."),
         ([2.0, 1.9, 1.5, 1.0, 0.5], 1.0, "within 5% of that fall."),
         ([2.0, 2.0, 1.99, 2.0, 3.0], None, "no rate lowers the loss (2) in 200 updates."),
+        ([-2.0, -2.5, -4.0, -1.0, 9.0], 1e-2, "lowest, -4, at 0.01; 0.01 is the smallest rate"),
+        ([0.5, 0.4, -4.0, -4.1, math.nan], 1e-2, "lowest, -4.1, at 0.1; 0.01 is the smallest rate"),
         ([math.nan] * 5, None, "the loss is no number at any of these rates."),
         ([math.inf, 2.0, 1.0, 2.0, 2.0], 1e-2, "0.01 is the smallest rate"),
     ],

@@ -181,16 +181,50 @@ async def test_curve_reason_and_keys_have_room_in_every_usual_size(size: tuple[i
         await until(pilot, lambda: re.search("[⠁-⣿].* 1e-6 ", dialog_text(pilot)))
 
 
+async def test_losses_below_0_are_drawn_too(tmp_path: Path):
+    """A Poisson loss is lower than 0 where counts are large: an axis of logarithms would leave it out."""
+    config = SHORT.changed({**counts(tmp_path), "model.hidden": []})
+    async with running(config) as pilot:
+        await pilot.press("l")
+        await until_open(pilot, "enter puts ")
+        assert "the loss is lowest, -" in dialog_text(pilot)
+        await until(pilot, lambda: re.search(r"-\d+┤[^│]*[⠁-⣿].* 1e-6 ", dialog_text(pilot)))
+
+
+def counts(folder: Path) -> dict[str, Any]:
+    """Return the settings of a model of counts about 20."""
+    lines = [f"{x / 100},{20 + x % 7}" for x in range(100)]
+    (folder / "counts.csv").write_text("\n".join(["x,count", *lines]))
+    return {
+        "data.source": "path",
+        "data.path": str(folder / "counts.csv"),
+        "data.target": "count",
+        "data.task": "regression",
+        "data.standardize_target": False,
+        "loss.kind": "poisson",
+    }
+
+
 def found(losses: list[float], suggestion: float | None = 1e-2) -> Found:
     rates = 10.0 ** np.arange(-3.0, -3.0 + len(losses))
     return Found(rates, np.array(losses), 200, suggestion, "because.")
 
 
-def test_losses_that_are_none_are_gaps_and_absurd_ones_are_drawn_at_ten_times_the_first():
-    rates, losses = curve(found([2.0, 0.5, 1e30, np.inf, np.nan]))
-    assert rates.tolist() == [1e-3, 1e-2, 1e-1, 1.0, 10.0]
-    np.testing.assert_equal(losses, [2.0, 0.5, 20.0, np.nan, np.nan])
-    np.testing.assert_equal(curve(found([np.inf, np.nan]))[1], [np.nan, np.nan])
+@pytest.mark.parametrize(
+    ("losses", "drawn"),
+    [
+        ([2.0, 0.5, 1e30, np.inf, np.nan], [2.0, 0.5, 5.0, np.nan, np.nan]),
+        ([-2.0, -3.5, -2.5, 1e30, np.nan], [-2.0, -3.5, -2.5, 1.0, np.nan]),
+        ([-2.0, -2.0, -1.0, 1e30], [-2.0, -2.0, -1.0, 2.0]),
+        ([np.inf, np.nan], [np.nan, np.nan]),
+    ],
+)
+def test_losses_that_are_none_are_gaps_and_absurd_ones_are_drawn_above_the_first_by_twice_the_fall(
+    losses: list[float], drawn: list[float]
+):
+    rates, shown_losses = curve(found(losses))
+    np.testing.assert_allclose(rates, 10.0 ** np.arange(-3.0, -3.0 + len(losses)))
+    np.testing.assert_equal(shown_losses, drawn)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +232,8 @@ def test_losses_that_are_none_are_gaps_and_absurd_ones_are_drawn_at_ten_times_th
     [
         ([2.0, 0.5, 1.0], "◆ 0.01: because."),
         ([2.0, 0.5, np.inf], "◆ 0.01: because. Where the curve is missing, the loss was no number."),
-        ([2.0, 0.5, 99.0], "◆ 0.01: because. Losses above 20 are drawn there."),
+        ([2.0, 0.5, 99.0], "◆ 0.01: because. Losses above 5 are drawn there."),
+        ([-2.0, -3.5, 99.0], "◆ 0.01: because. Losses above 1 are drawn there."),
     ],
 )
 def test_the_verdict_says_how_the_picture_is_to_be_read(losses: list[float], words: str):

@@ -4,6 +4,7 @@ Smith's range test (2017) raises one run's rate step by step, so that each loss 
 are cheap here when they train together: each rate has its own.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ _MEASURED = 0.25
 _ENOUGH = 0.05
 """The suggestion's loss may miss this share of the greatest fall: smaller steps pay later in a training."""
 
-_LEAST_FALL = 0.01
+LEAST_FALL = 0.01
 """Share of itself that the loss must fall by at some rate, else no rate is suggested."""
 
 
@@ -117,10 +118,9 @@ def judged(rates: NDArray[np.float64], losses: NDArray[np.float64], updates: int
     finite = np.isfinite(losses)
     if not finite.any():
         return None, "the loss is no number at any of these rates."
-    start = losses[finite][0]
+    start, fall = start_and_fall(losses)
     best = int(np.nanargmin(np.where(finite, losses, np.nan)))
-    fall = start - losses[best]
-    if not fall > _LEAST_FALL * abs(start):
+    if not fall > LEAST_FALL * abs(start):
         return None, f"no rate lowers the loss ({start:.4g}) in {updates} updates."
     good = finite & (losses <= losses[best] + _ENOUGH * fall)
     suggestion = float(rates[int(np.argmax(good))])
@@ -130,6 +130,16 @@ def judged(rates: NDArray[np.float64], losses: NDArray[np.float64], updates: int
     )
     worse = rates[best + 1 :][~(losses[best + 1 :] < start)]
     return suggestion, f"{reason}, and from {worse[0]:.3g} on training makes it worse." if len(worse) else f"{reason}."
+
+
+def start_and_fall(losses: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the loss at the lowest rate at which it is a number, and how far it is below at the best; NaN if at none.
+
+    Args:
+        losses: of ascending rates, of any sign; shape [rates].
+    """
+    finite = losses[np.isfinite(losses)]
+    return (float(finite[0]), float(finite[0] - finite.min())) if finite.size else (math.nan, math.nan)
 
 
 def _losses(

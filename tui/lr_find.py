@@ -11,6 +11,7 @@ from trainer.strict_json import strict
 from tui.wording import number
 
 _BAR_WIDTH = 40
+"""Of the rate whose loss falls furthest; the others have their share of that fall."""
 
 
 def print_search(preset: str, settings: list[str], lowest: float, highest: float, updates: int, as_json: bool) -> None:
@@ -23,7 +24,7 @@ def print_search(preset: str, settings: list[str], lowest: float, highest: float
     from trainer.devices import prepare_jax
 
     prepare_jax()
-    from trainer.lr_finder import find
+    from trainer.lr_finder import find, start_and_fall
 
     seen = find(prepared, lowest, highest, updates=updates)
     tried = [*zip(seen.rates.tolist(), seen.losses.tolist(), strict=True)]
@@ -31,9 +32,9 @@ def print_search(preset: str, settings: list[str], lowest: float, highest: float
         pairs = [strict({"learning_rate": rate, "loss": loss}) for rate, loss in tried]
         print(json.dumps({"suggestion": seen.suggestion, "reason": seen.reason, "updates": updates, "tried": pairs}))
         return
-    start = next((loss for _, loss in tried if math.isfinite(loss)), 1.0)
+    start, fall = start_and_fall(seen.losses)
     for rate, loss in tried:
-        length = round(_BAR_WIDTH * min(1.0, loss / start)) if math.isfinite(loss) else 0
+        length = round(_BAR_WIDTH * (start - loss) / fall) if math.isfinite(loss) and loss < start else 0
         mark = " ◀" if rate == seen.suggestion else ""
         print(f"{rate:<9.3g} {number(loss):>9}  {'━' * length}{mark}")
     print(f"{seen.suggestion:g}: {seen.reason}" if seen.suggestion else f"no suggestion: {seen.reason}")

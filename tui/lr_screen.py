@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.lr_finder import Found
 
-_CEILING = 10.0
-"""Losses above so many times the first are drawn there: a loss that explodes would flatten all others."""
+_CEILING = 2.0
+"""Losses above the first by more than so many times the fall are drawn there: one that explodes would flatten all.
+
+Where it falls nowhere, the first loss itself stands for the fall."""
 
 _MARK = "◆"
 
@@ -145,8 +147,14 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
     def _show_found(self, found: Found) -> None:
         self._suggestion = found.suggestion
         marks = [Mark(found.suggestion, _MARK, "metric")] if found.suggestion else []
+        rates, losses = curve(found)
         self.chart.show(
-            [Series("loss", *curve(found), role="train")], marks, x_label="rate", log_x=True, log_y=True, legend=False
+            [Series("loss", rates, losses, role="train")],
+            marks,
+            x_label="rate",
+            log_x=True,
+            log_y=not bool((losses <= 0).any()),  # a likelihood has any sign
+            legend=False,
         )
         self.words.update(verdict(found))
         if found.suggestion:
@@ -159,7 +167,7 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
 
 def curve(found: Found) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return rates and losses to draw, shape [rates] each: no loss above the ceiling; NaN where it was no number."""
-    ceiling = _ceiling(found)
+    ceiling = _ceiling(found.losses)
     return found.rates, np.where(np.isfinite(found.losses), np.minimum(found.losses, ceiling), np.nan)
 
 
@@ -169,11 +177,13 @@ def verdict(found: Found) -> str:
     finite = found.losses[np.isfinite(found.losses)]
     if finite.size < found.losses.size:
         said += " Where the curve is missing, the loss was no number."
-    if finite.size and finite.max() > _ceiling(found):
-        said += f" Losses above {_ceiling(found):.3g} are drawn there."
+    if finite.size and finite.max() > (ceiling := _ceiling(found.losses)):
+        said += f" Losses above {ceiling:.3g} are drawn there."
     return said
 
 
-def _ceiling(found: Found) -> float:
-    finite = found.losses[np.isfinite(found.losses)]
-    return _CEILING * float(finite[0]) if finite.size else np.inf
+def _ceiling(losses: NDArray[np.float64]) -> float:
+    from trainer.lr_finder import LEAST_FALL, start_and_fall
+
+    start, fall = start_and_fall(losses)
+    return start + _CEILING * (fall if fall > LEAST_FALL * abs(start) else abs(start))
