@@ -6,7 +6,9 @@ import pytest
 
 import presets
 from trainer import devices
+from trainer.call_size import updates_with_room
 from trainer.config import Config
+from trainer.horizons import MOST_EPOCHS
 from trainer.lr_finder import Cancelled, find, judged
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
@@ -62,6 +64,35 @@ def test_a_finder_of_many_epochs_measures_the_last_updates_of_all_its_calls() ->
     found = find(prepared, 1e-12, 1e-11, count=2, updates=600)
     short = find(prepared, 1e-12, 1e-11, count=2, updates=4)
     np.testing.assert_allclose(found.losses, short.losses, rtol=1e-4)
+
+
+def test_a_call_that_begins_within_an_epoch_ends_with_the_last_epoch_that_has_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two updates an epoch; the first call makes one, so that the others begin in the middle of an epoch."""
+    monkeypatch.setattr("trainer.call_size._SECONDS", 60.0)
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 60, "model.hidden": []}))
+    told: list[int] = []
+    found = find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=told.append)
+    short = find(prepared, 1e-12, 1e-11, count=2, updates=8)
+    assert told == [0, 1, 9, 73, 328, 584, 840, 1096, 1352, 1500, 1756]
+    np.testing.assert_allclose(found.losses, short.losses, rtol=1e-4)
+
+
+def test_updates_are_counted_that_a_call_made_and_not_those_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.call_size._SECONDS", 60.0)
+    monkeypatch.setattr("trainer.lr_finder.updates_with_room", lambda *_: 1 << 20)
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 60, "model.hidden": []}))
+    told: list[int] = []
+    find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=told.append)
+    assert told[:6] == [0, 1, 9, 73, 328, 584]
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_call_has_room_to_the_end_of_its_last_epoch(step: int) -> None:
+    room = updates_with_room(step, 3)
+    ends = [update for update in range(step + 1, step + room + 1) if update % 3 == 0]
+    assert (len(ends), ends[-1]) == (MOST_EPOCHS, step + room)
 
 
 def test_how_updates_are_grouped_into_calls_changes_nothing_and_each_call_is_told(

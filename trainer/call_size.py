@@ -2,11 +2,18 @@
 
 from typing import Final
 
+from trainer import horizons
+
 _SECONDS: Final = 0.15
 """How long a call shall take: pause and stop, and a person who has seen enough, wait for its end."""
 
 _GROWTH: Final = 8
 """At most how many times longer than the last one a call may be: the first ones measure the speed."""
+
+
+def updates_with_room(step: int, steps_per_epoch: int) -> int:
+    """Return how many updates fit into the call that begins after `step` of them: it ends with its last row's epoch."""
+    return horizons.MOST_EPOCHS * steps_per_epoch - step % steps_per_epoch
 
 
 def most_updates(count: int, seconds: float) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from trainer import advance, failpoints, horizons, memory, placement, program
 from trainer.abandoning import AbandonedError, unless
 from trainer.cadence import Cadence
-from trainer.call_size import most_updates
+from trainer.call_size import most_updates, updates_with_room
 from trainer.checkpoints import Arrays
 from trainer.compaction import is_worth_it, moved
 from trainer.devices import device_words
@@ -240,9 +240,9 @@ class Loop:
         return _Call(reports, began, self._feed.waited - waited, self._step)
 
     def _size_of_call(self) -> int:
-        spe, here = self._shape.steps_per_epoch, self._feed.updates_left(self._step)
+        here = self._feed.updates_left(self._step)
         left = min(member.updates_left for member in self._alive)
-        bound = min(here, horizons.MOST_EPOCHS * spe - self._step % spe, left, self._most_updates)
+        bound = min(here, updates_with_room(self._step, self._shape.steps_per_epoch), left, self._most_updates)
         # Calls on one buffer are equally long: a short last one would say little of the speed.
         return -(-here // -(-here // max(1, bound)))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trainer import horizons, memory, program
 from trainer.advance import read_report
-from trainer.call_size import most_updates
+from trainer.call_size import most_updates, updates_with_room
 from trainer.feed import feed_of
 from trainer.live_numbers import LiveNumbers
 from trainer.preparation import Prepared, misfits
@@ -218,16 +218,14 @@ class _Copies:
 
         A loss that is no number makes the sum none.
         """
-        # A call has room for so many epochs' rows.
-        most = horizons.MOST_EPOCHS * self._shape.steps_per_epoch, self._feed.updates_left(self._step)
-        count = min(wanted, self._most, *most)
+        room = updates_with_room(self._step, self._shape.steps_per_epoch)
         orders = np.zeros((self._shape.members, 2), np.int32)
-        orders[: self._n_rates, 0] = count
+        orders[: self._n_rates, 0] = min(wanted, self._most, room, self._feed.updates_left(self._step))
         data = self._feed.at(self._step)
         began = time.perf_counter()
         self._state, vectors = self._program.advance(self._state, self._vectors, data, orders, self._told)
         reports = [read_report(self._shape, vector) for vector in np.asarray(vectors)[: self._n_rates]]
         seconds = time.perf_counter() - began
-        self._step += count
+        count, self._step = reports[0].step - self._step, reports[0].step
         self._most = most_updates(count, seconds)
         return count, np.array([report.spread[0, 0] for report in reports], np.float64)
