@@ -9,7 +9,7 @@ from trainer import devices
 from trainer.call_size import updates_with_room
 from trainer.config import Config
 from trainer.horizons import MOST_EPOCHS
-from trainer.lr_finder import Cancelled, find, judged
+from trainer.lr_finder import Cancelled, Progress, find, judged
 from trainer.preparation import Prepared, prepare
 from trainer.problems import ConfigError
 
@@ -73,7 +73,7 @@ def test_a_call_that_begins_within_an_epoch_ends_with_the_last_epoch_that_has_ro
     monkeypatch.setattr("trainer.call_size._SECONDS", 60.0)
     prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 60, "model.hidden": []}))
     told: list[int] = []
-    found = find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=told.append)
+    found = find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=lambda progress: told.append(progress.updates))
     short = find(prepared, 1e-12, 1e-11, count=2, updates=8)
     assert told == [0, 1, 9, 73, 328, 584, 840, 1096, 1352, 1500, 1756]
     np.testing.assert_allclose(found.losses, short.losses, rtol=1e-4)
@@ -84,7 +84,7 @@ def test_updates_are_counted_that_a_call_made_and_not_those_it_was_asked_for(mon
     monkeypatch.setattr("trainer.lr_finder.updates_with_room", lambda *_: 1 << 20)
     prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 60, "model.hidden": []}))
     told: list[int] = []
-    find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=told.append)
+    find(prepared, 1e-12, 1e-11, count=2, updates=2000, tell=lambda progress: told.append(progress.updates))
     assert told[:6] == [0, 1, 9, 73, 328, 584]
 
 
@@ -102,9 +102,9 @@ def test_how_updates_are_grouped_into_calls_changes_nothing_and_each_call_is_tol
     one_by_one: list[int] = []
     few: list[int] = []
     monkeypatch.setattr("trainer.call_size._SECONDS", 0.0)
-    slow = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=one_by_one.append)
+    slow = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=lambda progress: one_by_one.append(progress.updates))
     monkeypatch.setattr("trainer.call_size._SECONDS", 60.0)
-    fast = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=few.append)
+    fast = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=lambda progress: few.append(progress.updates))
     np.testing.assert_allclose(slow.losses, fast.losses, rtol=1e-6)
     assert one_by_one == list(range(40))
     assert few == [0, 1, 9, 30], "each call may be eight times as long as the one before; the last ones are measured"
@@ -115,14 +115,47 @@ def test_a_finder_that_is_told_to_end_does_so_after_the_call_under_way() -> None
     cancelled = threading.Event()
     told: list[int] = []
 
-    def tell(updates: int) -> None:
-        told.append(updates)
-        if updates:
+    def tell(progress: Progress) -> None:
+        told.append(progress.updates)
+        if progress.updates:
             cancelled.set()
 
     with pytest.raises(Cancelled):
         find(prepared, 1e-4, 1.0, count=3, updates=1_000_000, cancelled=cancelled, tell=tell)
     assert told == [0, 1]
+
+
+def test_a_finder_that_is_told_it_is_enough_judges_by_what_it_has_from_a_quarter_of_the_updates_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainer.call_size._SECONDS", 0.0)
+    prepared = prepare(presets.load("iris-first"))
+    enough = threading.Event()
+    enough.set()
+    told: list[Progress] = []
+    early = find(prepared, 1e-6, 1e3, count=19, updates=160, enough=enough, tell=told.append)
+    assert [progress.updates for progress in told] == list(range(41))
+    assert {progress.least for progress in told} == {40}
+    whole = find(prepared, 1e-6, 1e3, count=19, updates=40)
+    assert early.updates == 40
+    np.testing.assert_array_equal(early.losses, whole.losses)
+    np.testing.assert_array_equal(told[-1].losses, early.losses)
+    assert (early.suggestion, early.reason) == (whole.suggestion, whole.reason)
+
+
+def test_a_finder_tells_the_losses_so_far_and_the_time_left_once_a_few_updates_are_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainer.call_size._SECONDS", 0.0)
+    prepared = prepare(Config().changed({"data.source": "iris", "training.batch_size": 16, "model.hidden": [4]}))
+    told: list[Progress] = []
+    found = find(prepared, 1e-4, 1.0, count=3, updates=40, tell=told.append)
+    assert np.isnan(told[0].losses).all()
+    assert all(np.isfinite(progress.losses).all() for progress in told[1:])
+    np.testing.assert_array_equal(told[-1].rates, found.rates)
+    left = [progress.seconds_left for progress in told]
+    assert left[:3] == [None] * 3
+    assert all(seconds is not None and 0 < seconds < 60 for seconds in left[3:])
 
 
 def test_copies_that_no_memory_holds_are_refused_before_they_are_made() -> None:

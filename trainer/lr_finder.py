@@ -7,9 +7,10 @@ are cheap here when they train together: each rate has its own.
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,12 @@ _MEASURED = 0.25
 
 _ENOUGH = 0.05
 """The suggestion's loss may miss this share of the greatest fall: smaller steps pay later in a training."""
+
+_LEAST_UPDATES = 0.25
+"""Share of the updates after which the search may end early: a loss that has hardly moved says nothing of its rate."""
+
+_TIMED = 3
+"""Updates after which their time says how long the others take."""
 
 LEAST_FALL = 0.01
 """Share of itself that the loss must fall by at some rate, else no rate is suggested."""
@@ -63,6 +70,25 @@ class Found:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the finder is.
+
+    Attributes:
+        updates: made at each rate so far.
+        rates: learning rates that are tried, ascending; shape [rates].
+        losses: mean training loss over the last of those updates, not a number before the first; shape [rates].
+        seconds_left: as they have gone so far, or None before a few are timed.
+        least: updates from which on it may end early, judged by these losses.
+    """
+
+    updates: int
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    seconds_left: float | None
+    least: int
+
+
 def find(
     prepared: Prepared,
     lowest: float = 1e-6,
@@ -71,7 +97,8 @@ def find(
     updates: int = UPDATES,
     *,
     cancelled: threading.Event | None = None,
-    tell: Callable[[int], None] = lambda _: None,
+    enough: threading.Event | None = None,
+    tell: Callable[[Progress], None] = lambda _: None,
 ) -> Found:
     """Train a copy of the network at each rate for some updates and suggest one.
 
@@ -84,7 +111,8 @@ def find(
         count: number of rates, evenly spread over the logarithm, at least 2.
         updates: of each, at least 4.
         cancelled: set by another thread to have it end when the device is next free.
-        tell: called with the updates made: 0 when all is compiled, then after each call of the device.
+        enough: set by another thread to have it judge by what it has, once that is enough.
+        tell: called when all is compiled, then after each call of the device but the last.
 
     Raises:
         ValueError: an argument is out of its bounds.
@@ -98,13 +126,14 @@ def find(
         raise ConfigError(problems)
     rates = np.array([float(f"{rate:.3g}") for rate in np.geomspace(lowest, highest, count)])
     try:
-        losses = _losses(prepared, rates, updates, cancelled or threading.Event(), tell)
+        asked = _Asked(updates, cancelled or threading.Event(), enough or threading.Event(), tell)
+        done, losses = _losses(prepared, rates, asked)
     except Exception as error:
         if not memory.has_run_out(error):
             raise
         raise _shortage(prepared, rates) from error
-    suggestion, reason = judged(rates, losses, updates)
-    return Found(rates, losses, updates, suggestion, reason)
+    suggestion, reason = judged(rates, losses, done)
+    return Found(rates, losses, done, suggestion, reason)
 
 
 def judged(rates: NDArray[np.float64], losses: NDArray[np.float64], updates: int) -> tuple[float | None, str]:
@@ -142,35 +171,65 @@ def start_and_fall(losses: NDArray[np.float64]) -> tuple[float, float]:
     return (float(finite[0]), float(finite[0] - finite.min())) if finite.size else (math.nan, math.nan)
 
 
-def _losses(
-    prepared: Prepared,
-    rates: NDArray[np.float64],
-    updates: int,
-    cancelled: threading.Event,
-    tell: Callable[[int], None],
-) -> NDArray[np.float64]:
-    """Return the mean loss of the last updates at each rate."""
+class _Asked(NamedTuple):
+    """What `find` was asked for, as it names it."""
+
+    updates: int
+    cancelled: threading.Event
+    enough: threading.Event
+    tell: Callable[[Progress], None]
+
+
+def _losses(prepared: Prepared, rates: NDArray[np.float64], asked: _Asked) -> tuple[int, NDArray[np.float64]]:
+    """Return how many updates were made, and the mean loss of the last of them at each rate."""
     copies = _Copies(prepared, rates)
     try:
-        return _measured(copies, len(rates), updates, cancelled, tell)
+        return _measured(copies, rates, asked)
     finally:
         copies.close()
 
 
-def _measured(
-    copies: "_Copies", n_rates: int, updates: int, cancelled: threading.Event, tell: Callable[[int], None]
-) -> NDArray[np.float64]:
-    measured = max(1, int(updates * _MEASURED))
-    done, sums = 0, np.zeros(n_rates)
-    while done < updates:
-        tell(done)
-        if cancelled.is_set():
+def _measured(copies: "_Copies", rates: NDArray[np.float64], asked: _Asked) -> tuple[int, NDArray[np.float64]]:
+    last, began, done = _Last(len(rates)), time.monotonic(), 0
+    least, first = math.ceil(_LEAST_UPDATES * asked.updates), asked.updates - _n_measured(asked.updates)
+    while done < asked.updates:
+        left = (time.monotonic() - began) / done * (asked.updates - done) if done >= _TIMED else None
+        asked.tell(Progress(done, rates, last.mean, left, least))
+        if asked.cancelled.is_set():
             raise Cancelled
-        is_measured = done >= updates - measured
-        count, losses = copies.advance(updates - done if is_measured else updates - measured - done)
+        if done >= least and asked.enough.is_set():
+            break
+        # A call ends where the updates that count begin: they are not mixed with those before.
+        count, losses = copies.advance((first if done < first else asked.updates) - done)
         done += count
-        sums += losses if is_measured else 0
-    return sums / measured
+        last.add(count, losses, _n_measured(done))
+    return done, last.mean
+
+
+def _n_measured(updates: int) -> int:
+    """Return how many of so many updates count, the last ones."""
+    return max(1, int(updates * _MEASURED))
+
+
+class _Last:
+    """Losses of the last calls, as few as hold the updates that count.
+
+    Attributes:
+        mean: of each rate's losses, shape [rates].
+    """
+
+    def __init__(self, n_rates: int) -> None:
+        self._calls: deque[tuple[int, NDArray[np.float64]]] = deque()
+        self._updates = 0
+        self.mean = np.full(n_rates, np.nan)
+
+    def add(self, count: int, losses: NDArray[np.float64], wanted: int) -> None:
+        """Take the sums of a call's losses, of so many updates, and let go of calls before the last `wanted` ones."""
+        self._calls.append((count, losses))
+        self._updates += count
+        while self._updates - self._calls[0][0] >= wanted:
+            self._updates -= self._calls.popleft()[0]
+        self.mean = np.sum([losses for _, losses in self._calls], axis=0) / self._updates
 
 
 def _plain(prepared: Prepared) -> Prepared:

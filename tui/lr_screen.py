@@ -1,4 +1,4 @@
-"""The learning-rate finder on the screen: what it does, then loss against rate, and the rate it suggests."""
+"""The learning-rate finder on the screen: loss against rate as it grows, then the rate that it suggests."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from trainer.text import clean
 from tui.chart_frame import Mark, Series
 from tui.chart_widget import Chart
 from tui.sparing import Sparing
+from tui.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.config import Config
-    from trainer.lr_finder import Found
+    from trainer.lr_finder import Found, Progress
 
 _CEILING = 2.0
 """Losses above the first by more than so many times the fall are drawn there: one that explodes would flatten all.
@@ -41,7 +42,13 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
     """Tries a range of rates and gives back the one to take, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", "Take it", id="rates.take", tooltip="Put the suggested rate into the form"),
+        Binding(
+            "enter",
+            "take",
+            "Take it",
+            id="rates.take",
+            tooltip="Put the suggested rate into the form; before there is one, suggest from the updates made so far",
+        ),
         Binding(
             "escape,ctrl+l,l", "dismiss(None)", "Close", id="rates.close", tooltip="Close and leave the form as it is"
         ),
@@ -56,6 +63,7 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
         """The search got further; a newer one says it all."""
 
         words: str
+        progress: Progress | None = None
 
         def can_replace(self, message: Message) -> bool:
             """Let the queue keep the newest only."""
@@ -77,7 +85,8 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
         """
         super().__init__(classes="dialog")
         self._config, self._base = config, base
-        self._cancelled = threading.Event()
+        self._cancelled, self._enough = threading.Event(), threading.Event()
+        self._may_end = False
         self._suggestion: float | None = None
 
     def compose(self) -> ComposeResult:
@@ -98,9 +107,12 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
         self._cancelled.set()
 
     def action_take(self) -> None:
-        """Give the suggestion back, once there is one."""
+        """Give the suggestion back; before there is one, have the search end with what it has, if that is enough."""
         if self._suggestion is not None:
             self.dismiss(self._suggestion)
+        elif self._may_end:
+            self._enough.set()
+            self.hint.update("the search ends after the updates under way   escape closes")
 
     @work(thread=True, exit_on_error=False)
     def _search(self) -> None:
@@ -122,22 +134,40 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
         prepared = prepare(self._config, self._base)
         self.post_message(self.Went(f"compiling {COUNT} copies of the network into one program"))
 
-        def tell(updates: int) -> None:
-            self.post_message(self.Went(f"{COUNT} copies train side by side: update {updates} of {UPDATES}"))
+        def tell(progress: Progress) -> None:
+            words = f"{COUNT} copies train side by side: update {progress.updates} of {UPDATES}"
+            left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
+            self.post_message(self.Went(words + left, progress))
 
         try:
-            return find(prepared, count=COUNT, updates=UPDATES, cancelled=self._cancelled, tell=tell)
+            return find(
+                prepared, count=COUNT, updates=UPDATES, cancelled=self._cancelled, enough=self._enough, tell=tell
+            )
         except Cancelled:
             return None
 
     @on(Went)
     def _tell(self, event: Went) -> None:
         event.stop()
-        self._say(event.words)
+        progress = event.progress
+        if progress is None or not progress.updates:
+            self._say(event.words)
+            return
+        self._draw(progress.rates, progress.losses)
+        self.words.update(event.words)
+        self._may_end = progress.updates >= progress.least
+        if self._enough.is_set():
+            return
+        enter = (
+            "ends the search with what there is" if self._may_end else f"ends it early from update {progress.least} on"
+        )
+        self.hint.update(f"enter {enter}   escape closes")
 
     @on(Ended)
     def _show(self, event: Ended) -> None:
         event.stop()
+        self._may_end = False
+        self.hint.update("escape closes")
         if event.problems:
             self._say("no rate was tried")
             self.words.update("\n".join(f"! {clean(str(problem))}" for problem in event.problems))
@@ -147,28 +177,30 @@ class LearningRateFinder(Sparing, ModalScreen[float | None]):
     def _show_found(self, found: Found) -> None:
         self._suggestion = found.suggestion
         marks = [Mark(found.suggestion, _MARK, "metric")] if found.suggestion else []
-        rates, losses = curve(found)
-        self.chart.show(
-            [Series("loss", rates, losses, role="train")],
-            marks,
-            x_label="rate",
-            log_x=True,
-            log_y=not bool((losses <= 0).any()),  # a likelihood has any sign
-            legend=False,
-        )
+        self._draw(found.rates, found.losses, marks)
         self.words.update(verdict(found))
         if found.suggestion:
             self.hint.update(f"enter puts {found.suggestion:g} into the form   escape leaves the form alone")
+
+    def _draw(self, rates: NDArray[np.float64], losses: NDArray[np.float64], marks: Sequence[Mark] = ()) -> None:
+        drawn = curve(losses)
+        self.chart.show(
+            [Series("loss", rates, drawn, role="train")],
+            marks,
+            x_label="rate",
+            log_x=True,
+            log_y=not bool((drawn <= 0).any()),  # a likelihood has any sign
+            legend=False,
+        )
 
     def _say(self, words: str) -> None:
         """Tell in the middle of the chart what is going on."""
         self.chart.show([], empty=words)
 
 
-def curve(found: Found) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rates and losses to draw, shape [rates] each: no loss above the ceiling; NaN where it was no number."""
-    ceiling = _ceiling(found.losses)
-    return found.rates, np.where(np.isfinite(found.losses), np.minimum(found.losses, ceiling), np.nan)
+def curve(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the losses to draw, shape [rates]: none above the ceiling; NaN where it was no number."""
+    return np.where(np.isfinite(losses), np.minimum(losses, _ceiling(losses)), np.nan)
 
 
 def verdict(found: Found) -> str:
