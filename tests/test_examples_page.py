@@ -63,6 +63,16 @@ async def test_what_the_runs_data_have_is_shown_together_or_one_by_one(
             await pilot.press("m")
 
 
+async def test_a_run_of_another_task_has_its_own_panels(trained: Callable[..., Run]):
+    runs = [trained({**SMALL, "data.source": source}) for source in ("digits", "diabetes")]
+    async with showing(runs[0].directory, LEAST) as pilot:
+        await until(pilot, lambda: titles(pilot) and "confusion" in titles(pilot)[0])
+        pilot.app.screen.show_run(runs[1].directory)
+        await until(pilot, lambda: titles(pilot) == ["predicted against true"])
+        await pilot.press("m")
+        await until(pilot, lambda: titles(pilot) == ["worst examples"])
+
+
 async def test_a_resize_shows_all_or_one(trained: Callable[..., Run]):
     run = trained({**SMALL, "data.source": "moons"})
     async with showing(run.directory, LEAST) as pilot:

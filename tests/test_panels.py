@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from trainer.config import Config, dump
 from trainer.events import (
+    CheckpointSaved,
     Compiled,
     EarlyStopped,
     Epoch,
@@ -203,6 +204,37 @@ async def test_what_is_told_on_another_page_or_at_another_width_is_wrapped_where
         assert words not in part(pilot, "EventLog")
         await pilot.resize_terminal(160, 45)
         await until(pilot, lambda: words in part(pilot, "EventLog"))
+
+
+async def test_where_there_is_little_room_events_that_matter_stay_and_a_page_has_all(script: Scripted):
+    async with following(script.path, size=(80, 24)) as pilot:
+        script.tell(Insight(name="plateau", message="it stands still", step=10, elapsed=1.0))
+        for step in range(20, 120, 10):
+            saved = {"path": "x", "reason": "best", "monitor": "loss", "value": 0.5}
+            script.tell(CheckpointSaved(step=step, elapsed=2.0, **saved))
+        script.epoch(loss=0.25)
+        await until(pilot, lambda: "it stands still" in part(pilot, "CurvesPage EventLog"))
+        await until(pilot, lambda: "0.25" in part(pilot, "LossPanel"))
+        assert "checkpoint saved" not in shown(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: shown(pilot).count("checkpoint saved") == 10)
+        for step in range(120, 520, 10):
+            script.tell(CheckpointSaved(step=step, elapsed=2.0, **saved))
+        await until(pilot, lambda: "it stands still" not in shown(pilot))
+        await pilot.press("home")
+        await until(pilot, lambda: "it stands still" in shown(pilot))
+
+
+async def test_each_page_has_a_chart_of_its_own_where_there_is_room_for_one(script: Scripted):
+    async with following(script.path, size=(80, 24)) as pilot:
+        script.epoch(loss=0.5, val_loss=0.6, accuracy=0.5, val_accuracy=0.4)
+        await until(pilot, lambda: "─ loss" in shown(pilot))
+        await pilot.press("3", "m", "1")
+        await until(pilot, lambda: "─ loss" in shown(pilot))
+        await pilot.press("t")
+        await until(pilot, lambda: "─ accuracy" in shown(pilot))
+        await pilot.press("m")
+        await until(pilot, lambda: "─ accuracy" not in shown(pilot))
 
 
 async def test_updates_within_the_first_epoch_are_drawn(script: Scripted):

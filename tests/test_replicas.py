@@ -137,6 +137,26 @@ def test_a_followed_leader_brings_its_group_and_shows_a_band(tmp_path: Path) -> 
     assert (train.y <= train.high).all()
 
 
+def test_whoever_ends_sooner_stays_in_the_mean(tmp_path: Path) -> None:
+    lead, other = run_with("a", [4.0, 3.0, 2.0, 1.0]), run_with("b", [6.0, 5.0])
+    lead.replicas = [other]
+    live = replicas.band(lead, "loss", "epochs")
+    assert live is not None
+    np.testing.assert_allclose(live.mean, [5.0, 4.0, 2.0, 1.0])
+    other.status.state = "finished"
+    over = replicas.band(lead, "loss", "epochs")
+    assert over is not None
+    np.testing.assert_allclose(over.mean, [5.0, 4.0, 3.5, 3.0])
+
+
+def test_the_mean_of_each_metric_is_known_where_each_is_best(tmp_path: Path) -> None:
+    lead = trained(tmp_path)
+    at_best = [
+        run.metrics_at(run.status.best.epoch)["val_accuracy"] for run in replicas.members(lead) if run.status.best
+    ]
+    assert replicas.at_best(lead)["val_accuracy"] == replicas.spread(at_best)
+
+
 def test_a_replica_whose_folder_is_gone_is_left_out(tmp_path: Path) -> None:
     lead = trained(tmp_path)
     (lead.replicas[0].directory / "run.json").unlink()

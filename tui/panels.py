@@ -150,7 +150,7 @@ class EventLog(RichLog, can_focus=True):
 
     BORDER_TITLE = "events"
     _MOST = 2000
-    _FEW = 8
+    _FEW = 5
     """Lines below which there is room for what matters only."""
 
     virtual_size = Reactive(Size(0, 0), layout=False)  # else each line would have the whole screen laid out anew
@@ -184,6 +184,7 @@ class EventLog(RichLog, can_focus=True):
         width, height = self.scrollable_content_region.size
         if width and (width, height < self._FEW) != self._laid_out:
             self._laid_out = width, height < self._FEW
+            self.border_subtitle = "6 all" if height < self._FEW else ""
             super().clear()
             for line, is_minor in self._told:
                 self._write(line, is_minor=is_minor, scroll_end=False)
