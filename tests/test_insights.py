@@ -69,6 +69,36 @@ def test_curves_are_told_by_what_they_show_once(
         assert message.startswith(words)
 
 
+def names_said(losses: list[float], rates: list[float] | None = None, first_epoch: int = 0, **more: Any) -> list[str]:
+    """The names of the insights over these epochs; `more` are further metrics of each."""
+    insights, found = Insights(Config(), first_epoch=first_epoch), []
+    for epoch, loss in enumerate(losses):
+        metrics = {"loss": loss, "learning_rate": rates[epoch] if rates else 0.001, **more}
+        found += [(seen.name, epoch) for seen in insights.on_epoch_end(metrics)]
+    return [f"{name} at {epoch}" for name, epoch in found]
+
+
+def test_a_rate_is_too_low_only_where_there_is_something_left_to_learn() -> None:
+    flat = [2.3] * 9
+    assert names_said(flat) == ["learning_rate_too_low at 4"]
+    assert names_said(flat, first_epoch=20) == [], "a fork of a run that had learned"
+    assert names_said(flat, accuracy=0.9) == names_said(flat, r2=0.7) == []
+    assert names_said([1 - 0.002 * (1 - 0.7**epoch) - 0.02 * (1 - 0.5**epoch) for epoch in range(12)]) == [], "slows"
+
+
+def test_no_rate_is_too_low_while_it_rises() -> None:
+    rises = [1e-3 * min(1, epoch / 7) for epoch in range(20)]
+    assert names_said([2.3] * 14, rates=rises) == ["learning_rate_too_low at 11"]
+    assert names_said([2.3] * 7 + FALLING, rates=[*rises, *[1e-3] * 7]) == []
+
+
+def test_a_cause_that_is_over_silences_nothing() -> None:
+    stuck, learns, stands = [2.3] * 9, [2.3 - 0.1 * epoch for epoch in range(12)], [1.2] * 20
+    assert names_said(stuck + stands, accuracy=0.5) == ["learning_rate_too_low at 4", "underfitting at 24"]
+    assert names_said(stuck + learns + stands, accuracy=0.5) == ["learning_rate_too_low at 4", "underfitting at 35"]
+    assert names_said(stuck + [2.2] * 20, accuracy=0.5) == ["learning_rate_too_low at 4"]
+
+
 number = st.sampled_from([0.0, 1e-300, 1.0, 2.0, 1e300, math.nan, math.inf, -1.0, -0.0]) | st.floats()
 
 
@@ -118,6 +148,9 @@ PROVOKED: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+NOISY: dict[str, Any] = {"data.source": "moons", "data.noise": 1.0, "model.hidden": []}
+
+
 def insights_of(tmp_path: Path, changes: dict[str, Any]) -> list[Insight]:
     prepared = prepare(Config().changed(changes))
     run = training.train(prepared, training.start(prepared, tmp_path))
@@ -132,6 +165,12 @@ def test_a_real_run_provokes_the_insight(tmp_path: Path, name: str, changes: dic
     (found,) = (found for found in seen if found.name == name)
     assert found.evidence
     assert re.search("Try |Use |Stop ", found.message), found.message
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-2, 3e-2])
+def test_a_line_through_noisy_moons_underfits_at_any_rate(tmp_path: Path, rate: float) -> None:
+    seen = insights_of(tmp_path, IRIS | NOISY | {"optimizer.learning_rate": rate, "training.epochs": 40})
+    assert [found.name for found in seen] == ["underfitting"]
 
 
 def test_unbalanced_labels_of_a_file_are_told_before_anything_else(tmp_path: Path) -> None:
@@ -149,8 +188,9 @@ def test_unbalanced_labels_of_a_file_are_told_before_anything_else(tmp_path: Pat
         {"optimizer.learning_rate": 0.01, "training.epochs": 40},
         {"data.source": "diabetes", "model.hidden": [16], "training.epochs": 40},
         {"data.source": "spirals", "model.hidden": [64, 64], "optimizer.learning_rate": 0.01, "training.epochs": 60},
+        {"training.batch_size": 120, "training.epochs": 500},
     ],
-    ids=["digits", "iris", "diabetes", "spirals"],
+    ids=["digits", "iris", "diabetes", "spirals", "few updates"],
 )
 def test_nothing_is_said_about_a_healthy_run(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert insights_of(tmp_path, IRIS | changes) == []

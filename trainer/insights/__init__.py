@@ -37,6 +37,12 @@ _RULES: Final[tuple[tuple[_Rule, tuple[_Rule, ...]], ...]] = (
 )
 """The rules, by whose names the insights go; each with those after which it has nothing to add."""
 
+_LEFT: Final = 0.1
+"""Share of itself by which the lowest loss must have fallen since a rule spoke, for what it told of to be over."""
+
+_OF_THE_RATE: Final = (curves.exploding_gradients, curves.learning_rate_too_high, curves.learning_rate_too_low)
+"""Rules whose cause may pass: a person, a callback or the schedule changes the rate while the run goes on."""
+
 
 class Insights:
     """The rules over one run."""
@@ -44,7 +50,7 @@ class Insights:
     def __init__(self, config: Config, labels: Mapping[str, int] | None = None, first_epoch: int = 0) -> None:
         """Begin; arguments as in `Story`."""
         self._story = Story(config, labels or {}, first_epoch)
-        self._spoke: set[_Rule] = set()
+        self._spoke: dict[_Rule, float] = {}
 
     def on_epoch_end(
         self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None = None
@@ -52,8 +58,15 @@ class Insights:
         """Take note of an epoch, and of the look inside at its end; yield what there is to say for the first time."""
         self._story.add(metrics, inside)
         for rule, silencers in _RULES:
-            if rule in self._spoke or self._spoke.intersection(silencers):
+            if rule in self._spoke or any(map(self._holds, silencers)):
                 continue
             if seen := rule(self._story):
-                self._spoke.add(rule)
+                self._spoke[rule] = self._story.lowest_loss
                 yield Insight(name=rule.__name__, message=seen.message, evidence=seen.evidence)
+
+    def _holds(self, rule: _Rule) -> bool:
+        """Say whether a rule spoke of what still is."""
+        if rule not in self._spoke:
+            return False
+        then, now = self._spoke[rule], self._story.lowest_loss
+        return rule not in _OF_THE_RATE or not now < then - _LEFT * abs(then)

@@ -22,6 +22,12 @@ _WINDOW, _LEAPS, _LEAP = 10, 3, 1.25
 _POOR_ACCURACY, _POOR_R2 = 0.8, 0.5
 """Below these, on the very examples trained on, a network does not fit them."""
 
+_SHORT_STEP = 1e-4
+"""Length of a step, as a share of the weights, below which it is shorter than usual."""
+
+_WINDOWS = {_PATIENCE: 0.01, 10: 0.1}
+"""After so many epochs at a rate, by less than which share of itself a loss has moved that hardly moves."""
+
 
 def constant_start(story: Story) -> Seen | None:
     """Weights that start equal stay equal within a layer, and with zeros no gradient passes at all."""
@@ -90,11 +96,16 @@ def _bounces(story: Story, recent: list[float]) -> bool:
 
 
 def learning_rate_too_low(story: Story) -> Seen | None:
-    """The loss has hardly moved since the start, with weights that could learn."""
-    if not _still(story, _PATIENCE, 0.01) and not _creeps(story):
+    """The loss has hardly moved since the start, by short steps, with weights that could learn.
+
+    A fork may begin where there is nothing left to learn, and while the rate rises nobody knows what it will do.
+    """
+    if story.first_epoch or _fits(story) or not _hardly_moves(story):
         return None
     first, now = story.first["loss"], story.last["loss"]
     ratios = [layer.update_ratio for layer in story.insides[-1].values()] if story.insides else []
+    if ratios and not max(ratios) < _SHORT_STEP:
+        return None
     step = f"; a step is at most {max(ratios):.2g} of the weights" if ratios else ""
     return Seen(
         f"learning rate too low: the loss has hardly moved in {story.count} epochs ({first:.4g} -> "
@@ -165,13 +176,20 @@ def _still(story: Story, epochs: int, share: float) -> bool:
     return story.count == epochs and bool(losses) and max(losses) - min(losses) < share * abs(losses[0])
 
 
-def _creeps(story: Story) -> bool:
-    """Say whether exactly ten epochs are over, each a little better than the one before, and together hardly any."""
-    losses = story.recent_losses(10)
-    if story.count != 10 or not losses:
+def _hardly_moves(story: Story) -> bool:
+    """Say whether the loss is about what it was at first, some epochs after the rate last rose, and so to the end.
+
+    What moves more than noise must fall in each epoch and no slower than before: what slows down has come to its level.
+    """
+    losses = story.recent_losses(story.steady) if story.steady in _WINDOWS else []
+    first = story.first["loss"]
+    if not losses or not max(first, *losses) - min(first, *losses) < _WINDOWS[story.steady] * abs(first):
         return False
-    falls = all(after < before for before, after in itertools.pairwise(losses))
-    return falls and losses[0] - losses[-1] < 0.1 * abs(losses[0])
+    falls = [before - after for before, after in itertools.pairwise(losses)]
+    if sum(falls) / len(falls) * story.config.training.epochs > 0.5 * abs(first):
+        return False
+    half = len(falls) // 2
+    return story.steady == _PATIENCE or (min(falls) > 0 and sum(falls[-half:]) > 0.5 * sum(falls[:half]))
 
 
 def _stands(story: Story) -> bool:
@@ -189,3 +207,8 @@ def _is_poor(story: Story) -> bool:
     if story.config.data.source == "text":
         return False
     return now.get("accuracy", 1.0) < _POOR_ACCURACY or now.get("r2", 1.0) < _POOR_R2
+
+
+def _fits(story: Story) -> bool:
+    """Say whether the network is known to fit the examples that it is trained on."""
+    return story.last.get("accuracy", 0.0) >= _POOR_ACCURACY or story.last.get("r2", 0.0) >= _POOR_R2

@@ -46,6 +46,7 @@ class Story:
         labels: training examples of each class, by its name; empty where there are no classes.
         first_epoch: the epoch with which the story begins, 0-based; of a fork not the first.
         count: epochs that are over.
+        steady: those since the learning rate last rose.
         first: the metrics of the first of them.
         epochs: the metrics of the last of them, `KEPT` at most.
         insides: the layers by name, at the last looks inside.
@@ -57,6 +58,7 @@ class Story:
     labels: Mapping[str, int] = field(default_factory=dict)
     first_epoch: int = 0
     count: int = 0
+    steady: int = 0
     first: Mapping[str, float] = field(default_factory=dict)
     epochs: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
     insides: deque[Mapping[str, Layer]] = field(default_factory=lambda: deque(maxlen=_DIAGNOSES))
@@ -68,7 +70,10 @@ class Story:
         now = At(self.count, metrics)
         if not self.count:
             self.first = metrics
+        elif metrics.get("learning_rate", math.nan) > self.rate:
+            self.steady = 0
         self.count += 1
+        self.steady += 1
         self.epochs.append(metrics)
         if inside:
             self.insides.append(inside)
@@ -86,6 +91,12 @@ class Story:
     def rate(self) -> float:
         """Return the learning rate last used."""
         return self.last.get("learning_rate", math.nan)
+
+    @property
+    def lowest_loss(self) -> float:
+        """Return the lowest training loss so far; NaN where none was a number."""
+        lowest = self.lowest[-1]
+        return math.nan if lowest is None else lowest.metrics["loss"]
 
     @property
     def recent_insides(self) -> list[Mapping[str, Layer]]:
