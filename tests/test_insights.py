@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from trainer import training
 from trainer.config import Config
 from trainer.events import Insight
 from trainer.insights import Insights
+from trainer.numbers import shortest
 from trainer.preparation import prepare
 
 
@@ -90,6 +92,38 @@ def test_no_rate_is_too_low_while_it_rises() -> None:
     rises = [1e-3 * min(1, epoch / 7) for epoch in range(20)]
     assert names_said([2.3] * 14, rates=rises) == ["learning_rate_too_low at 11"]
     assert names_said([2.3] * 7 + FALLING, rates=[*rises, *[1e-3] * 7]) == []
+
+
+SCHEDULES: list[dict[str, Any]] = [
+    {}, {"kind": "cosine", "warmup_epochs": 2.0}, {"kind": "linear"}, {"kind": "cosine_restarts", "cycle_epochs": 4.0},
+    {"kind": "one_cycle"}, {"kind": "exponential"}, {"kind": "inverse_sqrt"}, {"kind": "polynomial"},
+    {"kind": "step", "transition_epochs": 2.0}, {"kind": "piecewise", "boundaries": [1.0, 3.0], "factors": [0.5, 0.5]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.get("kind", "constant"))
+@pytest.mark.parametrize("steps_per_epoch", [1, 3, 1000])
+@pytest.mark.parametrize("first_epoch", [0, 12])
+def test_advice_names_the_base_rate(schedule: dict[str, Any], steps_per_epoch: int, first_epoch: int) -> None:
+    """The schedule's rate stands in no field."""
+    config = Config().changed(
+        {"optimizer.learning_rate": 0.004} | {f"schedule.{key}": value for key, value in schedule.items()}
+    )
+    insights, found = Insights(config, first_epoch=first_epoch), []
+    for epoch, loss in enumerate([1.0, *[1.3, 0.9] * 5]):
+        place = jnp.float32(first_epoch + epoch + 1 - 1 / steps_per_epoch)
+        rate = shortest(0.004 * config.schedule.factor(place, config.training.epochs))
+        found += [seen.message for seen in insights.on_epoch_end({"loss": loss, "learning_rate": rate})]
+    (message,) = found
+    assert message.endswith("Try one ten times lower (0.0004).")
+
+
+@pytest.mark.parametrize(("kind", "named"), [("constant", " (0.003)."), ("cosine", ".")])
+def test_advice_on_a_rate_that_was_changed_names_the_new_one_or_none(kind: str, named: str) -> None:
+    insights, found = Insights(Config().changed({"schedule.kind": kind})), []
+    for loss in [1.0, *[1.3, 0.9] * 5]:
+        found += [seen.message for seen in insights.on_epoch_end({"loss": loss, "learning_rate": 0.03})]
+    assert [message.partition("Try one ")[2] for message in found] == [f"ten times lower{named}"]
 
 
 def test_a_cause_that_is_over_silences_nothing() -> None:

@@ -85,7 +85,7 @@ def plateau(story: Story) -> Seen | None:
         return None
     return Seen(
         f"plateau: for {_STANDS} epochs the loss has moved between {min(recent):.4g} and {max(recent):.4g} without "
-        f"falling. Try a learning rate three times lower ({story.rate / 3:.3g}), or let reduce_lr_on_plateau cut it.",
+        f"falling. Try a learning rate three times lower{story.advised(1 / 3)}, or let reduce_lr_on_plateau cut it.",
         {"lowest": min(recent), "highest": max(recent), "epochs": _STANDS, "learning_rate": story.rate},
     )
 
@@ -109,7 +109,7 @@ def learning_rate_too_low(story: Story) -> Seen | None:
     step = f"; a step is at most {max(ratios):.2g} of the weights" if ratios else ""
     return Seen(
         f"learning rate too low: the loss has hardly moved in {story.count} epochs ({first:.4g} -> "
-        f"{now:.4g}{step}). Try one ten times as high ({story.rate * 10:.3g}).",
+        f"{now:.4g}{step}). Try one ten times as high{story.advised(10)}.",
         {
             "first_loss": first,
             "loss": now,
@@ -131,7 +131,7 @@ def learning_rate_too_high(story: Story) -> Seen | None:
     lowest, epoch = best.metrics["loss"], story.first_epoch + best.epoch
     return Seen(
         f"learning rate too high: the loss jumps up and down{step}; now {now:.4g}, it was {lowest:.4g} at epoch "
-        f"{epoch + 1}. Try one ten times lower ({story.rate / 10:.3g}).",
+        f"{epoch + 1}. Try one ten times lower{story.advised(0.1)}.",
         {"loss": now, "best_loss": lowest, "best_epoch": epoch, "update_ratio": ratio, "learning_rate": story.rate},
     )
 
@@ -164,8 +164,8 @@ def exploding_gradients(story: Story) -> Seen | None:
         return None
     return Seen(
         f"gradients explode: their norm rose from {norms[0]:.3g} to {norms[-1]:.3g} and the loss from "
-        f"{first['loss']:.4g} to {story.last['loss']:.4g}. Try a learning rate ten times lower "
-        f"({story.rate / 10:.3g}), or optimizer.global_clipnorm = 1.",
+        f"{first['loss']:.4g} to {story.last['loss']:.4g}. Try a learning rate ten times lower"
+        f"{story.advised(0.1)}, or optimizer.global_clipnorm = 1.",
         {"first_grad_norm": norms[0], "grad_norm": norms[-1], "loss": story.last["loss"], "learning_rate": story.rate},
     )
 

@@ -63,7 +63,7 @@ def constant_predictor(story: Story) -> Seen | None:
     dead = [name for name in hidden if inside[name].dead == 1]
     why = f"; all units of {dead[0]} are dead" if dead else ""
     return Seen(
-        f"the network gives the same output whatever the input{why}. Try a learning rate ten times lower "
-        f"({story.rate / 10:.3g}), leaky_relu, or he_normal to start from.",
+        f"the network gives the same output whatever the input{why}. Try a learning rate ten times lower"
+        f"{story.advised(0.1)}, leaky_relu, or he_normal to start from.",
         {"output_std": _last(inside).std, "dead_layers": dead, "learning_rate": story.rate},
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from trainer.callbacks import is_better
 from trainer.config import Config
 from trainer.events import Layer
@@ -21,6 +23,9 @@ KEPT = 16
 
 _DIAGNOSES = 3
 """Looks inside that must agree before a rule believes them."""
+
+_PLACES, _SLACK = 65, 1e-4
+"""Places of an epoch at which its schedule is looked at, and share of a rate that float32 may get wrong."""
 
 
 class Seen(NamedTuple):
@@ -91,6 +96,31 @@ class Story:
     def rate(self) -> float:
         """Return the learning rate last used."""
         return self.last.get("learning_rate", math.nan)
+
+    def advised(self, factor: float) -> str:
+        """Return the base rate, which the field holds, times a factor: in brackets, or "" where it is not known."""
+        rate = self._base_rate()
+        return "" if math.isnan(rate) else f" ({rate * factor:.3g})"
+
+    def _base_rate(self) -> float:
+        """Return the learning rate last used without its schedule; NaN where that cannot be told.
+
+        Metrics hold their product alone. The last update lies somewhere in the last epoch: where the schedule changes
+        within it, the base rate is known if it is still that of the config.
+        """
+        if self.config.schedule.kind == "constant":
+            return self.rate
+        import jax.numpy as jnp
+
+        epoch = self.first_epoch + self.count - 1
+        places = jnp.linspace(epoch, epoch + 1, _PLACES, dtype=jnp.float32)
+        factors = np.asarray(self.config.schedule.factor(places, self.config.training.epochs))
+        low, high = float(factors.min()), float(factors.max())
+        if 0 < high <= low * (1 + _SLACK):
+            return self.rate / high
+        base = self.config.optimizer.learning_rate
+        is_kept = low * base * (1 - _SLACK) <= self.rate <= high * base * (1 + _SLACK)
+        return base if is_kept else math.nan
 
     @property
     def lowest_loss(self) -> float:
