@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,35 @@ def test_no_rate_is_too_low_while_it_rises() -> None:
     rises = [1e-3 * min(1, epoch / 7) for epoch in range(20)]
     assert names_said([2.3] * 14, rates=rises) == ["learning_rate_too_low at 11"]
     assert names_said([2.3] * 7 + FALLING, rates=[*rises, *[1e-3] * 7]) == []
+
+
+RISING = [0.9, 0.5, *[0.9 + 0.01 * epoch for epoch in range(16)]]
+LEVEL = [1.0, 0.6, *[0.4, 0.45] * 14]
+
+
+@pytest.mark.parametrize("shift", [-40.0, -0.2, 0.0, 3.0])
+@pytest.mark.parametrize(
+    ("losses", "val_losses", "r2", "expected"),
+    [
+        (FALLING, FALLING, 0.8, []),
+        (FALLING[:18], RISING, 0.8, ["overfitting at 11"]),
+        (FALLING[:18], [0.9, 0.5, *[0.52, 0.51] * 8], 0.8, []),
+        ([1.0, *[0.4] * 17], RISING, 0.8, []),
+        (LEVEL, None, 0.8, ["plateau at 17"]),
+        (LEVEL, LEVEL, 0.1, ["underfitting at 17"]),
+        (LEVEL, [loss + 0.3 for loss in LEVEL], 0.1, []),
+        ([1.0, *[1.3, 0.9] * 5], None, 0.8, ["learning_rate_too_high at 5"]),
+        ([1.0, *[0.13, 0.1] * 6], None, 0.8, []),
+    ],
+)  # fmt: skip
+def test_a_loss_that_may_lie_below_0_is_measured_by_its_fall(
+    losses: list[float], val_losses: list[float] | None, r2: float, expected: list[str], shift: float
+) -> None:
+    insights, found = Insights(Config().changed({"loss.kind": "poisson", "training.epochs": 60})), []
+    for epoch, loss in enumerate(losses):
+        metrics = {"loss": loss + shift, "r2": r2} | ({"val_loss": val_losses[epoch] + shift} if val_losses else {})
+        found += [f"{seen.name} at {epoch}" for seen in insights.on_epoch_end(metrics)]
+    assert found == expected
 
 
 SCHEDULES: list[dict[str, Any]] = [
@@ -205,6 +235,18 @@ def test_a_real_run_provokes_the_insight(tmp_path: Path, name: str, changes: dic
 def test_a_line_through_noisy_moons_underfits_at_any_rate(tmp_path: Path, rate: float) -> None:
     seen = insights_of(tmp_path, IRIS | NOISY | {"optimizer.learning_rate": rate, "training.epochs": 40})
     assert [found.name for found in seen] == ["underfitting"]
+
+
+def test_a_healthy_run_whose_loss_is_below_0_does_not_overfit(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(200, 2))
+    counts = random.poisson(np.exp(2.5 + features @ [0.5, -0.3]))
+    rows = [f"{one:.3f},{two:.3f},{count}" for (one, two), count in zip(features, counts, strict=True)]
+    (tmp_path / "counts.csv").write_text("\n".join(["one,two,count", *rows]))
+    data = {"data.source": "path", "data.path": str(tmp_path / "counts.csv"), "data.target": "count",
+            "data.task": "regression", "data.standardize_target": False, "loss.kind": "poisson"}  # fmt: skip
+    rate = {"optimizer.learning_rate": 0.01, "training.epochs": 100}
+    assert "overfitting" not in [found.name for found in insights_of(tmp_path / "runs", IRIS | data | rate)]
 
 
 def test_unbalanced_labels_of_a_file_are_told_before_anything_else(tmp_path: Path) -> None:

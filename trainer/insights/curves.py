@@ -16,8 +16,8 @@ _PARTED = 10
 _STANDS = 15
 """Epochs over which a loss must not have fallen to count as standing."""
 
-_WINDOW, _LEAPS, _LEAP = 10, 3, 1.25
-"""A loss is wild that in so many epochs, so many times, has risen by this factor from one epoch to the next."""
+_WINDOW, _LEAPS, _LEAP = 10, 3, 0.25
+"""A loss is wild that in so many epochs, so many times, has risen by this share from one epoch to the next."""
 
 _POOR_ACCURACY, _POOR_R2 = 0.8, 0.5
 """Below these, on the very examples trained on, a network does not fit them."""
@@ -49,11 +49,11 @@ def overfitting(story: Story) -> Seen | None:
         return None
     best, now, since = story.best.metrics, story.last, story.first_epoch + story.best.epoch
     lowest = best["val_loss"]
-    if not all(value > 1.1 * lowest for value in story.recent("val_loss", _PATIENCE)) or not now["loss"] < min(
-        0.98 * best["loss"], now["val_loss"] / 1.3
-    ):
+    has_risen = all(story.rise(lowest, value) > 0.1 for value in story.recent("val_loss", _PATIENCE))
+    falls = story.rise(best["loss"], now["loss"]) < -0.02 and story.rise(now["loss"], now["val_loss"]) > 0.3
+    if not has_risen or not falls:
         return None
-    share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest else ""
+    share = f"{now['val_loss'] / lowest - 1:.0%} " if lowest and story.ends_at_zero else ""
     return Seen(
         f"overfitting since epoch {since + 1}: val_loss rose {share}from {lowest:.4g} "
         f"while loss fell to {now['loss']:.4g}. Stop there, or try dropout, l2 or more data.",
@@ -66,7 +66,7 @@ def underfitting(story: Story) -> Seen | None:
     now = story.last
     if not _stands(story) or not _is_poor(story):
         return None
-    if now.get("val_loss", now["loss"]) > 1.3 * now["loss"]:
+    if story.rise(now["loss"], now.get("val_loss", now["loss"])) > 0.3:
         return None
     name = "accuracy" if "accuracy" in now else "r2"
     return Seen(
@@ -92,7 +92,8 @@ def plateau(story: Story) -> Seen | None:
 
 def _bounces(story: Story, recent: list[float]) -> bool:
     """Return whether a loss that stands bounces, and has some way to go."""
-    return max(recent) > 1.05 * min(recent) and min(recent) > 0.1 * story.first["loss"]
+    has_way = not story.ends_at_zero or min(recent) > 0.1 * story.first["loss"]
+    return story.rise(min(recent), max(recent)) > 0.05 and has_way
 
 
 def learning_rate_too_low(story: Story) -> Seen | None:
@@ -122,7 +123,9 @@ def learning_rate_too_low(story: Story) -> Seen | None:
 def learning_rate_too_high(story: Story) -> Seen | None:
     """The loss jumps up again and again, or steps are long and lead nowhere."""
     best, now = story.lowest[-1], story.last["loss"]
-    if best is None or story.count - best.epoch <= 3 or not 1.1 * best.metrics["loss"] < now < math.inf:
+    if best is None or story.count - best.epoch <= 3 or not now < math.inf:
+        return None
+    if not story.rise(best.metrics["loss"], now) > 0.1:
         return None
     layer, ratio = _longest_step(story)
     if not _is_wild(story) and not ratio > LONG_STEP:
@@ -138,8 +141,9 @@ def learning_rate_too_high(story: Story) -> Seen | None:
 
 def _is_wild(story: Story) -> bool:
     losses = story.recent("loss", _WINDOW)
-    leaps = sum(after > _LEAP * before for before, after in itertools.pairwise(losses))
-    return leaps >= _LEAPS and statistics.median(losses) > 0.2 * story.first["loss"]
+    leaps = sum(story.rise(before, after) > _LEAP for before, after in itertools.pairwise(losses))
+    bottom = 0.0 if story.ends_at_zero else story.lowest_loss
+    return leaps >= _LEAPS and statistics.median(losses) - bottom > 0.2 * (story.first["loss"] - bottom)
 
 
 def _longest_step(story: Story) -> tuple[str, float]:
@@ -198,7 +202,7 @@ def _stands(story: Story) -> bool:
     if before is None:
         return False
     recent = story.recent_losses(_STANDS)
-    return bool(recent) and min(recent) > 0.99 * before.metrics["loss"]
+    return bool(recent) and story.rise(before.metrics["loss"], min(recent)) > -0.01
 
 
 def _is_poor(story: Story) -> bool:

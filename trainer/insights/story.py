@@ -129,6 +129,23 @@ class Story:
         return math.nan if lowest is None else lowest.metrics["loss"]
 
     @property
+    def ends_at_zero(self) -> bool:
+        """Return whether the best that the loss can be is 0; one that may lie below has no level that means as much."""
+        return self.config.loss.kind != "poisson" and not self.lowest_loss < 0
+
+    def rise(self, before: float, after: float) -> float:
+        """Return how far a loss has risen, as a share of what it was; NaN where that cannot be told.
+
+        Where the loss does not end at 0, it is a share of how far the training loss has fallen since the first epoch,
+        which is the same whatever is added to the loss. A fork does not know how far that was.
+        """
+        risen = after - before
+        if self.ends_at_zero:
+            return risen / before if before else math.inf * risen
+        fallen = math.nan if self.first_epoch else self.first["loss"] - self.lowest_loss
+        return risen / fallen if fallen else math.nan
+
+    @property
     def recent_insides(self) -> list[Mapping[str, Layer]]:
         """Return the last looks inside, enough of them to be believed; none before there are so many."""
         return list(self.insides) if len(self.insides) == _DIAGNOSES else []
