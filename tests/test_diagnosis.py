@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trainer import devices, diagnosis, runs, training
 from trainer.config import Config
-from trainer.events import Layers
+from trainer.events import Insight, Layers
 from trainer.log import Tail
 from trainer.models import MLP, Inputs
 from trainer.preparation import Prepared, prepare
@@ -122,6 +122,29 @@ def test_the_last_look_is_into_the_weights_that_the_run_ends_with(tmp_path: Path
         assert about.mean == pytest.approx(float(outputs.mean()), rel=1e-4, abs=1e-6)
         assert about.weights is not None
         assert sum(about.weights.counts) == layer.weight.size
+
+
+def test_of_few_that_validate_no_unit_seems_dead(tmp_path: Path) -> None:
+    run = trained(tmp_path, data__validation_split=1 / 150)
+    assert prepare(Config().changed(SMALL | {"data.validation_split": 1 / 150})).splits.summary.n_validation == 1
+    assert all(about.dead is not None and about.dead < 0.5 for look in looks(run) for about in look.layers.values())
+    assert "constant_predictor" not in [event.name for event in run.happenings if isinstance(event, Insight)]
+
+
+def test_folds_of_which_few_validate_are_looked_into_by_what_trains(tmp_path: Path) -> None:
+    """Each as it sees them: scaled by its own part."""
+    from trainer import checkpoints
+
+    changes = SMALL | {"data.k_fold": 30, "data.fold": 2, "training.epochs": 8}
+    prepared = prepare(Config().changed(changes))
+    run = training.train(prepared, training.start(prepared, tmp_path))
+    path = checkpoints.newest_good(run.directory / "checkpoints", "last")
+    assert path is not None
+    arrays, _ = checkpoints.load(path)
+    layers = [jnp.asarray(arrays[f"parameters.0.{name}"]) for name in ("weight", "bias")]
+    outputs = jax.nn.relu(prepared.splits.train.x[:128] @ layers[0].T + layers[1])
+    assert looks(run)[-1].epoch == 7
+    assert looks(run)[-1].layers["hidden_1"].mean == pytest.approx(float(outputs.mean()), rel=1e-4)
 
 
 def test_looking_inside_changes_no_metric(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ _LONGER: Final = (8, 16, 32, 64, 128, 256, 512)
 EXAMPLES: Final = 128
 """Most examples whose way through the layers is looked at."""
 
+FEWEST: Final = 16
+"""Fewest of the validation part; fewer may well agree in what a unit gives, and make it seem dead."""
+
 _BINS: Final = 16
 _COUNTED: Final = 2048
 """Most values that are counted into bins, evenly taken from all."""

@@ -135,11 +135,14 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
 
 
 def _to_look_at(shape: Shape, data: Data, state: State) -> Num[Array, "some features"]:
-    """Return the examples whose way through the layers is looked at."""
+    """Return the examples whose way through the layers is looked at: those that train where too few validate."""
     some = slice(diagnosis.EXAMPLES)
-    if shape.n_validation:
-        its = data.own.fold.validation[0][some] if shape.most_train else None
-        return data.validation.x[0][some] if its is None else batches.examples_at(shape, data, its)[0]
+    validates = shape.n_validation >= min(diagnosis.FEWEST, shape.n_train)
+    if shape.most_train:
+        its = data.own.fold.validation[0] if validates else data.own.fold.train
+        return batches.examples_at(shape, data, its[some])[0]
+    if validates:
+        return data.validation.x[0][some]
     # A buffer may not be full.
     return batches.examples_at(shape, data, state.order[some])[0] if shape.buffer else data.x[some]
 
