@@ -11,12 +11,14 @@ from unittest.mock import patch
 
 from textual._wait import wait_for_idle
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 
 from trainer.config import Config
 from tui.app import NnTui
 
 _DEADLINE_SECONDS = 60.0
+_CHARACTERS = {"full_stop": ".", "minus": "-"}
 
 
 @asynccontextmanager
@@ -47,6 +49,12 @@ async def following(directory: Path, size: tuple[int, int] = (160, 45)) -> Async
         app.train_screen.show_run(directory)
         await pilot.pause()
         yield pilot
+
+
+def send(app: App[Any], *keys: str) -> None:
+    """Have keys come before the first of them was handled."""
+    for key in keys:
+        app.post_message(Key(key, _CHARACTERS.get(key, key if len(key) == 1 else None)))
 
 
 def text_of(app: App[Any]) -> str:

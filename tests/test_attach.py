@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screens import part, running, until, until_shown
+from screens import part, running, send, until, until_shown
 from textual.widgets import Input
 
 from trainer.config import Config
@@ -78,6 +78,18 @@ async def test_a_number_of_the_form_goes_to_the_live_run_of_another_process(begu
         await until(pilot, lambda: commands(theirs))
     [command] = commands(theirs)
     assert (command["kind"], command["key"], command["value"]) == ("set", "optimizer.learning_rate", 0.01)
+
+
+async def test_a_number_mended_and_sent_faster_than_it_is_checked_goes_to_the_run(begun: Begun):
+    theirs = begun("theirs")
+    async with running(SHORT) as pilot:
+        await until_shown(pilot, "▶ running theirs")
+        pilot.app.screen.query_one(f"#{widget_id('optimizer.learning_rate')}", Input).focus()
+        await pilot.press("ctrl+u", "minus", "5", "enter")
+        await until_shown(pilot, "must be greater than 0")
+        send(pilot.app, "ctrl+u", "4", "e", "minus", "3", "enter")
+        await until(pilot, lambda: commands(theirs))
+    assert [command["value"] for command in commands(theirs)] == [0.004]
 
 
 async def test_the_newest_of_several_is_shown_and_the_list_has_live_ones_first(begun: Begun):

@@ -439,3 +439,16 @@ async def test_a_list_that_a_word_may_stand_for_takes_both():
         await type_into(pilot, "loss.class_weight", *"balancd")
         assert "must be none, balanced or numbers, got 'balancd'" in " ".join(below(app, "class_weight").split())
     assert facts(FIELDS["loss.class_weight"]).startswith("none, balanced or numbers · default none")
+
+
+async def test_enter_stays_in_a_field_whose_value_is_not_well():
+    app = FormApp()
+    async with running(app) as pilot:
+        await type_into(pilot, "optimizer.learning_rate", "minus", "5", "enter")
+        rate = app.query_one("#optimizer-learning_rate")
+        assert app.focused is rate
+        await pilot.press("ctrl+u", "4", "enter")
+        await pilot.pause()
+        assert app.focused is not rate
+        assert app.form.config is not None
+        assert app.form.config.optimizer.learning_rate == 4.0

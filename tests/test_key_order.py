@@ -1,23 +1,13 @@
 """Keys sent in one go, as a slow line sends them, do what the same keys do one by one."""
 
 import pytest
-from screens import running, until
-from textual.app import App
-from textual.events import Key
+from screens import running, send, until
 from textual.pilot import Pilot
 
 from trainer.config import Config
 from tui.form_controls import Line
 from tui.form_fields import widget_id
 from tui.pages import LayersPage
-
-CHARACTERS = {"full_stop": "."}
-
-
-def send(app: App[None], *keys: str) -> None:
-    """Have keys come before the first of them was handled."""
-    for key in keys:
-        app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
 
 
 async def at(pilot: Pilot[None], path: str) -> Line:

@@ -193,19 +193,23 @@ class Form(Vertical):
     @on(FieldRow.Edited)
     async def _take_edit(self, event: FieldRow.Edited) -> None:
         event.stop()
-        if self._is_loading or not event.row.is_attached:
+        await self._take(event.row)
+
+    async def _take(self, row: FieldRow) -> None:
+        """Take what a row holds, once for each edit of it."""
+        if self._is_loading or not row.is_attached or not row.take_news():
             return
-        field = event.row.field
+        field = row.field
         self._edited.add(field.path)
         try:
-            value = event.row.read()
+            value = row.read()
         except NotAValueError as error:
-            self.draft.refuse(field.path, event.row.text, str(error))
+            self.draft.refuse(field.path, row.text, str(error))
         else:
             self.draft.edit(field, value)
         await self._sync()
-        if event.row.problem:
-            self.call_after_refresh(event.row.scroll_visible, animate=False)
+        if row.problem:
+            self.call_after_refresh(row.scroll_visible, animate=False)
         self.post_message(self.Changed(self, self.config, self.draft.n_problems))
 
     @on(Fold.Toggled)
@@ -217,12 +221,17 @@ class Form(Vertical):
         await self._sync()
 
     @on(Input.Submitted)
-    def _go_on(self, event: Input.Submitted) -> None:
+    async def _go_on(self, event: Input.Submitted) -> None:
+        """Tell of a value that is well, and go to the next field; stay where it is not."""
         event.stop()
         row = self._row_of(event.input)
-        if row is not None and not row.problem and row.field.path in self._edited:
-            self._edited.discard(row.field.path)
-            self.post_message(self.Entered(self, row.field, self.draft.value(row.field.path)))
+        if row is not None:
+            await self._take(row)  # enter may be here before the news of the keys pressed right before it
+            if row.problem:
+                return
+            if row.field.path in self._edited:
+                self._edited.discard(row.field.path)
+                self.post_message(self.Entered(self, row.field, self.draft.value(row.field.path)))
         if self.screen.focused is event.input:  # else the person has gone on already
             self.action_move(1)
 

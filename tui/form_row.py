@@ -50,6 +50,7 @@ class FieldRow(Widget):
         self.field = field
         self._heads = heads
         self._state = ("", False)
+        self._is_told = True
         self._raw = self._raw_of(value) if text is None else text
         self.control = self._make_control()
 
@@ -83,9 +84,15 @@ class FieldRow(Widget):
         """Return what the field shows."""
         return self._raw if isinstance(self._raw, str) else show(self._raw)
 
+    def take_news(self) -> bool:
+        """Return whether the person changed what it holds since this was asked last: `Edited` may still be to come."""
+        self._look()
+        is_news, self._is_told = not self._is_told, True
+        return is_news
+
     def load(self, value: Any) -> None:
         """Hold another value, without telling."""
-        self._raw = self._raw_of(value)
+        self._raw, self._is_told = self._raw_of(value), True
         with self.prevent(Input.Changed, Choice.Changed, Switch.Changed):
             self.control.value = self._raw
 
@@ -122,11 +129,16 @@ class FieldRow(Widget):
     @on(Switch.Changed)
     def _notice(self, event: Message) -> None:
         event.stop()
-        # What the control holds now, not what it held when it sent this: several keys may have come meanwhile.
-        raw = self.control.value
-        if raw != self._raw:
-            self._raw = raw
+        if self._look():
             self.post_message(self.Edited(self))
+
+    def _look(self) -> bool:
+        """Take what the control holds now: since it told of a change, several keys may have come. Say if it differs."""
+        raw = self.control.value
+        differs = raw != self._raw
+        if differs:
+            self._raw, self._is_told = raw, False
+        return differs
 
     @property
     def _unit_width(self) -> int:
