@@ -22,6 +22,8 @@ async def test_as_many_keys_as_fit_stand_on_the_bar_and_those_of_every_screen_st
         assert line.endswith("f1 Keys  f10 Quit")
         assert len(line) <= width
         assert ("^r Run" in line) == (width >= 60)
+        assert ("f8 Runs" in line) == (width >= 80)
+        assert ("^l LR find" in line) == ("t Metric" in line) == (width >= 160)
 
 
 async def test_a_click_on_a_key_presses_it():
@@ -34,11 +36,22 @@ async def test_a_click_on_a_key_presses_it():
         await until(pilot, lambda: "Everywhere" in shown(pilot))
 
 
+async def test_keys_that_steer_a_run_are_dimmed_where_there_is_none_and_act_while_one_is_started():
+    async with running(CONFIG) as pilot:
+        keys = pilot.app.screen.active_bindings
+        assert (keys["f4"].enabled, keys["f5"].enabled) == (False, False)
+        await pilot.press("ctrl+r")
+        keys = pilot.app.screen.active_bindings
+        assert (keys["f4"].enabled, keys["f5"].enabled, keys["f5"].binding.description) == (True, True, "Pause")
+        await until(pilot, lambda: "✓ finished" in part(pilot, "#status"))
+        await until(pilot, lambda: not pilot.app.screen.active_bindings["f4"].enabled)
+
+
 async def test_the_bar_tells_about_the_key_under_the_pointer():
     async with running(CONFIG) as pilot:
         await pilot.hover(KeyBar, offset=(bar(pilot).index("f1 Keys") + 1, 0))
         assert pilot.app.screen.query_one(KeyBar).tooltip == "Show every key"
-        await pilot.hover(KeyBar, offset=(110, 0))
+        await pilot.hover(KeyBar, offset=(119, 0))
         assert pilot.app.screen.query_one(KeyBar).tooltip is None
 
 

@@ -121,9 +121,11 @@ class NnTui(App["Way"]):
         self.notify("f10 quits; outside of fields q does too.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Offer every key of the screen and of its table as a command, and the theme."""
+        """Offer every key of the screen and of its table that acts now as a command, and the theme."""
         for owner in (self, screen, *screen.query("RunTable, RunTable #rows")):
             for binding in _bindings(type(owner)):
+                if not owner.check_action(binding.action, ()):
+                    continue
                 run = partial(self.run_action, binding.action, owner)
                 yield SystemCommand(f"{binding.description} ({_first_key(binding)})", binding.tooltip, run)
         yield SystemCommand("Theme", "Change the colours; there are light and dark ones", self.action_change_theme)

@@ -69,7 +69,7 @@ class GoingOn:
     def _go(self, directory: Path, wishes: Wishes) -> None:
         self._asked = directory, wishes
         self._screen.host.resume(directory, wishes)
-        self._screen.run_view.show_waiting("resuming: reading data, compiling")
+        self._screen.show_start("resuming: reading data, compiling")
 
     async def _extend(self, directory: Path) -> None:
         from trainer.runs import peek

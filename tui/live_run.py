@@ -20,11 +20,24 @@ class LiveRun:
         """Work for a screen."""
         self._screen = screen
 
+    def offers(self, action: str) -> bool | None:
+        """Return whether the key to "stop", "pause" or "unpause" acts; None for one that is seen and does not.
+
+        Of the last two, which share their keys, there is always one.
+        """
+        from trainer.replicas import shown_state
+        from trainer.status import LIVE
+
+        followed, host = self._screen.run_view.followed, self._screen.host
+        state = None if followed is None else shown_state(followed.run)
+        if action != "stop" and (action == "unpause") != (state == "paused"):
+            return False
+        # A host is still busy for a while with a run whose end is on the panels.
+        is_elsewhere = followed is None or host.directory != followed.run.directory
+        return state in LIVE or (host.is_busy and is_elsewhere) or None
+
     def ask_to_stop(self) -> None:
         """Ask, then stop it."""
-        if not self._screen.host.is_busy and self._directory is None:
-            self._tell_of_none()
-            return
         from tui.dialogs import Question
 
         self._screen.app.push_screen(Question("Stop the run and keep its best weights?", "Stop", "Go on"), self._stop)

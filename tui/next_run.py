@@ -74,7 +74,7 @@ class NextRun:
             host.fork(config, side.base, side.origin)
         else:
             host.start(config, side.base)
-        self._screen.run_view.show_waiting("preparing: reading data, compiling")
+        self._screen.show_start("preparing: reading data, compiling")
 
     def _find_rate(self, config: Config) -> None:
         from tui.lr_screen import LearningRateFinder

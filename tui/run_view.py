@@ -162,6 +162,8 @@ class RunView(Vertical):
         has_changed, self._state = state != self._state, state
         if has_changed or self._ticks % _STATUS_TICKS == 0:
             self._show_status(followed)
+        if has_changed:
+            self.screen.refresh_bindings()  # of what a run may be told, some is for some of its states
         is_over = ended(followed.run)
         self.call_later(self._paint_next, hurries=has_changed or is_over)
         self._rests = is_over and not events and not self._stale

@@ -134,8 +134,10 @@ class TrainScreen(Sparing, Screen[None]):
         self.call_after_refresh(self._look_around)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer nothing before there is a form."""
-        return self.is_ready or f"action_{action}" not in vars(TrainScreen)
+        """Offer nothing before there is a form, and what a run may be told as it stands."""
+        if not self.is_ready:
+            return f"action_{action}" not in vars(TrainScreen)
+        return self._live.offers(action) if action in ("stop", "pause", "unpause") else True
 
     @work(thread=True, group="loading", exit_on_error=False)
     def _look_around(self) -> None:
@@ -177,7 +179,11 @@ class TrainScreen(Sparing, Screen[None]):
         self._live.ask_to_stop()
 
     def action_pause(self) -> None:
-        """Pause the run, or let it go on."""
+        """Pause the run."""
+        self._live.pause()
+
+    def action_unpause(self) -> None:
+        """Let the run go on that is paused."""
         self._live.pause()
 
     def action_keep(self) -> None:
@@ -266,6 +272,11 @@ class TrainScreen(Sparing, Screen[None]):
         self.plan.show_form(side.config, side.base)
         self.data.show_form(side.form.draft.data, side.base)
 
+    def show_start(self, words: str) -> None:
+        """Say that a run is being started, with the keys that it then knows; "" for no longer."""
+        self.run_view.show_waiting(words)
+        self.refresh_bindings()
+
     def show_side(self, *, form: bool, keep_focus: bool = False) -> None:
         """Go to the form or to the panels; where there is room for both, a field may keep the focus."""
         self.set_class(not form, "-panels")
@@ -301,7 +312,7 @@ class TrainScreen(Sparing, Screen[None]):
         if event.outcome.directory is not None:
             self._follow(self._session.begin(event.outcome.directory))
             return
-        self.run_view.show_waiting("")
+        self.show_start("")
         if event.outcome.is_about_data:
             self._going_on.ask_about_data()
             return
