@@ -390,6 +390,22 @@ async def test_each_pause_key_pauses_and_goes_on():
         await until(pilot, lambda: "resumed by the app" in part(pilot, "EventLog"))
 
 
+async def test_a_run_that_is_still_being_started_counts_the_seconds_and_pauses_once_it_is_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    go = threading.Event()
+    monkeypatch.setattr("tui.training_host.load", go.wait)
+    async with running(LONG) as pilot:
+        try:
+            await pilot.press("ctrl+r", "f5")
+            await until_shown(pilot, "pauses once it is compiled")
+            await until(pilot, lambda: "compiling · 1 s" in part(pilot, "#status"))
+            await until(pilot, lambda: "compiling · 2 s" in part(pilot, "#status"))
+        finally:
+            go.set()
+        await until(pilot, lambda: "‖ paused" in part(pilot, "#status"))
+
+
 async def test_a_paused_run_goes_on_even_while_an_earlier_one_is_on_the_panels():
     async with running(SHORT) as pilot:
         await pilot.press("ctrl+r")

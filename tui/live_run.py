@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tui.train_screen import TrainScreen
 
 _BY = "the app"
+_LATER = "pauses once it is compiled"
 
 
 class LiveRun:
@@ -19,6 +20,7 @@ class LiveRun:
     def __init__(self, screen: TrainScreen) -> None:
         """Work for a screen."""
         self._screen = screen
+        self._is_to_pause = False
 
     def offers(self, action: str) -> bool | None:
         """Return whether the key to "stop", "pause" or "unpause" acts; None for one that is seen and does not.
@@ -43,21 +45,37 @@ class LiveRun:
         self._screen.app.push_screen(Question("Stop the run and keep its best weights?", "Stop", "Go on"), self._stop)
 
     def pause(self) -> None:
-        """Pause it, or let it go on."""
+        """Pause it, or let it go on; one that is being started pauses as soon as it can."""
         from trainer.commands import Pause, Resume
         from trainer.replicas import shown_state
         from trainer.runs import lead_of, peek_group
 
-        if (directory := self._found()) is not None:
-            is_paused = shown_state(peek_group(lead_of(directory))) == "paused"
-            self._send(directory, Resume(by=_BY) if is_paused else Pause(by=_BY))
+        if (directory := self._directory) is None:
+            self._is_to_pause = True
+            self._screen.notify(_LATER)
+            return
+        state = shown_state(peek_group(lead_of(directory)))
+        if state == "paused":
+            self._send(directory, Resume(by=_BY))
+        elif self._send(directory, Pause(by=_BY)) and state in ("starting", "compiling"):
+            self._screen.notify(_LATER)
+
+    def begin(self, directory: Path | None) -> None:
+        """Tell a run that has a folder by now what was asked of it before; None for one that could not begin."""
+        from trainer.commands import Pause
+
+        is_to_pause, self._is_to_pause = self._is_to_pause, False
+        if is_to_pause and directory is not None:
+            self._send(directory, Pause(by=_BY))
 
     def keep(self) -> None:
         """Have it save a checkpoint."""
         from trainer.commands import Save
 
-        if (directory := self._found()) is not None:
+        if (directory := self._directory) is not None:
             self._send(directory, Save(by=_BY))
+        else:
+            self._screen.notify("No run is under way.")
 
     def give(self, event: Form.Entered) -> None:
         """Give a live number to the live run on the panels; say why where that cannot be."""
@@ -98,12 +116,6 @@ class LiveRun:
             return followed.run.directory
         return host.directory if host.is_busy else None
 
-    def _found(self) -> Path | None:
-        """Return the run's folder; where there is none, the person is told."""
-        if (directory := self._directory) is None:
-            self._tell_of_none()
-        return directory
-
     def _stop(self, agreed: bool | None) -> None:
         if not agreed:
             return
@@ -125,6 +137,3 @@ class LiveRun:
             self._screen.notify(f"the run takes no commands: {error.strerror}", severity="error", markup=False)
             return False
         return True
-
-    def _tell_of_none(self) -> None:
-        self._screen.notify("No run is under way.")

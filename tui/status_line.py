@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,32 @@ class StatusLine(Lines):
     """Two lines about the run on the panels."""
 
     _last: tuple[Run | None, str, Unsaved | None] = (None, "", None)
+    _since: float | None = None
+
+    def on_mount(self) -> None:
+        """Count the seconds of a wait; where there is none, rest."""
+        self._clock = self.set_interval(1.0, lambda: self.show(*self._last), pause=True)
 
     def show(self, run: Run | None, waiting: str = "", trouble: Unsaved | None = None) -> None:
         """Show the run; without one, what to do first. Repaints only if the words differ.
 
         Args:
             run: the run, or None.
-            waiting: what is going on before there is a first record, such as loading JAX.
+            waiting: what is going on before there is a first record, such as loading JAX; shown with its seconds.
             trouble: what the run's directory cannot tell, since the disk refuses it.
         """
+        before, words, _ = self._last
         self._last = (run, waiting, trouble)
-        self.show_lines(status_lines(run, waiting, trouble, self.size.width))
+        if run is None and waiting:  # else somebody else has it shown now and then
+            self._clock.resume()
+        else:
+            self._clock.pause()
+        if not (waiting if run is None else _is_prepared(run)):
+            self._since = None
+        elif self._since is None or (run is None and (before is not None or waiting != words)):
+            self._since = run.status.created if run is not None else time.time()
+        told = waiting if self._since is None else _waiting_words(waiting, self._since)
+        self.show_lines(status_lines(run, told, trouble, self.size.width))
 
     def on_resize(self) -> None:
         """Fit the bar to the width."""
@@ -52,6 +68,15 @@ def status_lines(run: Run | None, waiting: str, trouble: Unsaved | None, width: 
     if run.damage:
         return [_progress(run, width), Content.styled(clean(run.damage), "bold $text-error")]
     return [_progress(run, width), _banner(run, list(told.values())) if told else _facts(run, waiting)]
+
+
+def _is_prepared(run: Run) -> bool:
+    """Return whether somebody reads its data and compiles it at this moment."""
+    return not run.status.device and run.is_live
+
+
+def _waiting_words(waiting: str, since: float) -> str:
+    return f"{waiting or 'preparing'} · {duration(max(0, int(time.time() - since)))}"
 
 
 def _idle(waiting: str) -> Content:

@@ -309,6 +309,7 @@ class TrainScreen(Sparing, Screen[None]):
 
     @on(Started)
     def _take_start(self, event: Started) -> None:
+        self._live.begin(event.outcome.directory)
         if event.outcome.directory is not None:
             self._follow(self._session.begin(event.outcome.directory))
             return
