@@ -89,6 +89,7 @@ async def test_a_number_mended_and_sent_faster_than_it_is_checked_goes_to_the_ru
         await until_shown(pilot, "must be greater than 0")
         send(pilot.app, "ctrl+u", "4", "e", "minus", "3", "enter")
         await until(pilot, lambda: commands(theirs))
+        await until_shown(pilot, "optimizer.learning_rate → 0.004 in theirs")
     assert [command["value"] for command in commands(theirs)] == [0.004]
 
 

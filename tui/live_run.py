@@ -104,7 +104,7 @@ class LiveRun:
         from trainer.commands import Set
 
         if self._send(followed.run.directory, Set(by=_BY, key=field.path, value=value)):
-            self._screen.notify(f"{field.path} → {value} in the running run", markup=False)
+            self._screen.notify(f"{field.path} → {value} in {followed.run.name}", markup=False)
 
     @property
     def _directory(self) -> Path | None:
