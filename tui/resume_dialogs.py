@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -35,7 +35,7 @@ class CheckpointList(Sparing, ModalScreen[str | None]):
         """Lay out the checkpoints, newest first."""
         with Vertical(classes="box"):
             yield Label(f"Fork {self._name} from", markup=False)
-            yield OptionList(*(Option(_words(it), id=it.id) for it in self._checkpoints))
+            yield OptionList(*(Option(words, id=it.id) for it, words in _told(self._checkpoints)))
             yield Static("enter puts it into the form, ctrl+r trains it   escape closes", classes="hint", markup=False)
 
     @on(OptionList.OptionSelected)
@@ -69,7 +69,14 @@ class MoreEpochs(Sparing, ModalScreen[int | None]):
             self.query_one("#note", Static).update(f"{self._done} are done: it must be more than these.")
 
 
-def _words(manifest: Manifest) -> Text:
+def _told(checkpoints: Sequence[Manifest]) -> Iterator[tuple[Manifest, Text]]:
+    """Yield each with its words; only one of those to go on from is the last."""
+    last = next((it for it in checkpoints if it.kind == "last"), None)
+    for it in checkpoints:
+        yield it, _words(it, it.kind if it.kind == "best" or it is last else "earlier")
+
+
+def _words(manifest: Manifest, name: str) -> Text:
     value = f"  {manifest.monitor} {number(manifest.value)}" if manifest.kind == "best" and manifest.monitor else ""
     epoch = manifest.epoch + 1 if manifest.kind == "best" else manifest.epoch
-    return Text.assemble((f"{manifest.kind:<5}", "bold"), f" after epoch {epoch} (update {manifest.step}){value}")
+    return Text.assemble((f"{name:<8}", "bold"), f" after epoch {epoch} (update {manifest.step}){value}")

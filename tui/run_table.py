@@ -49,7 +49,7 @@ class RunTable(Vertical):
         Binding("u", "unmark_all", "Unmark all", id="runs.unmark", tooltip="Take all marks away", show=False),
         Binding("slash", "open_filter", "Filter", id="runs.filter", tooltip="Show only what a text is found in"),
         Binding("g", "ask('resume')", "Go on", id="runs.resume", tooltip="Go on with a run that was cut off"),
-        Binding("b", "ask('fork')", "Branch", id="runs.fork", tooltip="Fork the run: a new one from a checkpoint"),
+        Binding("b", "ask('fork')", "Fork", id="runs.fork", tooltip="Fork the run: a new one from a checkpoint"),
         Binding("e", "ask('extend')", "Extend", id="runs.extend", tooltip="Train the run for more epochs"),
         Binding("o", "cycle_sort", "Sort", id="runs.sort", tooltip="Sort by age, best value or name"),
         Binding("escape", "close_filter", "All runs", id="runs.unfilter", tooltip="Show all runs again"),
