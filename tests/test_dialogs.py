@@ -9,11 +9,13 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 import presets
+from trainer.checkpoints import Manifest
 from trainer.config import Config, dump
 from trainer.run import Run
 from trainer.status import Best, Status
 from tui.dialogs import Keys, Leaving, Question, RunList, SaveAs
 from tui.preset_picker import Picked, PresetPicker, describe
+from tui.resume_dialogs import CheckpointList
 
 UNSET = object()
 
@@ -127,6 +129,21 @@ async def test_the_keys_are_listed_with_their_tooltips_and_closed_by_every_close
     lines = [" ".join(line.strip(" │▁▂▃▄▅▆▇█").split()) for line in (await told(Keys(groups))).splitlines()]
     assert {"Here", "f9, ?, / Go [/] there", "x Mark"} <= set(lines)
     assert await answer_to(Keys(groups), key) is None
+
+
+async def test_what_a_key_does_goes_on_beside_the_keys_and_not_below_them():
+    text = await told(Keys([("Here", [Binding("f9", "go", "Go", tooltip="word " * 20)])]))
+    lines = [line for line in text.splitlines() if "word" in line]
+    assert len(lines) == 3
+    assert len({line.index("word") for line in lines}) == 1
+
+
+async def test_of_two_checkpoints_to_go_on_from_one_is_the_last():
+    kept = [Manifest(id=f"step-{step:08}", kind="last", epoch=step, step=8 * step, time=1.0) for step in (4, 3)]
+    best = Manifest(id="best-00000016", kind="best", epoch=1, step=16, time=1.0, monitor="loss", value=0.5)
+    text = await told(CheckpointList("digits", [*kept, best]))
+    words = ("last     after epoch 4 (update 32)", "earlier  after epoch 3 (update 24)", "best     after epoch 2 (")
+    assert all(word in text for word in words)
 
 
 async def test_the_picker_gives_the_preset_under_the_cursor_without_a_base():

@@ -33,7 +33,7 @@ async def test_a_click_on_a_key_presses_it():
             await pilot.click(KeyBar, offset=(column + offset, 0))
         assert isinstance(pilot.app.screen, TrainScreen)
         await pilot.click(KeyBar, offset=(column + 3, 0))
-        await until(pilot, lambda: "Everywhere" in shown(pilot))
+        await until(pilot, lambda: "Train what the form says" in shown(pilot))
 
 
 async def test_keys_that_steer_a_run_are_dimmed_where_there_is_none_and_act_while_one_is_started():

@@ -99,7 +99,7 @@ class NnTui(App["Way"]):
         from tui.dialogs import Keys
 
         if not isinstance(self.screen, Keys):
-            self.push_screen(Keys(_all_bindings()))
+            self.push_screen(Keys(_all_bindings(self.screen)))
 
     def action_leave(self) -> None:
         """Quit; ask first what becomes of a run under way."""
@@ -163,18 +163,17 @@ def _first_key(binding: Binding) -> str:
     return binding.key.split(",")[0]
 
 
-def _all_bindings() -> list[tuple[str, list[Binding]]]:
-    """Return every binding there is, by where it works."""
+def _all_bindings(screen: Screen[Any]) -> list[tuple[str, list[Binding]]]:
+    """Return every binding there is, by where it works: that of the screen first."""
     from tui.cell_table import CellTable
     from tui.compare_screen import CompareScreen
     from tui.form import Form
     from tui.run_table import RunTable
 
     palette = Binding("ctrl+p", "command_palette", "Commands", tooltip="Find any of these by name")
-    compare = _bindings(CompareScreen) + _bindings(RunTable) + _bindings(CellTable)
-    return [
-        ("Everywhere", [*_bindings(NnTui), palette]),
-        ("Train", _bindings(TrainScreen)),
-        ("Form", _bindings(Form)),
-        ("Compare", compare),
-    ]
+    everywhere = ("Everywhere", [*_bindings(NnTui), palette])
+    train = [("Train", _bindings(TrainScreen)), ("Form", _bindings(Form))]
+    compare = [("Compare", _bindings(CompareScreen) + _bindings(RunTable) + _bindings(CellTable))]
+    if isinstance(screen, CompareScreen):
+        return [*compare, everywhere, *train]
+    return [*train, everywhere, *compare]

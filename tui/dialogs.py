@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
+from rich.table import Table
 from rich.text import Text
 from textual import getters, on
 from textual.app import ComposeResult
@@ -180,12 +181,11 @@ class Keys(Sparing, ModalScreen[None]):
         self._groups = groups
 
     def compose(self) -> ComposeResult:
-        """Lay out the keys in groups."""
+        """Lay out the keys in groups, what they do beside them."""
         with Vertical(classes="box -tall"), VerticalScroll():
             for title, bindings in self._groups:
                 yield Label(Text(title, "bold"))
-                for binding in bindings:
-                    yield Static(_key_words(binding))
+                yield Static(_key_table(bindings))
             yield Static(_HINT, classes="hint", markup=False)
 
 
@@ -201,6 +201,11 @@ def _way_words(name: str, meaning: str) -> Text:
     return Text.assemble((f"{name:<12}", "bold"), meaning)
 
 
-def _key_words(binding: Binding) -> Text:
-    keys = ", ".join(_SIGNS.get(key, key) for key in binding.key.split(","))
-    return Text.assemble((f"{keys:<14}", "bold"), f" {binding.tooltip or binding.description}")
+def _key_table(bindings: Sequence[Binding]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=14)
+    table.add_column(ratio=1)
+    for binding in bindings:
+        keys = ", ".join(_SIGNS.get(key, key) for key in binding.key.split(","))
+        table.add_row(Text(keys, "bold"), Text(binding.tooltip or binding.description))
+    return table
