@@ -216,6 +216,13 @@ async def test_a_training_is_left_by_letter_or_by_choice(keys: str, way: str | N
     assert await answer_to(Leaving(), *keys.split(), size=(80, 24)) == way
 
 
+async def test_a_run_that_is_paused_is_said_to_stay_so_whoever_leaves():
+    text = await told(Leaving(is_paused=True))
+    assert "The run is paused until somebody goes on with it." in text
+    assert text.count("the run stays paused") == 2
+    assert "the training goes on" not in text
+
+
 async def test_what_a_detached_run_will_not_survive_is_told_with_the_choice():
     text = await told(Leaving("SLURM ends it [/] with job 7."))
     assert "SLURM ends it [/] with job 7." in text

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from trainer.config import Config
-from trainer.events import Finished
+from trainer.events import Finished, Paused
 from trainer.run_directory import RunDirectory
 from tui import cli, limits, unattended
 
@@ -25,6 +25,14 @@ def test_a_run_that_went_on_is_told_once_when_it_has_ended(directory: RunDirecto
     lines = unattended.tell(tmp_path / "runs")
     assert lines == [f"digits went on without a terminal 12:00–{ended}, finished"]
     assert unattended.tell(tmp_path / "runs") == []
+
+
+def test_a_run_that_is_paused_does_not_go_on(directory: RunDirectory, tmp_path: Path):
+    unattended.mark(directory.path, NOON)
+    directory.record(Paused(message="by the app"))
+    [line] = unattended.tell(tmp_path / "runs")
+    assert line == "digits is without a terminal since 12:00, paused until somebody goes on with it (f5)"
+    directory.close()
 
 
 def test_the_first_note_stays(directory: RunDirectory, tmp_path: Path):

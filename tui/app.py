@@ -103,14 +103,17 @@ class NnTui(App["Way"]):
 
     def action_leave(self) -> None:
         """Quit; ask first what becomes of a run under way."""
-        if not self.train_screen.host.is_busy:
+        host = self.train_screen.host
+        if not host.is_busy:
             self.exit()
             return
+        from trainer.runs import peek
         from tui.dialogs import Leaving
         from tui.limits import what_ends_it
 
         if not isinstance(self.screen, Leaving):
-            self.push_screen(Leaving(what_ends_it()), self._leave)
+            is_paused = host.directory is not None and peek(host.directory).status.state == "paused"
+            self.push_screen(Leaving(what_ends_it(), is_paused=is_paused), self._leave)
 
     async def action_quit(self) -> None:
         """Quit as every other way does."""

@@ -70,6 +70,12 @@ _WAYS: tuple[tuple[Way | None, str, str], ...] = (
     (None, "Stay (esc)", "go back to the screen"),
 )
 
+_PAUSED = "The run is paused until somebody goes on with it."
+_WHILE_PAUSED: dict[Way | None, str] = {
+    "detach": "the prompt comes back, the run stays paused",
+    "wait": "the screen goes; the run stays paused",
+}
+
 
 class Leaving(Sparing, ModalScreen[Way | None]):
     """What becomes of the run when the app is left."""
@@ -81,20 +87,25 @@ class Leaving(Sparing, ModalScreen[Way | None]):
         Binding("s", "dismiss('stop')", "Stop", id="leaving.stop", tooltip="Stop the run, keep its best weights, quit"),
     ]
 
-    def __init__(self, limit: str = "") -> None:
+    def __init__(self, limit: str = "", *, is_paused: bool = False) -> None:
         """Ask.
 
         Args:
             limit: what a run that is detached will not survive; "" for nothing known.
+            is_paused: whether the run waits for somebody to go on with it.
         """
         super().__init__(classes="dialog")
-        self._limit = limit
+        self._limit, self._is_paused = limit, is_paused
 
     def compose(self) -> ComposeResult:
         """Lay out the ways under each other, with what each means."""
         with Vertical(classes="box"):
-            yield Label("A run is under way.", markup=False)
-            yield OptionList(*(Option(_way_words(name, meaning), id=way) for way, name, meaning in _WAYS))
+            yield Label(_PAUSED if self._is_paused else "A run is under way.", markup=False)
+            ways = (
+                (way, name, _WHILE_PAUSED.get(way, meaning) if self._is_paused else meaning)
+                for way, name, meaning in _WAYS
+            )
+            yield OptionList(*(Option(_way_words(name, meaning), id=way) for way, name, meaning in ways))
             if self._limit:
                 yield Static(Text(self._limit, "bold"), classes="limit")
             yield Static("Detached, nn-tui shows it again when it is started.", classes="hint", markup=False)

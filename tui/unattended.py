@@ -53,7 +53,10 @@ def _lines(note: Path) -> Iterator[str]:
         run = peek(note.parent)
         last = (note.parent / "run.json").stat().st_mtime
         if is_live(run):
-            yield f"{run.name} goes on without a terminal since {since}"
+            if run.status.state == "paused":
+                yield f"{run.name} is without a terminal since {since}, paused until somebody goes on with it (f5)"
+            else:
+                yield f"{run.name} goes on without a terminal since {since}"
             return
         note.unlink()
     except (OSError, ValueError, OverflowError):
