@@ -6,6 +6,7 @@ import pytest
 from kinds import every_kind, of_kind
 from textual import events, on
 from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -65,6 +66,10 @@ def below(app: App[Any], word: str) -> str:
 
 def help_text(app: App[Any]) -> str:
     return str(app.query_one("#form-help", Static).render())
+
+
+def every_config() -> list[Config]:
+    return [Config(), *(of_kind(key, kind) for key, kind in every_kind())]
 
 
 async def go_to(pilot: Pilot[None], path: str) -> None:
@@ -348,7 +353,7 @@ async def test_the_help_tells_bounds_unit_default_and_source_of_the_field_in_foc
     app = FormApp()
     async with running(app, 80, 24) as pilot:
         await go_to(pilot, "model.dropout")
-        for word in ("switched off at random", "≥ 0, < 1", "default 0", "may change while training", "Srivastava"):
+        for word in ("switched off at random", "≥ 0, < 1", "default 0", "~ enter gives it to the run", "Srivastava"):
             assert word in help_text(app)
 
 
@@ -439,6 +444,21 @@ async def test_a_list_that_a_word_may_stand_for_takes_both():
         await type_into(pilot, "loss.class_weight", *"balancd")
         assert "must be none, balanced or numbers, got 'balancd'" in " ".join(below(app, "class_weight").split())
     assert facts(FIELDS["loss.class_weight"]).startswith("none, balanced or numbers · default none")
+
+
+@pytest.mark.parametrize(("width", "rows"), [(80, 3), (46, 5)])
+async def test_what_is_told_of_a_live_number_fits(width: int, rows: int):
+    """To the end, with the source where there is room for it."""
+    live = {it.path: (it, section) for config in every_config() for section in groups(config) for it in section.fields}
+    app = FormApp()
+    async with running(app, width, 24):
+        assert app.form.help_area.content_size == (width - 2, rows)
+        for field, section in live.values():
+            if field.role == "live":
+                app.form.help_area.explain(field, section)
+                words = Content(help_text(app))
+                assert len(words.wrap(width - 2)) <= rows, words
+                assert "~ enter gives it to the run" in words.plain
 
 
 async def test_enter_stays_in_a_field_whose_value_is_not_well():

@@ -68,13 +68,13 @@ def show(value: Any) -> str:
             return clean(str(value))
 
 
-def facts(field: Hyperparameter) -> str:
+def facts(field: Hyperparameter, *, with_source: bool = True) -> str:
     """Return what else there is to know of a field in one line: bounds, unit, default, when it may change, source."""
     words = _instead(field) if field.type != "choice" and field.choices else ""
     told = [words, _bounds(field), field.unit, _default(field)]
     if field.role == "live":
-        told.append("~ may change while training: enter gives it to the live run")
-    return " · ".join(fact for fact in [*told, field.source] if fact)
+        told.append("~ enter gives it to the run")
+    return " · ".join(fact for fact in [*told, field.source if with_source else ""] if fact)
 
 
 def is_required(field: Hyperparameter) -> bool:

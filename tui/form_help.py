@@ -48,19 +48,23 @@ class FormHelp(Static):
         return self._described[1]
 
     def explain(self, field: Hyperparameter, group: Group, suggestion: str = "") -> None:
-        """Show what a field of a section is, with its bounds, default and source."""
+        """Show what a field of a section is, with its bounds, default and, where it fits, source."""
         name = ".".join(field.path.split(".")[-2:])
         told = group.help if field.selects else field.help
-        lines = [
-            Content.assemble((f"{name}  ", "bold"), told),
-            Content.styled(suggestion, "$text-success"),
-            Content.styled(facts(field), "$foreground 60%"),
-        ]
-        self._tell(Content("\n").join(line for line in lines if line))
+        lines = [Content.assemble((f"{name}  ", "bold"), told), Content.styled(suggestion, "$text-success")]
+        whole, short = (
+            Content("\n").join(line for line in (*lines, Content.styled(words, "$foreground 60%")) if line)
+            for words in (facts(field), facts(field, with_source=False))
+        )
+        self._tell(whole if self._fits(whole) else short)
 
     def explain_marks(self) -> None:
         """Show what the marks in the form mean."""
         self._tell(_LEGEND)
+
+    def _fits(self, words: Content) -> bool:
+        width, height = self.content_size
+        return width > 0 and len(words.wrap(width)) <= height
 
     def _tell(self, words: Content) -> None:
         # No new layout: the height is given, and to lay the screen out takes longer than all else that a key does.
