@@ -16,7 +16,7 @@ from trainer.events import Epoch, Finished, Reason, Started
 from trainer.log import Log
 from trainer.run import Run
 from trainer.status import Status
-from tui.cell_table import CellTable
+from tui.cell_table import CellTable, cut_run
 from tui.chart_widget import Chart
 from tui.compare_screen import CompareScreen
 from tui.run_table import RunTable
@@ -137,6 +137,23 @@ async def test_long_keys_leave_room_for_the_values_of_two_runs(store: Store):
         assert (words[1][0], words[1][-18:], words[2:4]) == ("…", "_plateau.min_delta", ["0.125", "0.25"])
         await pilot.resize_terminal(110, 45)
         await until_shown(pilot, "callbacks.reduce_lr_on_plateau.min_delta")
+
+
+@pytest.mark.parametrize("width", [80, 160])
+async def test_the_comparison_gives_long_names_the_room_that_there_is(store: Store, width: int):
+    for name in ("diabetes-replica", "diabetes-replica2"):
+        store.add(name, 0.5)
+    app = CompareApp(store.folder, *(run.path for run in store.made))
+    async with app.run_test(size=(width, 45)) as pilot:
+        await until(pilot, lambda: "B diabetes-replica2" in part(pilot, "#comparison"))
+        assert "A diabetes-replica " in part(pilot, "#comparison")
+
+
+def test_a_name_that_is_cut_still_says_how_many_runs_it_stands_for():
+    assert cut_run("diabetes-regression ×5", 13) == "diabetes-… ×5"
+    assert cut_run("diabetes-regression #12", 13) == "diabetes… #12"
+    assert cut_run("diabetes-regression", 13) == "diabetes-reg…"
+    assert cut_run("iris ×5", 13) == "iris ×5"
 
 
 async def test_a_mark_keeps_its_letter_when_an_earlier_one_goes(store: Store):

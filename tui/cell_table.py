@@ -1,5 +1,6 @@
 """A table that is told all of its cells each time, and repaints those that differ."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,6 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widget import Widget
 from textual.widgets import DataTable
+
+_PLACE = re.compile(r" [×#]\d+$")
 
 
 class Cell(NamedTuple):
@@ -96,6 +99,12 @@ def component_style(widget: Widget, name: str) -> Style:
 def cut(name: str, width: int) -> str:
     """Return a name in at most `width` cells."""
     return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
+
+
+def cut_run(name: str, width: int) -> str:
+    """Return a run's name in at most `width` cells; how many runs it stands for, or which of them it is, is kept."""
+    end = found[0] if (found := _PLACE.search(name)) else ""
+    return cut(name[: len(name) - len(end)], width - len(end)) + end
 
 
 def cut_front(name: str, width: int) -> str:

@@ -36,6 +36,8 @@ _TICK = 0.5
 _LISTING_INTERVAL = 2.0
 _BYTES_A_TICK = 1 << 16
 _BYTES_AT_ONCE = 1 << 20
+_MOST_BESIDE = 0.6
+"""Share of a wide screen that the comparison takes at most, as the style sheet has it."""
 
 
 class CompareScreen(Sparing, Screen[None]):
@@ -239,11 +241,19 @@ class CompareScreen(Sparing, Screen[None]):
         rows = comparison_cells(compare(list(marked.values()), states), good + Style(bold=True), muted)
         palette, slots = self._palette(), self.runs.slots
         named = [(run.name, MARKS[slots[path]], palette[slots[path]]) for path, run in marked.items()]
-        room = self.comparison.size.width
+        room = self._room()
         columns = heads(rows, named, room)
         label = columns[0][1]
         self.comparison.fixed_columns = int(room > 2 * label)
         self.comparison.fill(columns, labelled(rows, label))
+
+    def _room(self) -> int:
+        """Return the cells that the comparison may take; beside the curves it grows with what it shows."""
+        table = self.comparison
+        if not self.has_class("-wide"):
+            return table.size.width
+        most = int(_MOST_BESIDE * self.query_one("#lower").size.width)
+        return most - table.gutter.width - table.styles.scrollbar_size_vertical
 
 
 def _series(run: Run, metric: str, axis: str, slot: int) -> Series:

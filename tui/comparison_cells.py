@@ -8,11 +8,14 @@ from rich.style import Style
 
 from trainer.comparison import Comparison, Outcome
 from trainer.text import clean
-from tui.cell_table import Cell, cut, cut_front
+from tui.cell_table import Cell, cut_front, cut_run
 from tui.wording import STATE_GLYPHS, count, duration, number
 
 _COLUMN = 16
 """Least width of a run's column, in cells: room for a name that can be told from others."""
+
+_MARK = len("● A ")
+"""Cells before a name."""
 
 _LABEL = 24
 """What a label has at least, in cells, if it needs it."""
@@ -46,6 +49,8 @@ def heads(
 ) -> list[tuple[Cell, int]]:
     """Return the head and width of each column, which do not change with every new value.
 
+    What labels and values leave is for the names.
+
     Args:
         rows: the cells.
         named: name, letter and style of each run.
@@ -54,9 +59,12 @@ def heads(
     first, *contents = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
     widths = [max(content, _COLUMN) for content in contents]
     left = room - sum(width + 2 for width in widths[:2]) - 2
-    heads = [(Cell(""), max(min(first, left), min(first, _LABEL)))]
-    for (name, letter, style), width in zip(named, widths, strict=True):
-        heads.append((Cell(f"● {letter} {cut(name, width - 4)}", style, right=True), width))
+    label = max(min(first, left), min(first, _LABEL))
+    spare = max(0, room - label - 2 - sum(width + 2 for width in widths)) // len(named)
+    heads = [(Cell(""), label)]
+    for (name, letter, style), least in zip(named, widths, strict=True):
+        width = max(least, min(cell_len(name) + _MARK, least + spare))
+        heads.append((Cell(f"● {letter} {cut_run(name, width - _MARK)}", style, right=True), width))
     return heads
 
 

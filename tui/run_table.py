@@ -24,7 +24,7 @@ from trainer.replicas import folded, members, shown_state
 from trainer.run import Run
 from trainer.status import LIVE, Shown
 from trainer.text import clean
-from tui.cell_table import Cell, CellTable, component_style, cut
+from tui.cell_table import Cell, CellTable, component_style, cut_run
 from tui.chart_frame import N_RUN_ROLES
 from tui.wording import STATE_GLYPHS, age, best_words, number
 
@@ -258,7 +258,7 @@ def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callab
     return (
         mark,
         Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),
-        Cell(cut(run.name, name_width)),
+        Cell(cut_run(run.name, name_width)),
         Cell(age(status.created) if status.created else "–", style("muted"), right=True),
         Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
         Cell(damage(run), style("bad")) if run.damage else Cell(judged),
