@@ -141,11 +141,11 @@ async def test_long_keys_leave_room_for_the_values_of_two_runs(store: Store):
 
 @pytest.mark.parametrize("width", [80, 160])
 async def test_the_comparison_gives_long_names_the_room_that_there_is(store: Store, width: int):
-    for name in ("diabetes-replica", "diabetes-replica2"):
+    for name in ("diabetes-replica", "diabetes-rerun-2"):
         store.add(name, 0.5)
     app = CompareApp(store.folder, *(run.path for run in store.made))
     async with app.run_test(size=(width, 45)) as pilot:
-        await until(pilot, lambda: "B diabetes-replica2" in part(pilot, "#comparison"))
+        await until(pilot, lambda: "B diabetes-rerun-2" in part(pilot, "#comparison"))
         assert "A diabetes-replica " in part(pilot, "#comparison")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual import getters, on
 from textual.app import ComposeResult
@@ -32,7 +33,10 @@ MARKS = "ABCDEFGH"[:N_RUN_ROLES]
 """The letters of marked runs, one for each colour: a colour alone tells nothing on some screens and to some people."""
 
 _SORTS: dict[str, str] = {"age": "age ▼", "best": "best ★", "name": "name ▲"}
-_WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 25}
+_WIDTHS = {"mark": 3, "state": 11, "name": 8, "age": 6, "epochs": 9, "best": 15}
+_MOST_BEST = 25
+"""Cells of the best values at most, if one of them is that long; so it stays, since tables should not shake."""
+
 _HEADS = {**{name: name for name in _WIDTHS}, "mark": ""}
 _NUMBERS = ("age", "epochs")
 _ROLES: Mapping[str, str] = MappingProxyType(
@@ -103,6 +107,7 @@ class RunTable(Vertical):
         self._begin_at = str(next(iter(self._slots), ""))
         self._runs: dict[Path, tuple[Run, Shown]] = {}
         self._palette: Sequence[Style] = ()
+        self._best_width = _WIDTHS["best"]
         self._sort, self._query, self._subtitle = next(iter(_SORTS)), "", ""
 
     def compose(self) -> ComposeResult:
@@ -218,17 +223,21 @@ class RunTable(Vertical):
         if not self.is_mounted or not self.size.width:
             return
         found = [(run, state) for run, state in self._runs.values() if _matches(run, state, self._query)]
-        taken = sum(_WIDTHS.values()) - _WIDTHS["name"] + 2 * len(_WIDTHS) + self.rows.styles.scrollbar_size_vertical
-        widths = {**_WIDTHS, "name": max(self.size.width - taken, _WIDTHS["name"])}
+        styled = {name: component_style(self, f"run-table--{name}") for name in ("live", "good", "bad", "muted")}
+        rows = {
+            str(run.directory): run_cells(run, state, self._tag(run), styled.__getitem__)
+            for run, state in sorted(found, key=partial(place, self._sort))
+        }
+        widths = self._widths([cells[-1].text for cells in rows.values()])
         heads = [
             (Cell(_SORTS[name] if name == self._sort else _HEADS[name], right=name in _NUMBERS), widths[name])
             for name in widths
         ]
-        styled = {name: component_style(self, f"run-table--{name}") for name in ("live", "good", "bad", "muted")}
-        rows = {
-            str(run.directory): run_cells(run, state, self._tag(run), widths["name"], styled.__getitem__)
-            for run, state in sorted(found, key=partial(place, self._sort))
-        }
+        place_of_name = list(widths).index("name")
+        for key, cells in rows.items():
+            name = cells[place_of_name]
+            short = name._replace(text=cut_run(name.text, widths["name"]))
+            rows[key] = (*cells[:place_of_name], short, *cells[place_of_name + 1 :])
         self.rows.fill(heads, rows)
         if self._begin_at in rows:
             self.rows.go_to(self._begin_at)
@@ -236,6 +245,13 @@ class RunTable(Vertical):
         hidden = f" of {len(self._runs)}" if len(found) < len(self._runs) else ""
         nothing = " · no name, id or state has this text in it" if self._query and not found else ""
         self._entitle(f"{len(found)}{hidden}{nothing} · {len(self._slots)} marked")
+
+    def _widths(self, bests: Sequence[str]) -> dict[str, int]:
+        """Return the width of each column: names take what the others leave."""
+        self._best_width = max(self._best_width, *(min(cell_len(text), _MOST_BEST) for text in bests), 0)
+        widths = {**_WIDTHS, "best": self._best_width, "name": 0}
+        left = self.size.width - sum(widths.values()) - 2 * len(widths) - self.rows.styles.scrollbar_size_vertical
+        return {**widths, "name": max(left, _WIDTHS["name"])}
 
     def _entitle(self, text: str) -> None:
         if text != self._subtitle:
@@ -248,7 +264,7 @@ class RunTable(Vertical):
         return Cell(f"● {MARKS[slot]}", self._palette[slot] if slot < len(self._palette) else Style.null())
 
 
-def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callable[[str], Style]) -> tuple[Cell, ...]:
+def run_cells(run: Run, state: Shown, mark: Cell, style: Callable[[str], Style]) -> tuple[Cell, ...]:
     """Return the row of a run; `style` gives that of "live", "good", "bad" and "muted"."""
     status = run.status
     role = "live" if state in LIVE else _ROLES[state]
@@ -258,7 +274,7 @@ def run_cells(run: Run, state: Shown, mark: Cell, name_width: int, style: Callab
     return (
         mark,
         Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),
-        Cell(cut_run(run.name, name_width)),
+        Cell(run.name),
         Cell(age(status.created) if status.created else "–", style("muted"), right=True),
         Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
         Cell(damage(run), style("bad")) if run.damage else Cell(judged),
