@@ -141,8 +141,9 @@ async def test_long_keys_leave_room_for_the_values_of_two_runs(store: Store):
 
 @pytest.mark.parametrize("width", [80, 160])
 async def test_the_comparison_gives_long_names_the_room_that_there_is(store: Store, width: int):
-    for name in ("diabetes-replica", "diabetes-rerun-2"):
-        store.add(name, 0.5)
+    key = "callbacks__reduce_lr_on_plateau__min_delta"
+    for name, value in (("diabetes-replica", 0.125), ("diabetes-rerun-2", 0.25)):
+        store.add(name, 0.5, callbacks__reduce_lr_on_plateau__enabled=True, **{key: value})
     app = CompareApp(store.folder, *(run.path for run in store.made))
     async with app.run_test(size=(width, 45)) as pilot:
         await until(pilot, lambda: "B diabetes-rerun-2" in part(pilot, "#comparison"))

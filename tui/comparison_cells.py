@@ -17,7 +17,7 @@ _COLUMN = 16
 _MARK = len("● A ")
 """Cells before a name."""
 
-_LABEL = 24
+_LABEL = 29
 """What a label has at least, in cells, if it needs it."""
 
 
@@ -49,21 +49,23 @@ def heads(
 ) -> list[tuple[Cell, int]]:
     """Return the head and width of each column, which do not change with every new value.
 
-    What labels and values leave is for the names.
+    What values leave is for the names, and what these leave for long labels.
 
     Args:
         rows: the cells.
         named: name, letter and style of each run.
-        room: cells that there are; long labels leave as much of it to the values of two runs as these need.
+        room: cells that there are; long labels leave as much of it to two runs as these need.
     """
     first, *contents = (max(cell_len(cells[place].text) for cells in rows.values()) for place in range(len(named) + 1))
     widths = [max(content, _COLUMN) for content in contents]
+    least = min(first, _LABEL)
+    spare = max(0, room - least - 2 - sum(width + 2 for width in widths)) // len(named)
+    widths = [
+        max(width, min(cell_len(name) + _MARK, width + spare)) for (name, *_), width in zip(named, widths, strict=True)
+    ]
     left = room - sum(width + 2 for width in widths[:2]) - 2
-    label = max(min(first, left), min(first, _LABEL))
-    spare = max(0, room - label - 2 - sum(width + 2 for width in widths)) // len(named)
-    heads = [(Cell(""), label)]
-    for (name, letter, style), least in zip(named, widths, strict=True):
-        width = max(least, min(cell_len(name) + _MARK, least + spare))
+    heads = [(Cell(""), max(min(first, left), least))]
+    for (name, letter, style), width in zip(named, widths, strict=True):
         heads.append((Cell(f"● {letter} {cut_run(name, width - _MARK)}", style, right=True), width))
     return heads
 
