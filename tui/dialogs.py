@@ -19,7 +19,7 @@ import presets
 from trainer.problems import ConfigError
 from trainer.text import clean
 from tui.sparing import Sparing
-from tui.wording import STATE_GLYPHS, age, best_words
+from tui.wording import STATE_GLYPHS, age, judged_words
 
 _SIGNS = {"question_mark": "?", "slash": "/"}
 if TYPE_CHECKING:
@@ -201,10 +201,12 @@ class Keys(Sparing, ModalScreen[None]):
 
 
 def _run_words(run: Run) -> Text:
-    state, best = run.shown_state, best_words(run.status.best)
+    from trainer.replicas import shown_state
+
+    state = shown_state(run)
     which = f"{age(run.status.created)} · {run.id[-4:]}"  # runs of one name differ in the end of their ids
     return Text.assemble(
-        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {best}  ", (clean(which), "dim")
+        f"{STATE_GLYPHS[state]} {state:<10} ", (run.name, "bold"), f"  {judged_words(run)}  ", (clean(which), "dim")
     )
 
 

@@ -1,6 +1,5 @@
 """The runs of a store as a table: sorted, filtered, marked, opened."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +23,9 @@ from trainer.replicas import best as best_of_group
 from trainer.replicas import folded, members, shown_state
 from trainer.run import Run
 from trainer.status import LIVE, Shown
-from trainer.text import clean
 from tui.cell_table import Cell, CellTable, component_style, cut_run
 from tui.chart_frame import N_RUN_ROLES
-from tui.wording import STATE_GLYPHS, age, best_words, number
+from tui.wording import STATE_GLYPHS, age, judged_words
 
 MARKS = "ABCDEFGH"[:N_RUN_ROLES]
 """The letters of marked runs, one for each colour: a colour alone tells nothing on some screens and to some people."""
@@ -268,16 +266,14 @@ def run_cells(run: Run, state: Shown, mark: Cell, style: Callable[[str], Style])
     """Return the row of a run; `style` gives that of "live", "good", "bad" and "muted"."""
     status = run.status
     role = "live" if state in LIVE else _ROLES[state]
-    judged = best_words(status.best)
-    if run.replicas and (found := best_of_group(run)):
-        judged = f"{clean(found[0])} {number(found[1].mean)} ± {found[1].std:.2g}"
+    epochs = max(other.status.epochs for other in members(run))
     return (
         mark,
         Cell(f"{STATE_GLYPHS[state]} {state}", style(role)),
         Cell(run.name),
         Cell(age(status.created) if status.created else "–", style("muted"), right=True),
-        Cell(f"{status.epochs}/{status.epochs_planned}", right=True),
-        Cell(damage(run), style("bad")) if run.damage else Cell(judged),
+        Cell(f"{epochs}/{status.epochs_planned}", right=True),
+        Cell(damage(run), style("bad")) if run.damage else Cell(judged_words(run)),
     )
 
 
@@ -291,11 +287,11 @@ def place(sort: str, entry: tuple[Run, Shown]) -> tuple[Any, ...]:
 
 
 def _among(sort: str, run: Run) -> tuple[Any, ...]:
-    best = run.status.best
     if sort == "name":
         return run.name.casefold(), run.id
     if sort == "age":
         return (-run.status.created,)
-    if best is None or not math.isfinite(best.value):
+    if (best := best_of_group(run)) is None:
         return True, "", 0.0
-    return False, best.metric, -best.value if metric_direction(best.metric) == "max" else best.value
+    metric, found = best
+    return False, metric, -found.mean if metric_direction(metric) == "max" else found.mean

@@ -12,6 +12,7 @@ from trainer.text import clean, clipped
 if TYPE_CHECKING:
     from trainer.events import Unsaved
     from trainer.replicas import Spread
+    from trainer.run import Run
     from trainer.status import Best
 
 STATE_GLYPHS = {
@@ -37,6 +38,15 @@ def number(value: float | None) -> str:
 def best_words(best: Best | None) -> str:
     """Return the best value of a run so far and its epoch, as "val_loss 0.0871 @12", safe to show; "–" for none."""
     return f"{clean(best.metric)} {number(best.value)} @{best.epoch + 1}" if best else "–"
+
+
+def judged_words(run: Run) -> str:
+    """Return the best value of a run as `best_words` does, or of a group as "val_loss 0.0870 ± 0.0031"."""
+    from trainer.replicas import best
+
+    if run.replicas and (found := best(run)):
+        return f"{clean(found[0])} {number(found[1].mean)} ± {found[1].std:.2g}"
+    return best_words(run.status.best)
 
 
 def mean_and_std(spread: Spread) -> str:
