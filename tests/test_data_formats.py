@@ -113,7 +113,7 @@ def test_truth_values_and_categories_are_words(tmp_path: Path):
 def test_nulls_and_nan_are_missing_values(tmp_path: Path):
     frame = pl.DataFrame({"a": [None, 1.0, float("nan"), 3.0] * 5, "w": ["", "u", "v", "NA"] * 5, "y": [0, 1] * 10})
     put(tmp_path, p=parquet(frame))
-    assert "got 10 in column 'a', the first in row 0, and more in 1 other column" in refusal(Files(path="p"), tmp_path)
+    assert "got 10 in column 'a', the first in row 1, and more in 1 other column" in refusal(Files(path="p"), tmp_path)
     splits = load(Files(path="p", missing="drop", **RAW), tmp_path)
     assert splits.train.x[:, 0].tolist() == [1.0] * 5
 
@@ -130,7 +130,7 @@ PARQUET = parquet(FRAME)
         (FRAME.with_columns(many=pl.lit([1, 2])), "got 'many' of type List"),
         (FRAME.with_columns(bytes=pl.lit(b"x")), "got 'bytes' of type Binary"),
         (FRAME.with_columns(both=pl.struct("a", "b")), "got 'both' of type Struct"),
-        (FRAME.with_columns(a=pl.lit(float("inf"))), "got 'inf' in column 'a'. Rescale it. It is in row 0."),
+        (FRAME.with_columns(a=pl.lit(float("inf"))), "got 'inf' in column 'a'. Rescale it. It is in row 1."),
         (FRAME.with_columns(nothing=pl.lit(None)), "got 20 in column 'nothing'"),
         (pl.DataFrame({f"c{n}": [1] for n in range(10_001)}), "at most 10000 columns, got 10001"),
         (FRAME.with_columns(colour=pl.Series([f"word {chr(97 + n)}" for n in range(20)]) + "?"), ""),
@@ -345,7 +345,7 @@ def test_idx_pictures_are_read_packed_or_not(tmp_path: Path, pack: Any):
         (b"\0\0\x0e\x08" + b"\xff" * 32 + b"x", f"which is {8 * (2**32 - 1) ** 8}"),
         (b"\0\0\x08\x03" + bytes(4) + b"\xff" * 8, "must hold examples"),
         (b"\0\0\x07\x01\0\0\0\x01x", "NUL byte at offset 0"),
-        (idx(np.full((40, 2), np.inf, "f4")), "got inf in row 0"),
+        (idx(np.full((40, 2), np.inf, "f4")), "got inf in row 1"),
     ],
 )
 def test_an_idx_file_that_lies_is_refused(tmp_path: Path, content: bytes, said: str):

@@ -74,7 +74,7 @@ def test_a_column_of_words_may_not_turn_to_numbers_in_another_file(tmp_path: Pat
     put(tmp_path, train=TRAIN)
     line = refusal(files(), tmp_path)
     assert "must hold no word that training lacks, got '7' in column 'colour'" in line
-    assert line.endswith("It is in row 0.")
+    assert line.endswith("It is in row 1.")
 
 
 def test_numbers_of_a_regression_stay_numbers_in_another_file(tmp_path: Path):
@@ -253,4 +253,4 @@ def test_infinity_in_an_archive_is_not_filled_in(tmp_path: Path):
     x = holed(2)
     x[3, 1] = np.inf
     np.savez(tmp_path / "data.npz", x=x, y=np.arange(60) % 2)
-    assert "got inf in row 3" in refusal(Files(path="data.npz", missing="impute"), tmp_path)
+    assert "got inf in row 4" in refusal(Files(path="data.npz", missing="impute"), tmp_path)

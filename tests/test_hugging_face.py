@@ -278,5 +278,5 @@ def test_a_picture_that_is_damaged_is_named_by_its_row(network: None, monkeypatc
     written = io.BytesIO()
     Image.new("L", (4, 4)).save(written, "PNG")
     files = [(written.getvalue(), DataFile(Path("a/b")).of_row(0)), (b"no picture", DataFile(Path("a/b")).of_row(1))]
-    with pytest.raises(ConfigError, match=r"a/b row 1: data.path must be a PNG or JPEG picture"):
+    with pytest.raises(ConfigError, match=r"a/b row 2: data.path must be a PNG or JPEG picture"):
         decoded(files, 2, 4, 1)

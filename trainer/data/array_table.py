@@ -103,7 +103,7 @@ def _sound(part: Arrays, names: tuple[str, ...], asked: AskedTask, missing: Miss
     if missing != "impute":
         _note_gaps(gaps, x, names)
     _note_gaps(gaps, y, tuple(f"{part.target}[{index}]" for index in range(y.shape[1])))
-    warnings.extend(gaps.settle(missing, part.file, lambda row: (f"row {row}", 0)))
+    warnings.extend(gaps.settle(missing, part.file, lambda row: (f"row {row + 1}", 0)))
     if gaps.rows.any():
         x, y = x[~gaps.rows], y[~gaps.rows]
     _check_range(x, "data.features", part.file)
@@ -165,8 +165,8 @@ def _check_range(columns: NDArray[Any], key: str, file: DataFile) -> None:
     large = np.abs(columns) > LARGEST
     if large.any():
         row = int(large.any(axis=1).argmax())
-        value = columns[row][large[row]][0]
-        raise file.refused(f"must hold finite numbers below {LARGEST}, got {value} in row {row}. Correct it.", key=key)
+        value, place = columns[row][large[row]][0], row + 1
+        raise file.refused(f"must hold finite numbers below {LARGEST}, got {value} in row {place}. Correct it.", key=key)
 
 
 def _target(parts: list[Arrays], asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:

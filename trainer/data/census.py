@@ -88,7 +88,7 @@ def _tally(
 def _require_labels(values: NDArray[Any], start: int, target: Stored) -> None:
     missing = values == "" if values.dtype.kind == "U" else np.isnan(values)
     if missing.any():
-        row = start + int(missing.any(axis=1).argmax())
+        row = 1 + start + int(missing.any(axis=1).argmax())
         raise target.file.refused(
             f"must hold no missing values where it streams, got one in row {row}. Fill them in.", key="data.missing"
         )

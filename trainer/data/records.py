@@ -32,9 +32,9 @@ class Records:
     warnings: tuple[str, ...] = ()
 
     def place(self, row: int) -> tuple[str, int]:
-        """Return where a row is, in words, and its line; 0 where the file has no lines."""
+        """Return where a row is, in words that count from 1, and its line; 0 where the file has no lines."""
         line = self.line_of(row) if self.line_of else 0
-        return (f"line {line}" if line else f"row {row}"), line
+        return (f"line {line}" if line else f"row {row + 1}"), line
 
     def refused(self, message: str, row: int) -> ConfigError:
         """Return the error to raise about a row."""

@@ -30,8 +30,8 @@ class DataFile:
     key: str = _USUAL
 
     def of_row(self, row: int) -> "DataFile":
-        """Return what stands for one row of it."""
-        return DataFile(Path(f"{self.path} row {row}"), self.key)
+        """Return what stands for one row of it, which a person counts from 1."""
+        return DataFile(Path(f"{self.path} row {row + 1}"), self.key)
 
     def refused(self, message: str, *, key: str = "", line: int = 0) -> ConfigError:
         """Return the error to raise; `key` where another setting is to blame."""

@@ -126,7 +126,7 @@ def _require_sound(
     column = int(bad.argmax())
     values = rows[:, column]
     if np.isnan(values).any():
-        place = start + int(np.isnan(values).argmax())
+        place = 1 + start + int(np.isnan(values).argmax())
         raise array.file.refused(
             f"must hold no missing values where it streams, got one in column {quoted(names[column])}, row {place}."
             " Fill them in.",
@@ -134,5 +134,5 @@ def _require_sound(
         )
     row = int((~(np.abs(values) <= LARGEST)).argmax())
     raise array.file.refused(
-        f"must hold finite numbers below {LARGEST}, got {values[row]} in row {start + row}. Correct it.", key=key
+        f"must hold finite numbers below {LARGEST}, got {values[row]} in row {start + row + 1}. Correct it.", key=key
     )
