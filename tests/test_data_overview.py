@@ -77,7 +77,7 @@ def test_columns_are_told_by_type_with_what_is_missing(tmp_path: Path, categorie
     (tmp_path / "data.csv").write_text("colour,n,seven,word,label\n" + MIXED)
     section = Files(path="data.csv", missing="impute", categories=categories)
     colour, n, seven, word = overview(section, tmp_path).columns
-    assert (colour.kind, colour.n_categories, colour.missing, colour.commonest) == ("category", 3, 50, "green")
+    assert (colour.kind, colour.n_categories, colour.missing, colour.commonest) == ("category", 2, 50, "green")
     assert colour.commonest_share == pytest.approx(0.5, abs=0.1)
     assert (n.kind, n.missing) == ("number", 40)
     assert (seven.kind, word.kind, word.commonest) == ("constant", "constant", "const")
@@ -127,3 +127,9 @@ def test_for_programs_the_classes_are_a_table():
     assert told["classes"] == {"setosa": 40, "versicolor": 40, "virginica": 40}
     assert (told["task"], told["examples"]["validation"]) == ("classification", 30)
     assert [column["name"] for column in told["columns"]] == list(load(Iris()).feature_names)
+
+
+def test_one_word_with_gaps_is_one_category(tmp_path: Path):
+    (tmp_path / "data.csv").write_text("word,n,label\n" + "yes,1,u\n,2,v\n" * 20)
+    lines = lines_of(Files(path="data.csv", missing="impute"), tmp_path)
+    assert next(line for line in lines if line.startswith("word")).split()[1:4] == ["1", "category", "20"]

@@ -112,7 +112,7 @@ async def test_what_was_missing_is_told_with_what_was_done(tmp_path: Path):
         await until_shown(pilot, "to know")
         lines = {line.split()[1]: line.split() for line in part(pilot, "ColumnList").splitlines()[1:-1]}
         assert lines["n"][2:4] == ["number", "15"]
-        assert lines["colour"][2:5] == ["3", "categories", "20"]
+        assert lines["colour"][2:5] == ["2", "categories", "20"]
         notes = " ".join(line.strip(" │") for line in part(pilot, "#data-notes").splitlines())
         assert "15 missing values are filled in by the median of the training part, in n" in notes
 

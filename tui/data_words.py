@@ -118,7 +118,7 @@ def _targets(data: Summary, overview: Overview) -> str:
 
 def _type(column: ColumnFacts) -> str:
     if column.kind == "category":
-        return f"{column.n_categories:,} categories"
+        return f"{column.n_categories:,} categor{'y' if column.n_categories == 1 else 'ies'}"
     return "pixels" if column.kind == "pixel" else column.kind
 
 

@@ -27,7 +27,7 @@ class ColumnFacts:
         kind: "constant" where the training part has one value only.
         missing: cells in all parts that were missing.
         least, mean, greatest, deviation: of numbers, else None; the deviation is that of the examples as they are.
-        n_categories: of words; 0 for numbers.
+        n_categories: of words, the missing one aside; 0 for numbers.
         commonest: the word that most examples have; "" for numbers.
         commonest_share: its share of the training part.
     """
@@ -103,8 +103,9 @@ def _of_category(column: Column, start: int, read: Table, train: Rows) -> Column
     missing = int((numbers == words.index(MISSING)).sum()) if MISSING in words else 0
     kind: Kind = "constant" if counts[first] == len(train) else "category"
     share = float(counts[first] / len(train))
+    n_categories = len(column.words) - (MISSING in column.words and len(column.words) > 1)
     return ColumnFacts(
-        column.name, kind, missing, n_categories=len(column.words), commonest=words[first], commonest_share=share
+        column.name, kind, missing, n_categories=n_categories, commonest=words[first], commonest_share=share
     )
 
 
