@@ -337,7 +337,7 @@ def test_what_cannot_stream_is_refused_in_one_line(tmp_path: Path) -> None:
         (lambda: files(tmp_path, np.asfortranarray(X)), "must hold row after row to stream"),
         (lambda: files(tmp_path, np.where(X[40, 1] == X, np.nan, X)), "got one in column 'x[1]', row 41. Fill"),
         (lambda: files(tmp_path, np.where(X[40, 1] == X, np.inf, X)), "finite numbers below 1e+38, got inf in row 41"),
-        (lambda: files(tmp_path, y=LABELS[:-1]), "as many examples each, got 'x' [100, 3] and 'y' [99]"),
+        (lambda: files(tmp_path, y=LABELS[:-1]), "y.npy: data.target_path must hold a target for each example of"),
         (lambda: files(tmp_path, y=np.eye(4)[LABELS]), "must not be one-hot"),
         (lambda: files(tmp_path, y=np.where(X[:, 0] > 3, np.nan, X[:, 0])), "must hold no missing values"),
         (lambda: files(tmp_path, y=np.where(LABELS > 2, "", "a")), "must hold no missing values where it streams"),

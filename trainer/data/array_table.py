@@ -14,6 +14,7 @@ from trainer.data.section import AskedTask, ImageShape, Missing, Table
 from trainer.data.target import class_indices, task_of_numbers
 from trainer.problems import ConfigError
 from trainer.task import Task
+from trainer.text import quoted
 
 MOST_FEATURES = 100_000
 """Numbers of one example."""
@@ -58,10 +59,7 @@ def check_alike(parts: Parts[Arrays]) -> None:
     for part in parts.present:
         file, x, y = part.file, part.x, part.y
         if not x.ndim or not y.ndim or len(x) != len(y):
-            raise file.refused(
-                "must hold arrays with as many examples each,"
-                f" got '{part.features}' {list(x.shape)} and '{part.target}' {list(y.shape)}."
-            )
+            raise _unequal(part)
         if not x.size or not y.size:
             raise file.refused(f"must hold examples, got {list(x.shape)} and {list(y.shape)}. Add examples.")
         if x.dtype.kind == "U":
@@ -73,6 +71,16 @@ def check_alike(parts: Parts[Arrays]) -> None:
             )
         if (y.dtype.kind == "U") != (ours.y.dtype.kind == "U"):
             raise file.refused("must hold targets of the type that training has, got text and numbers. Save one kind.")
+
+
+def _unequal(part: Arrays) -> ConfigError:
+    x, y = list(part.x.shape), list(part.y.shape)
+    if part.target_file:
+        name = quoted(part.file.path.name)
+        return part.target_file.refused(f"must hold a target for each example of {name}, got {y} for {x}.")
+    return part.file.refused(
+        f"must hold arrays with as many examples each, got '{part.features}' {x} and '{part.target}' {y}."
+    )
 
 
 def feature_names_of(part: Arrays, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -166,7 +174,9 @@ def _check_range(columns: NDArray[Any], key: str, file: DataFile) -> None:
     if large.any():
         row = int(large.any(axis=1).argmax())
         value, place = columns[row][large[row]][0], row + 1
-        raise file.refused(f"must hold finite numbers below {LARGEST}, got {value} in row {place}. Correct it.", key=key)
+        raise file.refused(
+            f"must hold finite numbers below {LARGEST}, got {value} in row {place}. Correct it.", key=key
+        )
 
 
 def _target(parts: list[Arrays], asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:

@@ -87,7 +87,7 @@ class Outline:
 def outline_of(left: Left) -> Outline:
     """Return the outline of the examples in these files. Raises ConfigError: they cannot be trained on."""
     section, x, y = left
-    arrays = Arrays(x.file, x.outline, y.outline)
+    arrays = Arrays(x.file, x.outline, y.outline, target_file=y.file)
     check_alike(Parts(arrays))
     names, n_outputs = feature_names_of(arrays, x.shape[1:]), n_outputs_of(arrays, section.task)
     require_some(len(x))

@@ -42,6 +42,7 @@ class Arrays:
         y: likewise.
         features: name of the array of features, safe to show.
         target: name of the array of targets, likewise.
+        target_file: where the targets are from, if that is another file.
     """
 
     file: DataFile
@@ -49,6 +50,7 @@ class Arrays:
     y: NDArray[Any]
     features: str = "x"
     target: str = "y"
+    target_file: DataFile | None = None
 
 
 def joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:

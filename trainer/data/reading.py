@@ -52,7 +52,8 @@ def _as_records(part: Records | Arrays) -> Records:
 def read_four(files: list[DataFile]) -> Parts[Arrays]:
     """Return what `four_files` found: pictures that train, and those that the folder sets aside to test."""
     x, y, test_x, test_y = (read_idx(read_content(file), file) for file in files)
-    return Parts(Arrays(files[0], x, y), test=Arrays(files[2], test_x, test_y))
+    train = Arrays(files[0], x, y, target_file=files[1])
+    return Parts(train, test=Arrays(files[2], test_x, test_y, target_file=files[3]))
 
 
 def _part(section: "Files", file: DataFile, targets: DataFile | None) -> Records | Arrays:
@@ -61,7 +62,7 @@ def _part(section: "Files", file: DataFile, targets: DataFile | None) -> Records
     if found in ("npy", "idx"):
         if file.key != "data.path":
             raise file.refused(f"must hold targets too, got {NAMES[found]}. Save both into one .npz with numpy.savez.")
-        return Arrays(file, _array(content, found, file), _targets(targets, file))
+        return Arrays(file, _array(content, found, file), _targets(targets, file), target_file=targets)
     part = _whole(section, content, found, file)
     if targets:
         raise targets.refused(f"must be empty for {NAMES[found]}, which holds its targets itself. Empty it.")
