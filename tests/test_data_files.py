@@ -687,3 +687,13 @@ def test_what_a_csv_library_wrote_is_read_back(written: list[tuple[float, str]])
     table = csv_table(frame.write_csv())
     assert table.x[:, 0].tolist() == frame["number"].to_list()
     assert [table.target_names[index] for index in table.y] == frame["word"].to_list()
+
+
+def test_codes_that_are_read_as_numbers_are_told(data: Callable[..., Splits]) -> None:
+    lines = rows("01005,0,0.5,no", "70173,,0.25,yes", header="plz,digit,share,label")
+    (warning,) = data(lines, missing="impute", standardize="none").warnings[:1]
+    assert warning == (
+        "digits that begin with 0, such as '01005', are read as numbers, in plz: name codes in data.ignore,"
+        " or write a letter before them"
+    )
+    assert not any("digits" in told for told in data(rows("10,0.5,no", "0,1.5,yes", header="a,b,label")).warnings)

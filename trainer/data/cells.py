@@ -78,6 +78,13 @@ def text_in(column: "pl.Series") -> NDArray[np.str_]:
     return column.cast(pl.String).to_numpy().astype(np.str_)
 
 
+def code_in(column: "pl.Series") -> str:
+    """Return a cell that begins with 0 in a column of digits alone, such as a postal code; "" where there is none."""
+    if column.dtype.is_numeric() or not column.str.contains("^[0-9]+$").all():
+        return ""
+    return next(iter(column.filter(column.str.contains("^0[0-9]"))), "")
+
+
 def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     """Return the numbers, shape [examples], none beyond `LARGEST`; NaN for null.
 

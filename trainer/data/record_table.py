@@ -10,6 +10,7 @@ from trainer.data.cells import (
     MISSING,
     MOST_CATEGORIES,
     BadCellError,
+    code_in,
     features_in,
     is_numeric,
     is_words,
@@ -69,7 +70,11 @@ def table_of_records(
         target_names=target_names,
         columns=columns,
         target=chosen,
-        warnings=(*(warning for part in settled.present for warning in part.warnings), *_filled_words(filled)),
+        warnings=(
+            *(warning for part in settled.present for warning in part.warnings),
+            *_filled_words(filled),
+            *_codes_as_numbers(settled.train, codes),
+        ),
         n_validation=settled.validation.frame.height if settled.validation else 0,
         n_test=settled.test.frame.height if settled.test else 0,
     )
@@ -160,6 +165,15 @@ def _check_count(columns: tuple[Column, ...], records: Records) -> None:
 
 def _filled_words(names: list[str]) -> tuple[str, ...]:
     return (f"missing words are filled in by one of their own, '{MISSING}', in {listed(names)}",) if names else ()
+
+
+def _codes_as_numbers(part: _Settled, codes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    found = {name: code_in(part.frame[name].drop_nulls()) for name, words in codes.items() if not words}
+    names = [name for name, code in found.items() if code]
+    if not names:
+        return ()
+    told = f"digits that begin with 0, such as {quoted(found[names[0]])}, are read as numbers, in {listed(names)}"
+    return (f"{told}: name codes in data.ignore, or write a letter before them",)
 
 
 def _target(parts: list[_Settled], name: str, asked: AskedTask) -> tuple[NDArray[Any], Task, tuple[str, ...]]:
