@@ -211,8 +211,22 @@ def test_all_columns_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> Non
     lines = "".join(f"person {chr(65 + n)},1970-01-{n + 1:02},{n},{n % 2}\n" for n in range(25))
     (tmp_path / "data.csv").write_text("name,day,n,y\n" + lines)
     line = refusal(Files(path="data.csv"), tmp_path)
-    assert "got 'name' (25 words), 'day' (such as '1970-01-01'). Name those to leave out in data.ignore" in line
+    assert "got 'name' (25 words), 'day' (dates, which are not read, such as '1970-01-01'). Name those" in line
     assert load(Files(path="data.csv", ignore=("name", "day")), tmp_path).feature_names == ("n",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("31.12.2024", "dates, which are not read"),
+        ("2020-06-23 10:30", "dates, which are not read"),
+        ("12:30", "neither all numbers nor all words"),
+    ],
+)
+def test_what_is_neither_number_nor_word_is_told_as_such(tmp_path: Path, cell: str, why: str) -> None:
+    (tmp_path / "data.csv").write_text("day,n,y\n" + f"{cell},1,0\n" * 20)
+    line = refusal(Files(path="data.csv", categories="embedding"), tmp_path)
+    assert f"got 'day' ({why}, such as '{cell}'). Name those to leave out in data.ignore." in line
 
 
 def test_data_without_words_are_the_same_either_way(table_of: Callable[..., Splits]) -> None:

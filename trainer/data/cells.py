@@ -22,6 +22,9 @@ _LONGEST = 200
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """What a number looks like: ASCII digits, a point, an exponent; no infinity, no separators between digits."""
 
+_DATE = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?![0-9.])"
+"""What a date begins with: 2024-01-31, 31.1.2024, 1/31/24."""
+
 MISSING = "missing"
 """Word that stands for a missing one where it is filled in: a category of its own."""
 
@@ -117,7 +120,8 @@ def words_in(column: "pl.Series") -> tuple[str, ...]:
 def misfit(column: "pl.Series", words: tuple[str, ...], categories: Categories) -> str:
     """Return what keeps a column from being made into features, such as "304 words"; "" for nothing.
 
-    A column whose cells are numbers for the most part is one of numbers, whatever stands in the others.
+    A column whose cells are numbers for the most part is one of numbers, whatever stands in the others. Where any cell
+    may mean a number, as dates and times do, the others are no words.
     """
     if len(words) > MOST_CATEGORIES[categories]:
         return f"{len(words)} words"
@@ -127,7 +131,10 @@ def misfit(column: "pl.Series", words: tuple[str, ...], categories: Categories) 
         return ""
     strange = column.filter(~column.str.contains(NUMBER))[0]
     # A decimal comma is best told by the cell, with what to write.
-    return "" if re.fullmatch(r"[0-9.]+,[0-9]+", strange) else f"such as {quoted(strange, 24)}"
+    if re.fullmatch(r"[0-9.]+,[0-9]+", strange):
+        return ""
+    what = "dates, which are not read" if re.match(_DATE, strange) else "neither all numbers nor all words"
+    return f"{what}, such as {quoted(strange, 24)}"
 
 
 def features_in(
