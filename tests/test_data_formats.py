@@ -126,7 +126,8 @@ PARQUET = parquet(FRAME)
     [
         (FRAME.select("a"), "at least two columns, got 1"),
         (FRAME.head(0), "columns without any"),
-        (FRAME.with_columns(when=date(2024, 1, 1)), "got 'when' of type Date. Convert or remove it."),
+        (FRAME.with_columns(when=date(2024, 1, 1)), "'when' of type Date. Convert them, or name"),
+        (FRAME.select(when=date(2024, 1, 1), then=date(2024, 1, 2)), "truth values or text, got none"),
         (FRAME.with_columns(many=pl.lit([1, 2])), "got 'many' of type List"),
         (FRAME.with_columns(bytes=pl.lit(b"x")), "got 'bytes' of type Binary"),
         (FRAME.with_columns(both=pl.struct("a", "b")), "got 'both' of type Struct"),
@@ -143,6 +144,15 @@ def test_columns_that_cannot_be_trained_on_are_refused(tmp_path: Path, frame: pl
         assert said in refusal(Files(path="p"), tmp_path)
     else:
         assert load(Files(path="p"), tmp_path).n_features == 22
+
+
+@pytest.mark.parametrize("unread", [date(2024, 1, 1), b"x", [1, 2]])
+def test_columns_that_are_not_read_may_be_left_out(tmp_path: Path, unread: Any):
+    frame = FRAME.select(pl.lit(unread).alias("\x1b[when"), *FRAME.columns, pl.lit(unread).alias("then"))
+    put(tmp_path, p=parquet(frame), plain=parquet(FRAME))
+    splits = load(Files(path="p", ignore=("\x1b[when", "then"), validation_path="p"), tmp_path)
+    assert splits.fingerprint == load(Files(path="plain", validation_path="plain"), tmp_path).fingerprint
+    assert "got 'then' of type" in refusal(Files(path="p", ignore=("\x1b[when",), target="y"), tmp_path)
 
 
 def test_hostile_column_names_are_spelled_out(tmp_path: Path):

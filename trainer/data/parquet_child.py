@@ -2,13 +2,15 @@
 
     python parquet_child.py MOST_BYTES MOST_COLUMNS < file.parquet > columns.arrows
 
-Writes Arrow's stream of columns of numbers and of text; or, with status 3, what is wrong with the file. The size that
-the file declares is looked at before anything is unpacked, columns are unpacked a few at a time, and the system ends
-the process where all that does not help. It imports nothing of the package.
+Writes a line of JSON, the name of each column and its type if it is not read, then Arrow's stream of those that are,
+columns of numbers and of text; or, with status 3, what is wrong with the file. The size that the file declares is
+looked at before anything is unpacked, columns are unpacked a few at a time, and the system ends the process where all
+that does not help. It imports nothing of the package.
 """
 
 import contextlib
 import io
+import json
 import resource
 import signal
 import sys
@@ -30,26 +32,30 @@ class RefusedError(Exception):
     """A file that is not unpacked; the text says why."""
 
 
-def unpacked(content: bytes, most_bytes: int, most_columns: int) -> pl.DataFrame:
-    """Return the columns: numbers that NumPy has, and text without surrounding blanks.
+def unpacked(content: bytes, most_bytes: int, most_columns: int) -> tuple[list[tuple[str, str]], pl.DataFrame]:
+    """Return what there is to say of the columns, and those that are read.
+
+    Those are numbers that NumPy has, and text without surrounding blanks. Of each column its name is told, and its type
+    if it is not read.
 
     Raises:
-        RefusedError: there are too many, too few, or columns of another kind.
+        RefusedError: there are too many, too few, or none that is read.
     """
     schema = pl.read_parquet_schema(io.BytesIO(content))
     n_rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
     _check(schema, n_rows, most_bytes, most_columns)
+    told = [(name, "" if _is_read(kind) else str(kind)[:40]) for name, kind in schema.items()]
+    # By number: a name such as `*` would be a pattern.
+    columns = [place for place, (_, unread) in enumerate(told) if not unread]
     left, frames = most_bytes, []
     group = max(1, _GROUP_BYTES // (n_rows * _BYTES))
-    for start in range(0, len(schema), group):
-        # By number: a name such as `*` would be a pattern.
-        columns = list(range(start, min(start + group, len(schema))))
-        piece = pl.read_parquet(io.BytesIO(content), columns=columns)
+    for start in range(0, len(columns), group):
+        piece = pl.read_parquet(io.BytesIO(content), columns=columns[start : start + group])
         left -= int(piece.estimated_size())
         if left < 0:
             raise RefusedError(f"must unpack to at most {most_bytes} bytes, got more. Train on a sample of the rows.")
         frames.append(piece.select(map(_plain, piece)))
-    return pl.concat(frames, how="horizontal")
+    return told, pl.concat(frames, how="horizontal")
 
 
 def _check(schema: dict[str, pl.DataType], n_rows: int, most_bytes: int, most_columns: int) -> None:
@@ -63,12 +69,12 @@ def _check(schema: dict[str, pl.DataType], n_rows: int, most_bytes: int, most_co
         raise RefusedError(
             f"must unpack to at most {most_bytes} bytes, got {n_rows} rows of {len(schema)} columns. Train on a sample."
         )
-    for name, kind in schema.items():
-        if not kind.is_numeric() and not isinstance(kind, _TEXT):
-            raise RefusedError(
-                f"must hold columns of numbers, truth values or text, got {name[:60]!r} of type {str(kind)[:40]}."
-                " Convert or remove it."
-            )
+    if not any(map(_is_read, schema.values())):
+        raise RefusedError("must hold columns of numbers, truth values or text, got none. Convert them.")
+
+
+def _is_read(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or isinstance(kind, _TEXT)
 
 
 def _plain(column: pl.Series) -> pl.Series:
@@ -95,10 +101,11 @@ def main() -> None:
     most_bytes, most_columns = map(int, sys.argv[1:])
     _bound(most_bytes)
     try:
-        frame = unpacked(sys.stdin.buffer.read(), most_bytes, most_columns)
+        told, frame = unpacked(sys.stdin.buffer.read(), most_bytes, most_columns)
     except RefusedError as error:
         sys.stdout.buffer.write(str(error).encode(errors="backslashreplace"))
         sys.exit(REFUSED)
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
     frame.write_ipc_stream(sys.stdout.buffer, compression="uncompressed")
 
 

@@ -1,5 +1,7 @@
 """Records from a Parquet file, which another process unpacks: see `parquet_child`."""
 
+import io
+import json
 import subprocess
 import sys
 
@@ -14,14 +16,14 @@ _MOST_SECONDS = 600
 
 
 def read_parquet(content: bytes, file: DataFile) -> Records:
-    """Return the columns of a Parquet file: numbers, and text without surrounding blanks.
+    """Return the columns of a Parquet file: numbers, text without surrounding blanks, and nulls for what is not read.
 
     Args:
         content: of the file.
         file: for messages.
 
     Raises:
-        ConfigError: it is damaged or too large, or holds other columns than numbers, truth values and text.
+        ConfigError: it is damaged or too large, or holds no columns of numbers, truth values or text.
     """
     import polars as pl
 
@@ -36,7 +38,13 @@ def read_parquet(content: bytes, file: DataFile) -> Records:
         raise file.refused(
             f"must be a whole Parquet file of at most {MOST_BYTES} bytes, got a damaged one. Write it again."
         )
-    frame = pl.read_ipc_stream(done.stdout)
-    names, warnings = unique_names(frame.columns)
-    frame.columns = list(names)
-    return Records(file, frame, warnings=warnings)
+    answer = io.BytesIO(done.stdout)
+    told = json.loads(answer.readline())
+    frame = pl.read_ipc_stream(answer)
+    names, warnings = unique_names([name for name, _ in told])
+    unread = {name: clean(kind) for name, (_, kind) in zip(names, told, strict=True) if kind}
+    frame.columns = [name for name in names if name not in unread]
+    for place, name in enumerate(names):
+        if name in unread:
+            frame.insert_column(place, pl.repeat(None, frame.height, dtype=pl.String, eager=True).alias(name))
+    return Records(file, frame, warnings=warnings, unread=unread)

@@ -1,7 +1,7 @@
 """Named columns of a file, whichever format they are from, and those that are like them in another file."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from trainer.data.parts import Parts
@@ -24,12 +24,14 @@ class Records:
         frame: columns of numbers or of text, their names safe to show.
         line_of: gives the line, 1-based, of a row; None where the file has no lines.
         warnings: what was found odd, one line each.
+        unread: types of columns that are not read, by their names; nulls stand for them.
     """
 
     file: DataFile
     frame: "pl.DataFrame"
     line_of: Callable[[int], int] | None = None
     warnings: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, row: int) -> tuple[str, int]:
         """Return where a row is, in words that count from 1, and its line; 0 where the file has no lines."""
@@ -84,12 +86,28 @@ class Records:
         """
         return replace(self, frame=self.frame[list(names)])
 
+    def require_read(self) -> None:
+        """Raise ConfigError if a column is left that is not read."""
+        found = [f"{quoted(name)} of type {self.unread[name]}" for name in self.frame.columns if name in self.unread]
+        if found:
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise self.file.refused(
+                f"must hold columns of numbers, truth values or text, got {', '.join(found[:_SHOWN])}{more}."
+                " Convert them, or name those to leave out in data.ignore."
+            )
+
 
 def without(parts: Parts[Records], names: Iterable[str]) -> Parts[Records]:
-    """Return the parts without some of their columns. Raises ConfigError where the training part has none of a name."""
+    """Return the parts without some of their columns.
+
+    Raises:
+        ConfigError: the training part has none of a name, or what is left is not read.
+    """
     key = "data.ignore"
     ignored = {parts.train.column(name, key) for name in names}
     kept = parts.map(lambda part: part.having([name for name in part.frame.columns if name not in ignored]))
     if len(kept.train.frame.columns) < 2:
         raise parts.train.file.refused("must leave a target and a column beside it, got all others.", key=key)
+    for part in kept.present:
+        part.require_read()
     return kept
