@@ -8,7 +8,7 @@ import pytest
 
 from trainer.data import Data, Diabetes, Digits, Files, Iris, Moons
 from trainer.data.loading import describe, load, overview
-from tui.data_words import data_lines, data_table
+from tui.data_words import data_lines, data_table, sample_table
 
 
 def raw_of(section: Any) -> Any:
@@ -133,3 +133,24 @@ def test_one_word_with_gaps_is_one_category(tmp_path: Path):
     (tmp_path / "data.csv").write_text("word,n,label\n" + "yes,1,u\n,2,v\n" * 20)
     lines = lines_of(Files(path="data.csv", missing="impute"), tmp_path)
     assert next(line for line in lines if line.startswith("word")).split()[1:4] == ["1", "category", "20"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(39_062.5, "39062"), (-1_234_567.0, "-1234567"), (9_999_999.6, "1e+07"), (9999.6, "10000"), (12.345, "12.35"),
+     (0.00123, "0.00123"), (2e-7, "2e-07")],
+)  # fmt: skip
+def test_ordinary_amounts_are_told_without_an_exponent(tmp_path: Path, value: float, words: str):
+    rows = "".join(f"{value},{n},{n + 0.5}\n" for n in range(20))
+    (tmp_path / "data.csv").write_text("a,b,y\n" + rows)
+    section = Files(path="data.csv", target="y", standardize="none")
+    lines = lines_of(section, tmp_path)
+    assert next(line for line in lines if line.startswith("a ")).split()[3:6] == [words] * 3
+    head, of_a, *_ = sample_table(overview(section, tmp_path))
+    assert head.split()[0] == "y"
+    assert of_a.split()[1] == words
+
+
+def test_the_examples_say_what_is_predicted():
+    heads = [sample_table(overview(section))[0].split()[0] for section in (Diabetes(), Iris())]
+    assert heads == [load(Diabetes()).target_names[0].split()[0], "class"]

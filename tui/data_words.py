@@ -97,8 +97,8 @@ def column_table(columns: Sequence[ColumnFacts], heading: str = "column") -> lis
 
 
 def sample_table(overview: Overview) -> list[str]:
-    """Return a line of targets and one for each column: an example below its target."""
-    heads = ("", *(_target(sample) for sample in overview.samples))
+    """Return a line of targets, with what they are, and one for each column: an example below its target."""
+    heads = (_name_of_target(overview), *(_target(sample) for sample in overview.samples))
     rows = [
         (clipped(column.name, _LONGEST), *(_value(sample.values[place]) for sample in overview.samples))
         for place, column in enumerate(overview.columns)
@@ -125,7 +125,7 @@ def _type(column: ColumnFacts) -> str:
 def _range(column: ColumnFacts) -> tuple[str, ...]:
     if column.n_categories:
         return "", "", "", "", f"{clipped(column.commonest, _LONGEST)} {column.commonest_share:.0%}"
-    return *map(number, (column.least, column.mean, column.greatest, column.deviation)), ""
+    return *map(_amount, (column.least, column.mean, column.greatest, column.deviation)), ""
 
 
 def _more(count: int) -> list[str]:
@@ -135,7 +135,7 @@ def _more(count: int) -> list[str]:
 def _samples(overview: Overview) -> list[str]:
     if overview.image_shape:
         return []
-    heads = ("example", *(clipped(it.name, _LONGEST) for it in overview.columns[:_PRINTED_VALUES]))
+    heads = (_name_of_target(overview), *(clipped(it.name, _LONGEST) for it in overview.columns[:_PRINTED_VALUES]))
     samples = overview.samples[:_PRINTED_SAMPLES]
     return aligned([heads, *((_target(it), *map(_value, it.values[:_PRINTED_VALUES])) for it in samples)])
 
@@ -145,4 +145,16 @@ def _target(sample: Sample) -> str:
 
 
 def _value(value: str | float) -> str:
-    return clipped(value, _LONGEST) if isinstance(value, str) else number(value)
+    return clipped(value, _LONGEST) if isinstance(value, str) else _amount(value)
+
+
+def _amount(value: float | None) -> str:
+    """Return a number as `number` does, but all digits before the point of one with up to seven."""
+    if value is not None and 1000 <= abs(value) < 9_999_999.5:
+        return f"{value:.0f}"
+    return number(value)
+
+
+def _name_of_target(overview: Overview) -> str:
+    name = overview.target or (overview.outputs[0].name if overview.outputs else overview.counted)
+    return clipped(name, _LONGEST)
