@@ -17,6 +17,7 @@ from trainer.run import Run
 from tui.data_page import DataPage
 from tui.data_panels import ClassList, ColumnList, SampleList
 from tui.form_fields import widget_id
+from tui.line_list import LineList
 from tui.pages import PAGES
 
 KEY = str(PAGES.index(DataPage) + 1)
@@ -165,3 +166,24 @@ async def test_the_screen_waits_for_no_data(monkeypatch: pytest.MonkeyPatch):
         await pilot.press(KEY)
         may_go_on.set()
         await until_shown(pilot, "1,000 examples of 2 features")
+
+
+@pytest.mark.parametrize("size", [LARGE, LEAST])
+async def test_no_part_of_a_number_is_shown(tmp_path: Path, size: tuple[int, int]):
+    columns = [f"a column of amounts {n}" for n in range(3)]
+    rows = "".join(f"{n * 10_007.5 - 3e6},{n * 1.7e9},{n:05},{n * 1011.5}\n" for n in range(300))
+    (tmp_path / "amounts.csv").write_text(f"{','.join(columns)},price\n{rows}")
+    settings = {"data.source": "path", "data.path": "amounts.csv"}
+    async with opened(settings, size, base=tmp_path) as pilot:
+        await until_shown(pilot, "columns (3)", "← → for more")
+        for name in ("ColumnList", "SampleList"):
+            await until(pilot, lambda name=name: pilot.app.screen.query_one(name).region)
+            panel = pilot.app.screen.query_one(name, LineList)
+            whole = {word for line in panel._lines for word in line.plain.split()} | {"…"}
+            panel.focus()
+            seen = set()
+            for _ in range(12):
+                seen |= {word for line in part(pilot, name).splitlines()[1:-2] for word in line[1:-1].split()}
+                await pilot.press("right")
+            assert "…" in seen <= whole
+            await pilot.press("m")

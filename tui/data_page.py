@@ -20,6 +20,7 @@ from trainer.problems import Problem, ProblemsError
 from trainer.text import clean
 from tui import data_words
 from tui.data_panels import ClassList, ColumnList, SampleList, SamplePictures
+from tui.line_list import LineList
 from tui.page import FINDING, PatientPage
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PANEL = "panel of-data -without"
 _READING = "reading the examples"
+_SIDEWAYS = "← → for more"
 _PROBLEM = "! A field of the data has a problem, which stands under the field."
 
 
@@ -89,6 +91,11 @@ class DataPage(PatientPage):
                 with VerticalScroll(id="data-notes", classes=_PANEL) as notes:
                     notes.border_title = "to know"
                     yield Static(markup=False)
+
+    def on_mount(self) -> None:
+        """Say of a list that it scrolls sideways as soon as it does."""
+        for panel in self.query(LineList):
+            self.watch(panel, "show_horizontal_scrollbar", self._arrange, init=False)
 
     def on_hide(self) -> None:
         """Leave the focus to what is seen."""
@@ -192,6 +199,9 @@ class DataPage(PatientPage):
     def _arrange(self) -> None:
         takes_focus = self.has_focus_within or (self._waits_for_focus and self.screen.focused is None)
         self.lay_out_columns(self.body, self._found, self.chart)
+        for panel in self._found:
+            if isinstance(panel, LineList) and panel.show_horizontal_scrollbar:
+                panel.border_subtitle = " · ".join(filter(None, (panel.border_subtitle, _SIDEWAYS)))
         if takes_focus and self._found:
             self.call_after_refresh(self.take_focus)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
@@ -52,5 +54,18 @@ class LineList(ScrollView, can_focus=True):
         place, width = (top + y if y else 0), self.size.width
         if place >= len(self._lines):
             return Strip.blank(width, self.rich_style)
-        (strip,) = Visual.to_strips(self, self._lines[place], max(self._width, width), 1, self.visual_style)
-        return strip.crop_extend(left, left + width, self.rich_style)
+        right = left + width
+        (strip,) = Visual.to_strips(self, self._lines[place], max(self._width, right), 1, self.visual_style)
+        return _whole_words(strip, left, right)
+
+
+def _whole_words(strip: Strip, left: int, right: int) -> Strip:
+    """Return the cells between two places, with "…" for a word that is cut there: of a number no part may be seen."""
+    before, seen, after = (strip.crop(*ends) for ends in ((0, left), (left, right), (right, None)))
+    words = seen.text.split(" ")
+    first, last = (cell_len(words[place]) if len(words) > 1 else 1 for place in (0, -1))
+    front = first if words[0] and before.text[-1:].strip() else 0
+    end = last if words[-1] and after.text[:1].strip() else 0
+    style = next((segment.style for segment in seen), None)
+    marks = (Strip([Segment("…".ljust(count), style)] if count else []) for count in (front, end))
+    return Strip.join([next(marks), seen.crop(front, right - left - end), next(marks)])
