@@ -187,3 +187,17 @@ async def test_no_part_of_a_number_is_shown(tmp_path: Path, size: tuple[int, int
                 await pilot.press("right")
             assert "…" in seen <= whole
             await pilot.press("m")
+
+
+@pytest.mark.parametrize("size", [LARGE, LEAST])
+async def test_beside_a_refusal_stands_what_is_missing_in_each_column(tmp_path: Path, size: tuple[int, int]):
+    rows = "".join(f"{'' if n % 4 == 0 else n},{n % 5},{['red', 'blue', ''][n % 3]},{'uv'[n % 2]}\n" for n in range(60))
+    (tmp_path / "gaps.csv").write_text("n,m,colour,label\n" + rows)
+    settings = {"data.source": "path", "data.path": "gaps.csv"}
+    async with running(Config().changed(settings), size, base=tmp_path) as pilot:
+        await pilot.press(KEY)
+        await until_shown(pilot, "of the form", "columns (3)")
+        assert "must hold no missing values, got 15 in column 'n'" in head(pilot)
+        assert 'the ranges are those with data.missing = "impute"' in head(pilot)
+        lines = {line.split()[1]: line.split() for line in part(pilot, "ColumnList").splitlines()[1:-1]}
+        assert (lines["n"][3], lines["m"][3], lines["colour"][4]) == ("15", "–", "20")

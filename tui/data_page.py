@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PANEL = "panel of-data -without"
 _READING = "reading the examples"
 _SIDEWAYS = "← → for more"
+_FILLED_IN = 'and what is missing in them; the ranges are those with data.missing = "impute"'
 _PROBLEM = "! A field of the data has a problem, which stands under the field."
 
 
@@ -63,7 +64,7 @@ class DataPage(PatientPage):
 
     @dataclass
     class Read(Message):
-        """The data were read, or could not be."""
+        """The data were read, or could not be; those that lack values may come with an overview of them filled in."""
 
         subject: Subject
         data: Summary | None = None
@@ -150,7 +151,7 @@ class DataPage(PatientPage):
         try:
             read = self.Read(subject, describe(data, subject.base), overview(data, subject.base))
         except ProblemsError as error:
-            read = self.Read(subject, problems=error.problems)
+            read = self.Read(subject, None, _as_filled_in(data, subject.base), error.problems)
         except Exception as error:  # noqa: BLE001 whatever fails here must become a line on the page
             read = self.Read(subject, problems=(Problem(f"the data cannot be looked at: {error}"),))
         if not get_current_worker().is_cancelled:
@@ -164,13 +165,16 @@ class DataPage(PatientPage):
         # What cannot be read now may be there when the page is seen again.
         self._shown = None if event.problems else event.subject
         if event.data is None or event.overview is None:
-            lines = [f"! {clean(str(problem))}" for problem in event.problems]
-            self.head.update(Content.styled("\n".join(lines), "$text-warning"))
+            problems = "\n".join(f"! {clean(str(problem))}" for problem in event.problems)
+            filled_in = f"\n{event.subject.words}, {_FILLED_IN}" if event.overview else ""
+            self.head.update(Content.assemble((problems, "$text-warning"), (filled_in, "dim")))
+        else:
+            told = f"{data_words.headline(event.data, event.overview)}\n{data_words.parts_line(event.data)}\n"
+            self.head.update(Content.assemble(told, (event.subject.words, "dim")))
+        if event.overview is None:
             self._lay_out(())
-            return
-        told = f"{data_words.headline(event.data, event.overview)}\n{data_words.parts_line(event.data)}\n"
-        self.head.update(Content.assemble(told, (event.subject.words, "dim")))
-        self._fill(event.overview)
+        else:
+            self._fill(event.overview)
 
     def _fill(self, overview: Overview) -> None:
         kind: type[SamplePictures] | type[SampleList] = SamplePictures if overview.image_shape else SampleList
@@ -207,3 +211,15 @@ class DataPage(PatientPage):
 
     def _has_room_for(self, panel: Widget) -> bool:
         return not self.screen.has_class("-short") or panel.has_class("-chosen")
+
+
+def _as_filled_in(data: Data, base: Path | None) -> Overview | None:
+    """Return the overview of data that are refused as if missing values were filled in; None if that helps nothing."""
+    from trainer.data.loading import overview
+
+    if getattr(data, "missing", "impute") == "impute":
+        return None
+    try:
+        return overview(data.model_copy(update={"missing": "impute"}), base)
+    except ProblemsError:
+        return None
