@@ -186,6 +186,8 @@ async def test_no_part_of_a_number_is_shown(tmp_path: Path, size: tuple[int, int
                 seen |= {word for line in part(pilot, name).splitlines()[1:-2] for word in line[1:-1].split()}
                 await pilot.press("right")
             assert "…" in seen <= whole
+            assert panel.scroll_x
+            assert all(f"│ a column of amounts {n}  " in part(pilot, name) for n in range(3))
             await pilot.press("m")
 
 

@@ -28,8 +28,10 @@ class ColumnList(LineList):
     def show(self, overview: Overview) -> None:
         """Show the columns of these examples."""
         rest = overview.n_columns - len(overview.columns)
-        lines = data_words.column_table([*overview.outputs, *overview.columns])
-        self.show_lines(_table([*lines, *([f"and {rest:,} more"] if rest else [])], n_set_off=len(overview.outputs)))
+        columns = [*overview.outputs, *overview.columns]
+        lines = data_words.column_table(columns)
+        table = _table([*lines, *([f"and {rest:,} more"] if rest else [])], n_set_off=len(overview.outputs))
+        self.show_lines(table, data_words.names_width(columns))
         self.border_title = f"columns ({overview.n_columns:,})" if overview.n_columns > 1 else "columns"
 
 
@@ -65,7 +67,8 @@ class SampleList(LineList):
 
     def show(self, overview: Overview) -> None:
         """Show the samples of these examples."""
-        self.show_lines(_table(data_words.sample_table(overview)))
+        width = data_words.names_width(overview.columns, data_words.name_of_target(overview))
+        self.show_lines(_table(data_words.sample_table(overview)), width)
 
 
 class SamplePictures(Drawn):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from trainer.text import clean, clipped
 from tui.plan_words import aligned
 from tui.wording import number
@@ -96,14 +98,25 @@ def column_table(columns: Sequence[ColumnFacts], heading: str = "column") -> lis
     return aligned([(heads if has_words else heads[:-1]), *(row if has_words else row[:-1] for row in rows)], (0, 1, 7))
 
 
+def names_width(columns: Sequence[ColumnFacts], heading: str = "column") -> int:
+    """Return the cells that the names of columns take in a table, under their head and with the gap after them."""
+    return max(cell_len(clipped(name, _LONGEST)) for name in (heading, *(it.name for it in columns))) + len(_GAP)
+
+
 def sample_table(overview: Overview) -> list[str]:
     """Return a line of targets, with what they are, and one for each column: an example below its target."""
-    heads = (_name_of_target(overview), *(_target(sample) for sample in overview.samples))
+    heads = (name_of_target(overview), *(_target(sample) for sample in overview.samples))
     rows = [
         (clipped(column.name, _LONGEST), *(_value(sample.values[place]) for sample in overview.samples))
         for place, column in enumerate(overview.columns)
     ]
     return aligned([heads, *rows])
+
+
+def name_of_target(overview: Overview) -> str:
+    """Return what a table of examples calls their targets."""
+    name = overview.target or (overview.outputs[0].name if overview.outputs else overview.counted)
+    return clipped(name, _LONGEST)
 
 
 def _targets(data: Summary, overview: Overview) -> str:
@@ -135,7 +148,7 @@ def _more(count: int) -> list[str]:
 def _samples(overview: Overview) -> list[str]:
     if overview.image_shape:
         return []
-    heads = (_name_of_target(overview), *(clipped(it.name, _LONGEST) for it in overview.columns[:_PRINTED_VALUES]))
+    heads = (name_of_target(overview), *(clipped(it.name, _LONGEST) for it in overview.columns[:_PRINTED_VALUES]))
     samples = overview.samples[:_PRINTED_SAMPLES]
     return aligned([heads, *((_target(it), *map(_value, it.values[:_PRINTED_VALUES])) for it in samples)])
 
@@ -149,12 +162,7 @@ def _value(value: str | float) -> str:
 
 
 def _amount(value: float | None) -> str:
-    """Return a number as `number` does, but all digits before the point of one with up to seven."""
+    """Return a number as `number` does, but without an exponent where it has up to seven digits before the point."""
     if value is not None and 1000 <= abs(value) < 9_999_999.5:
         return f"{value:.0f}"
     return number(value)
-
-
-def _name_of_target(overview: Overview) -> str:
-    name = overview.target or (overview.outputs[0].name if overview.outputs else overview.counted)
-    return clipped(name, _LONGEST)

@@ -15,7 +15,7 @@ from textual.visual import Visual
 
 
 class LineList(ScrollView, can_focus=True):
-    """Shows lines, a row each, which scroll both ways; the first one, the heads of a table, stays at the top."""
+    """Shows lines, a row each, which scroll both ways; the heads and the first column of a table stay in place."""
 
     ALLOW_SELECT = False
 
@@ -27,10 +27,12 @@ class LineList(ScrollView, can_focus=True):
         super().__init__(**options)
         self._lines: list[Content] = []
         self._width = 0
+        self._fixed = 0
 
-    def show_lines(self, lines: Sequence[Content]) -> None:
-        """Show exactly these lines, from the first on."""
+    def show_lines(self, lines: Sequence[Content], fixed: int = 0) -> None:
+        """Show exactly these lines, from the first on; of each so many cells stay at the left."""
         self._lines = list(lines)
+        self._fixed = fixed
         self._width = max((line.cell_length for line in lines), default=0)
         self.virtual_size = Size(self._width, len(self._lines))
         self.scroll_to(0, 0, animate=False)
@@ -56,7 +58,10 @@ class LineList(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         right = left + width
         (strip,) = Visual.to_strips(self, self._lines[place], max(self._width, right), 1, self.visual_style)
-        return _whole_words(strip, left, right)
+        if not left:
+            return _whole_words(strip, 0, right)
+        fixed = min(self._fixed, width // 2)
+        return Strip.join([_whole_words(strip, 0, fixed), _whole_words(strip, left + fixed, right)])
 
 
 def _whole_words(strip: Strip, left: int, right: int) -> Strip:
