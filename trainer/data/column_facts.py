@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.cells import MISSING
+from trainer.data.scaling import BLOCK
 from trainer.data.section import Column, Table
 from trainer.data.split import Rows
 
 Kind = Literal["number", "category", "constant", "pixel"]
-
-# Examples at a time: their double precision would not fit into memory where they themselves just do.
-_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,8 @@ def facts_of_numbers(names: Sequence[str], columns: NDArray[Any]) -> tuple[Colum
     mean = columns.mean(axis=0, dtype=np.float64)
     squares = np.zeros_like(mean)
     with np.errstate(over="ignore"):
-        for start in range(0, len(columns), _BLOCK):
-            squares += ((columns[start : start + _BLOCK] - mean) ** 2).sum(axis=0)
+        for start in range(0, len(columns), BLOCK):
+            squares += ((columns[start : start + BLOCK] - mean) ** 2).sum(axis=0)
     rows = zip(names, least, mean, greatest, np.sqrt(squares / len(columns)), strict=True)
     return tuple(
         ColumnFacts(

@@ -17,8 +17,8 @@ LARGEST = 1e38
 _LEAST = float(np.finfo(np.float32).tiny)
 """Smallest scale: one that float32 cannot hold would come back as a division by zero."""
 
-# Examples at a time: their double precision would not fit into memory where they themselves just do.
-_BLOCK = 4096
+BLOCK = 4096
+"""Examples at a time: their double precision would not fit into memory where they themselves just do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Scaling:
             return raw.astype(np.float32)
         scaled = np.empty(raw.shape, np.float32)
         with np.errstate(over="ignore"):
-            for start in range(0, len(raw), _BLOCK):
-                rows = slice(start, start + _BLOCK)
+            for start in range(0, len(raw), BLOCK):
+                rows = slice(start, start + BLOCK)
                 scaled[rows] = (raw[rows] - self.offset) / self.scale
         return scaled
 
