@@ -63,6 +63,9 @@ def made(name):
         part = Part({"a": Image(), "b": Image(), "y": ClassLabel(["u", "v"])},
                     [(picture(4, i), picture(4, i), i % 2) for i in range(20)])
         return {"train": part}
+    if name == "some/unlabelled":
+        part = Part({"a": Image(), "y": ClassLabel(["u", "v"])}, [(picture(4, i), i % 2 if i else -1) for i in range(20)])
+        return {"train": part}
     if name == "some/paths":
         part = Part({"a": Image(), "y": ClassLabel(["u", "v"])},
                     [({"bytes": None, "path": "/etc/passwd"}, i % 2) for i in range(20)])
@@ -182,6 +185,13 @@ def test_pictures_are_decoded_and_scaled(network: None) -> None:
     splits = load(HuggingFace(name="some/digits", image_size=6, image_mode="grey", standardize="none"))
     assert (splits.image_shape, splits.target_names) == ((6, 6, 1), tuple(map(str, range(10))))
     assert (splits.train.x == 20 * splits.train.y[:, np.newaxis]).all()
+
+
+def test_pictures_without_a_class_are_refused_or_left_out_as_asked(network: None) -> None:
+    assert 'Set data.missing = "drop"' in refusal(HuggingFace(name="some/unlabelled", image_size=4))
+    splits = load(HuggingFace(name="some/unlabelled", image_size=4, missing="drop"))
+    assert (len(splits.train) + len(splits.validation), splits.target_names) == (19, ("u", "v"))
+    assert "1 of 20 examples are left out: they miss a value" in splits.warnings
 
 
 def test_mnist_comes_from_the_hub_where_no_files_are(network: None) -> None:

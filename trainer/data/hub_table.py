@@ -101,7 +101,7 @@ def _pictures(section: HuggingFace, parts: Parts[Records], pictures: list[str], 
         got = ", ".join(map(quoted, pictures))
         raise refused(f"must leave one column of pictures, got {got}. Name the others in it.", "data.ignore")
     arrays = pictures_of(parts, pictures[0], target, section.image_size, section.channels)
-    table = table_of_arrays(arrays, section.task, "error")
+    table = table_of_arrays(arrays, section.task, section.missing)
     beside = [name for name in parts.train.frame.columns if name not in (*pictures, target)]
     told = f"columns beside the pictures are left out: {listed(beside)}"
     return replace(table, warnings=(*table.warnings, told)) if beside else table
