@@ -1,5 +1,6 @@
 """What is measured: sums over batches of any size, against scikit-learn and NumPy."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,6 +108,26 @@ def test_r2_of_one_output_is_that_of_scikit_learn(n: int, offset: float, noise: 
     weights = np.ones(n, np.float32)
     found = float(metrics.values(metrics.sums(*map(jnp.asarray, (weights, outputs, targets, weights))))[2])
     assert found == pytest.approx(sklearn.metrics.r2_score(targets, outputs), rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("error", [0.0, 2**-10, 2.0])
+@pytest.mark.parametrize("n", [2, 7, 1000])
+@pytest.mark.parametrize("target", [0.0, 0.125, -3.25])
+def test_r2_of_constant_targets_is_that_of_scikit_learn(n_outputs: int, error: float, n: int, target: float) -> None:
+    # In dyadic fractions, of which scikit-learn finds the mean exactly too.
+    targets = np.full((n, n_outputs), target, np.float32)
+    metrics = of_numbers(mean=MEAN[:n_outputs])
+    found = summed(metrics, cut((np.ones(n, np.float32), targets + np.float32(error), targets), 16, np.nan))
+    expected = sklearn.metrics.r2_score(targets, targets + np.float32(error), multioutput="variance_weighted")
+    assert found[2] == expected == (0.0 if error else 1.0)
+
+
+def test_r2_of_a_single_example_is_unknown_and_of_outputs_that_are_no_numbers_too() -> None:
+    one, nothing = np.ones(1, np.float32), np.full((2, 1), np.nan, np.float32)
+    assert np.isnan(summed(of_numbers(), cut((one, OUTPUTS[:1], TARGETS[:1]), 4, 0.0))[2])
+    for targets in (np.float32([[1], [2]]), np.float32([[1], [1]])):
+        assert np.isnan(summed(of_numbers(mean=MEAN[:1]), cut((nothing[:, 0], nothing, targets), 2, 0.0))[2])
 
 
 # Those that a config asks for.
@@ -234,9 +255,11 @@ def test_the_metrics_have_a_name_and_their_sums_a_place_each(metrics: Metrics) -
     assert metrics.values(sums).shape == (len(names(metrics.task, metrics.section)),)
 
 
-def test_the_metrics_of_no_example_are_finite() -> None:
+def test_the_metrics_of_no_example_are_finite_but_for_r2() -> None:
     for metrics in (of_classes(), of_numbers(), of_numbers(OF_NUMBERS)):
-        assert np.isfinite(metrics.values(jnp.zeros(metrics.n_sums))).all()
+        found = dict(zip(names(metrics.task, metrics.section), metrics.values(jnp.zeros(metrics.n_sums)), strict=True))
+        assert np.isnan(found.pop("r2", np.nan))
+        assert np.isfinite([*found.values()]).all()
 
 
 def test_what_is_off_is_not_computed_and_what_several_need_is_summed_once() -> None:
@@ -288,6 +311,22 @@ def test_a_run_tells_the_metrics_that_are_asked_for_and_trains_as_without(traine
     assert run.steps.keys() == plain.steps.keys()
     for name, series in plain.epochs.items():
         np.testing.assert_allclose(run.epochs[name].y, series.y, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_that_validates_on_one_example_trains_on_and_watches_what_is_unknown(
+    trained: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "few.csv").write_text("x,y\n" + "".join(f"{n},{2 * n + 0.5}\n" for n in range(15)))
+    run = trained({
+        "data.source": "path", "data.path": str(tmp_path / "few.csv"), "data.validation_split": 0.05,
+        "training.batch_size": 8, "training.epochs": 12, "callbacks.early_stopping.enabled": True,
+        "callbacks.early_stopping.monitor": "val_r2", "callbacks.early_stopping.patience": 5,
+        "callbacks.model_checkpoint.monitor": "val_r2",
+    })  # fmt: skip
+    assert (run.status.state, run.status.reason) == ("finished", "early_stopped")
+    assert np.isnan(run.epochs["val_r2"].y).all()
+    assert np.isfinite(run.epochs["r2"].y).all()
+    assert json.dumps(results.result(run), allow_nan=False)
 
 
 def test_a_callback_may_watch_one(trained: Any) -> None:

@@ -24,6 +24,9 @@ _USUAL: dict[Task, tuple[str, ...]] = {
     "language_modeling": ("loss", "accuracy"),
 }  # fmt: skip
 
+_ROUNDING = 1e-5
+"""Share of the squares about the training mean up to which what is left about their own mean is rounding."""
+
 
 def names(task: Task, section: MetricsSection) -> tuple[str, ...]:
     """Return the names of the metrics of a task and of those that a config asks for beside them."""
@@ -86,11 +89,12 @@ class Metrics:
         return self._n_usual + sum(sums.count(self.n_outputs) for sums in self._places)
 
     def _of_numbers(self, sums: Float[Array, " sums"], n: Float[Array, ""]) -> Float[Array, " metrics"]:
-        """Return loss, mae and r2, which is weighted by the variance of each output."""
+        """Return loss, mae and r2, which is weighted by the variance of each output; NaN for less than two examples."""
         # Sums about the training mean, moved to the mean of these examples: no large numbers cancel.
         variation = sums[4] - (sums[5 : self._n_usual] ** 2).sum() / n
-        r2 = 1.0 - sums[3] / jnp.maximum(variation, 1e-12)
-        return jnp.stack([sums[1] / n, sums[2] / n, r2])
+        varies = variation > _ROUNDING * sums[4]
+        r2 = jnp.where(varies, 1.0 - sums[3] / variation, jnp.where(sums[3] > 0, 0.0, 1.0 - sums[3]))
+        return jnp.stack([sums[1] / n, sums[2] / n, jnp.where(sums[0] > 1, r2, jnp.nan)])
 
     @property
     def _n_usual(self) -> int:
