@@ -92,6 +92,48 @@ def test_balanced_counts_the_training_part(tmp_path: Path) -> None:
     assert weights.tolist() == pytest.approx([50 / (2 * 45), 50 / (2 * 5)])
 
 
+@lru_cache
+def mixing(kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The compiled gradient of a batch of pairs: without class weights, and at any."""
+    changes = {**IRIS, "loss.kind": kind, "augmentation.enabled": True, "augmentation.mixup": 1.0}
+    plain, weighing = (prepare(Config().changed({**changes, "loss.class_weight": it})) for it in ("none", "balanced"))
+
+    def gradient(prepared: Prepared, seed: Any, weights: Any) -> Any:
+        shape = shape_of([prepared])
+        vector = jnp.array(numbers.pack(prepared.config))
+        data = picked(program.place(prepared.splits, own=program.own(shape, [prepared])), DATA_AXES, 0)
+        state = step.make_init(shape)(seed, vector)
+        its = step.at_epoch_begin(shape, data, state)
+        own = data._replace(own=Own(weights)) if shape.weighs_classes else data
+        return gradient_of(shape, numbers.unpack(shape.config, vector), own, its, jnp.int32(0))
+
+    return jax.jit(lambda seed, _: gradient(plain, seed, ())), jax.jit(lambda *it: gradient(weighing, *it))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_class_of_a_mixed_example_counts_by_its_own_weight(seed: int) -> None:
+    weights = np.float32([0.5, 20.0, 3.0])
+    found = mixing("softmax_cross_entropy")[1](np.uint32(seed), weights)
+    x, outputs, targets = (np.asarray(it, np.float64) for it in (found.batch.x, found.outputs, found.batch.targets))
+    log_shares = outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True)
+    mixed = (targets > 0.01).sum(axis=1) == 2
+    assert mixed.any()
+    # The loss against class c is -log p_c; l and 1 - l are what the targets hold.
+    assert found.loss == pytest.approx(-(targets * weights * log_shares).sum() / 16, rel=1e-5)
+    weighted = targets * weights
+    slopes = (np.exp(log_shares) * weighted.sum(axis=1, keepdims=True) - weighted) / 16
+    np.testing.assert_allclose(found.gradient[0].weight, slopes.T @ x, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.gradient[0].bias, slopes.sum(axis=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["softmax_cross_entropy", "kl_divergence", "mse", "huber"])
+def test_a_mixed_example_whose_classes_count_1_has_the_loss_without_weights(kind: str) -> None:
+    plain, weighing = (it(np.uint32(3), np.ones(3, np.float32)) for it in mixing(kind))
+    assert plain.loss == weighing.loss
+    for its, expected in zip(jax.tree.leaves(weighing.gradient), jax.tree.leaves(plain.gradient), strict=True):
+        np.testing.assert_allclose(its, expected, rtol=1e-5, atol=1e-7)
+
+
 def trained(store: Path, *settings: dict[str, Any]) -> list[Run]:
     first = prepare(Config().changed(IRIS))
     runs = [Prepared(first.config.changed(its), first.splits) for its in settings]

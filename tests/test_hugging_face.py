@@ -64,7 +64,8 @@ def made(name):
                     [(picture(4, i), picture(4, i), i % 2) for i in range(20)])
         return {"train": part}
     if name == "some/unlabelled":
-        part = Part({"a": Image(), "y": ClassLabel(["u", "v"])}, [(picture(4, i), i % 2 if i else -1) for i in range(20)])
+        part = Part({"a": Image(), "y": ClassLabel(["u", "v"])},
+                    [(picture(4, i), i % 2 if i else -1) for i in range(20)])
         return {"train": part}
     if name == "some/paths":
         part = Part({"a": Image(), "y": ClassLabel(["u", "v"])},

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from trainer import augmenting, batches, forward, keys, losses
 from trainer.batches import Batch
 from trainer.config import Config
+from trainer.losses import Loss
 from trainer.models import Noise
 from trainer.models.network import trained, with_statistics
 from trainer.shape import Shape
@@ -46,13 +47,15 @@ def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: I
         batch = augmenting.augmented(shape, config, batch, _noise(shape, state, keys.AUGMENTATION))
     noise = _noise(shape, state, keys.DROPOUT)
     loss_function = losses.resolve(config.loss, shape.task)
-    counted = batch.weights * _class_weights(batch, data) if shape.weighs_classes else batch.weights
 
     def objective(parameters: Parameters) -> tuple[Array, tuple[Array, Array, Parameters]]:
         whole = with_statistics(parameters, state.parameters)
         outputs, seen = forward.seen(shape, config, whole, batch.x, noise)
         per_example = forward.losses_of(loss_function, outputs, batch.targets)
-        return (per_example * counted).sum() / batch.weights.sum(), (per_example, outputs, seen)
+        counted = per_example
+        if shape.weighs_classes:
+            counted = _weighted(config, loss_function, outputs, batch, per_example, data.own.class_weights)
+        return (counted * batch.weights).sum() / batch.weights.sum(), (per_example, outputs, seen)
 
     parameters = trained(state.parameters)
     (loss, (per_example, outputs, seen)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
@@ -75,10 +78,20 @@ def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Paramete
     return jax.tree.map(limited, gradients)
 
 
-def _class_weights(batch: Batch, data: Data) -> Float[Array, " batch"]:
-    """Return how much each example counts by its class."""
-    counted: Array = (batch.targets * data.own.class_weights).sum(axis=-1)
-    return counted
+def _weighted(
+    config: Config, loss: Loss, outputs: Array, batch: Batch, per_example: Array, weights: Float[Array, " classes"]
+) -> Float[Array, " batch"]:
+    """Return the loss of each example times the weight of its class; of a mixed one the sum over both, by share.
+
+    With all weights at 1 it is the loss of the mixed targets themselves, as without weights.
+    """
+    if not config.augmentation.enabled:
+        return per_example * (batch.targets * weights).sum(axis=-1)
+    n_classes = len(weights)
+    shares, classes = lax.top_k(batch.targets, min(2, n_classes))
+    parts = [forward.losses_of(loss, outputs, jax.nn.one_hot(its, n_classes)) for its in classes.T]
+    by_share = (shares * weights[classes] * jnp.stack(parts, axis=-1)).sum(axis=-1)
+    return jnp.where((weights == 1).all(), per_example, by_share)
 
 
 def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:
