@@ -101,6 +101,45 @@ def test_numbers_of_every_type_keep_their_value(tmp_path: Path, kind: Any):
     assert splits.train.x[:, 0].tolist() == values
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2**62, 2**62 + 1],
+        [-(2**62) - 1, 7],
+        [2**63, 2**64 - 1],
+        [9007199254740993, 9007199254740994, 9007199254740995],
+    ],
+)
+def test_large_whole_numbers_are_classes_of_their_own(tmp_path: Path, values: list[int]):
+    kind = pl.UInt64 if max(values) >= 2**63 else pl.Int64
+    frame = pl.DataFrame({"a": range(60), "y": pl.Series((values * 30)[:60], dtype=kind)})
+    put(tmp_path, p=parquet(frame), c=frame.write_csv().encode(), x=npy(np.arange(60.0)), y=npy(frame["y"].to_numpy()))
+    for section in (Files(path="p"), Files(path="c"), Files(path="x", target_path="y")):
+        splits = load(section, tmp_path)
+        assert splits.target_names == tuple(map(str, sorted(values)))
+        assert splits.summary.n_train + splits.summary.n_validation == 60
+        assert sorted(splits.train_labels) == sorted(splits.target_names)
+
+
+def test_labels_that_64_bits_do_not_hold_are_those_that_are_written(tmp_path: Path):
+    lines = "".join(f"{n},1{n % 2:024}\n" for n in range(40))
+    put(tmp_path, c=("x,y\n" + lines).encode(), v=f"x,y\n1,1{2:024}\n".encode())
+    assert load(Files(path="c"), tmp_path).target_names == (f"1{0:024}", f"1{1:024}")
+    assert f"got '1{2:024}'" in refusal(Files(path="c", validation_path="v"), tmp_path)
+
+
+def test_a_large_label_that_training_lacks_is_not_taken_for_its_neighbour(tmp_path: Path):
+    train, other = (pl.DataFrame({"a": range(40), "y": [2**60 + place, 2**60 + 4] * 20}) for place in (0, 1))
+    put(tmp_path, p=parquet(train), v=other.write_csv().encode())
+    line = refusal(Files(path="p", validation_path="v"), tmp_path)
+    assert f"no class that training lacks, got '{2**60 + 1}'" in line
+
+
+def test_whole_numbers_that_are_many_are_no_classes_however_large(tmp_path: Path):
+    put(tmp_path, p=parquet(pl.DataFrame({"a": range(100), "y": [2**62 + n for n in range(100)]})))
+    assert load(Files(path="p"), tmp_path).task == "regression"
+
+
 def test_truth_values_and_categories_are_words(tmp_path: Path):
     words = pl.Series(["u", "v"] * 10)
     frame = pl.DataFrame({"flag": [True, False] * 10, "kind": words.cast(pl.Categorical), "y": [True, False] * 10})

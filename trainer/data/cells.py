@@ -1,6 +1,7 @@
 """Columns of cells, as numbers or as categories; a cell is text, or a number already."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,10 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 _DATE = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?![0-9.])"
 """What a date begins with: 2024-01-31, 31.1.2024, 1/31/24."""
+_WHOLE = r"^[+-]?[0-9]+$"
+
+_EXACT = 2**53
+"""From here on two whole numbers may be one 64-bit float."""
 
 MISSING = "missing"
 """Word that stands for a missing one where it is filled in: a category of its own."""
@@ -110,6 +115,26 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
     return values
 
 
+def labels_in(
+    columns: "Sequence[pl.Series]", numbers: Sequence[NDArray[np.float64]]
+) -> Sequence[NDArray[np.float64] | NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.str_]]:
+    """Return the numbers as they name classes, shape [examples] each: as integers or text where floats would merge two.
+
+    Args:
+        columns: none of whose cells is missing.
+        numbers: in them.
+    """
+    import polars as pl
+
+    if all((abs(those) < _EXACT).all() for those in numbers) or not all(map(_is_whole, columns)):
+        return numbers
+    for kind in (pl.Int64, pl.UInt64):
+        whole = [column.cast(kind, strict=False) for column in columns]
+        if not any(column.null_count() for column in whole):
+            return [column.to_numpy() for column in whole]
+    return [text_in(column) for column in columns]
+
+
 def words_in(column: "pl.Series") -> tuple[str, ...]:
     """Return the distinct words of a column in sorted order; none where it is one of numbers."""
     if is_numeric(column) or not is_words(column):
@@ -161,6 +186,11 @@ def features_in(
         message = f"must hold no word that training lacks, got {quoted(column[row])} in column {quoted(name)}."
         raise BadCellError(row, f'{message} Correct it, or set data.categories = "embedding".')
     return [(column == word).to_numpy().astype(np.float64) for word in words]
+
+
+def _is_whole(column: "pl.Series") -> bool:
+    """Return whether every cell is written as a whole number."""
+    return column.dtype.is_integer() or (not column.dtype.is_numeric() and bool(column.str.contains(_WHOLE).all()))
 
 
 def _may_mean_number(cell: str) -> bool:

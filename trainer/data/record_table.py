@@ -14,6 +14,7 @@ from trainer.data.cells import (
     features_in,
     is_numeric,
     is_words,
+    labels_in,
     misfit,
     missing_in,
     nulled,
@@ -183,10 +184,9 @@ def _target(parts: list[_Settled], name: str, asked: AskedTask) -> tuple[NDArray
         indices, names = class_indices(words)
         return indices, "classification", names
     numbers = [part.numbers(name) for part in parts]
-    task: Task = task_of_numbers(numbers[0]) if asked == "auto" else asked
+    labels = labels_in([part.frame[name] for part in parts], numbers)
+    task: Task = task_of_numbers(labels[0]) if asked == "auto" else asked
     if task == "classification":
-        indices, names = class_indices(
-            [(values, part.records.file) for values, part in zip(numbers, parts, strict=True)]
-        )
+        indices, names = class_indices([(its, part.records.file) for its, part in zip(labels, parts, strict=True)])
         return indices, task, names
     return joined(numbers)[:, np.newaxis], task, (name,)
