@@ -341,6 +341,17 @@ def test_arrays_that_cannot_be_trained_on_are_refused(tmp_path: Path, x: bytes, 
     assert said in refused(tmp_path, x, y)
 
 
+def test_what_is_wrong_with_targets_names_their_file(tmp_path: Path):
+    hole, x = np.where(np.arange(40) == 3, np.nan, LABELS), np.arange(40.0)
+    line = refused(tmp_path, npy(x), npy(hole))
+    assert line.startswith("y: data.target_path must hold no missing values, got 1 in column 'y[0]'")
+    assert refused(tmp_path, npy(hole), npy(hole)).startswith("x: data.path must hold no missing values, got 1 in")
+    assert refused(tmp_path, npy(x), npy(np.where(hole == 2, np.inf, 0.5))).startswith("y: ")
+    assert refused(tmp_path, npy(x), npy(np.eye(4)[LABELS])).startswith("y: data.target must not be one-hot")
+    left = pair(tmp_path, npy(x), npy(hole), missing="drop")
+    assert "data.target_path: 1 of 40 examples are left out: they miss a value" in left.warnings
+
+
 def header(text: str, values: bytes = b"") -> bytes:
     packed = text.encode("latin-1") + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(packed)) + packed + values

@@ -110,12 +110,13 @@ def _sound(part: Arrays, names: tuple[str, ...], asked: AskedTask, missing: Miss
     gaps = Gaps(len(x))
     if missing != "impute":
         _note_gaps(gaps, x, names)
+    file = part.file if gaps.rows.any() else part.file_of_targets
     _note_gaps(gaps, y, tuple(f"{part.target}[{index}]" for index in range(y.shape[1])))
-    warnings.extend(gaps.settle(missing, part.file, lambda row: (f"row {row + 1}", 0)))
+    warnings.extend(gaps.settle(missing, file, lambda row: (f"row {row + 1}", 0)))
     if gaps.rows.any():
         x, y = x[~gaps.rows], y[~gaps.rows]
     _check_range(x, "data.features", part.file)
-    _check_range(y, "data.target", part.file)
+    _check_range(y, "data.target", part.file_of_targets)
     return replace(part, x=x, y=y)
 
 
@@ -129,7 +130,7 @@ def _target_shape(part: Arrays, asked: AskedTask) -> NDArray[Any]:
     n_outputs = n_outputs_of(part, asked)
     y = part.y.reshape(len(part.y), -1)
     if asked == "auto" and n_outputs > 1 and is_one_hot(y):
-        raise one_hot(part.file)
+        raise one_hot(part.file_of_targets)
     return y
 
 
@@ -138,7 +139,7 @@ def n_outputs_of(part: Arrays, asked: AskedTask) -> int:
     y, n_outputs = part.y, part.y.shape[1] if part.y.ndim > 1 else 1
     if y.ndim > 2 or (n_outputs > 1 and (asked == "classification" or y.dtype.kind == "U")):
         shape = [len(y), n_outputs] if y.ndim < 3 else list(y.shape)
-        raise part.file.refused(
+        raise part.file_of_targets.refused(
             f"must name an array of one class an example, or of [examples, outputs] numbers, got {shape}.",
             key="data.target",
         )
@@ -183,11 +184,13 @@ def _target(parts: list[Arrays], asked: AskedTask) -> tuple[NDArray[Any], Task, 
     ours = parts[0]
     text, single, name = ours.y.dtype.kind == "U", ours.y.shape[1] == 1, ours.target
     if text and asked == "regression":
-        raise ours.file.refused('must hold numbers for data.task = "regression", got text.', key="data.target")
+        raise ours.file_of_targets.refused(
+            'must hold numbers for data.task = "regression", got text.', key="data.target"
+        )
     guess: Task = "classification" if text else task_of_numbers(ours.y[:, 0]) if single else "regression"
     task = guess if asked == "auto" else asked
     if task == "classification":
-        indices, names = class_indices([(part.y[:, 0], part.file) for part in parts])
+        indices, names = class_indices([(part.y[:, 0], part.file_of_targets) for part in parts])
         return indices, task, names
     names = (name,) if single else tuple(f"{name}[{index}]" for index in range(ours.y.shape[1]))
     return joined([part.y.astype(np.float64) for part in parts]), task, names

@@ -33,6 +33,8 @@ _EXACT = 2**53
 MISSING = "missing"
 """Word that stands for a missing one where it is filled in: a category of its own."""
 
+_IGNORE = "name the column in data.ignore"
+
 _MISSING = ("", "na", "n/a", "nan", "null")
 
 
@@ -93,8 +95,13 @@ def code_in(column: "pl.Series") -> str:
     return next(iter(column.filter(column.str.contains("^0[0-9]"))), "")
 
 
-def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
+def numbers_in(name: str, column: "pl.Series", otherwise: str = _IGNORE) -> NDArray[np.float64]:
     """Return the numbers, shape [examples], none beyond `LARGEST`; NaN for null.
+
+    Args:
+        name: of the column.
+        column: of numbers, or of text.
+        otherwise: what to do about a cell that is no number, if not to correct it.
 
     Raises:
         BadCellError: a cell is no number, or too large.
@@ -105,7 +112,7 @@ def numbers_in(name: str, column: "pl.Series") -> NDArray[np.float64]:
         matches = column.str.contains(NUMBER).fill_null(True)
         if not matches.all():
             row = int((~matches).arg_max() or 0)
-            raise BadCellError(row, _not_a_number(name, column[row]))
+            raise BadCellError(row, _not_a_number(name, column[row], otherwise))
     values: NDArray[np.float64] = column.cast(pl.Float64).to_numpy()
     large = abs(values) > LARGEST
     if large.any():
@@ -204,6 +211,6 @@ def _may_mean_number(cell: str) -> bool:
     return True
 
 
-def _not_a_number(name: str, cell: str) -> str:
-    hint = "Write 1.5, not 1,5." if "," in cell else "Correct the cell, or name the column in data.ignore."
+def _not_a_number(name: str, cell: str, otherwise: str) -> str:
+    hint = "Write 1.5, not 1,5." if "," in cell else f"Correct the cell, or {otherwise}."
     return f"must hold a number, got {quoted(cell)} in column {quoted(name)}. {hint}"

@@ -42,7 +42,7 @@ class Arrays:
         y: likewise.
         features: name of the array of features, safe to show.
         target: name of the array of targets, likewise.
-        target_file: where the targets are from, if that is another file.
+        target_file: where the targets are from; None where that is the same file.
     """
 
     file: DataFile
@@ -51,6 +51,11 @@ class Arrays:
     features: str = "x"
     target: str = "y"
     target_file: DataFile | None = None
+
+    @property
+    def file_of_targets(self) -> DataFile:
+        """Return where the targets are from."""
+        return self.target_file or self.file
 
 
 def joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:

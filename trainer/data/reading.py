@@ -52,8 +52,8 @@ def _as_records(part: Records | Arrays) -> Records:
 def read_four(files: list[DataFile]) -> Parts[Arrays]:
     """Return what `four_files` found: pictures that train, and those that the folder sets aside to test."""
     x, y, test_x, test_y = (read_idx(read_content(file), file) for file in files)
-    train = Arrays(files[0], x, y, target_file=files[1])
-    return Parts(train, test=Arrays(files[2], test_x, test_y, target_file=files[3]))
+    test = Arrays(files[2], test_x, test_y, target_file=files[3])
+    return Parts(Arrays(files[0], x, y, target_file=files[1]), test=test)
 
 
 def _part(section: "Files", file: DataFile, targets: DataFile | None) -> Records | Arrays:

@@ -132,10 +132,10 @@ class _Settled:
             raise self.refused(error) from None
         return np.stack(columns, axis=1)
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers, shape [examples]."""
+    def targets(self, name: str) -> NDArray[np.float64]:
+        """Return the target as numbers, shape [examples]."""
         try:
-            return numbers_in(name, self.frame[name])
+            return numbers_in(name, self.frame[name], 'set data.task = "classification" if these are classes')
         except BadCellError as error:
             raise self.refused(error) from None
 
@@ -183,7 +183,7 @@ def _target(parts: list[_Settled], name: str, asked: AskedTask) -> tuple[NDArray
         words = [(text_in(part.frame[name]), part.records.file) for part in parts]
         indices, names = class_indices(words)
         return indices, "classification", names
-    numbers = [part.numbers(name) for part in parts]
+    numbers = [part.targets(name) for part in parts]
     labels = labels_in([part.frame[name] for part in parts], numbers)
     task: Task = task_of_numbers(labels[0]) if asked == "auto" else asked
     if task == "classification":
