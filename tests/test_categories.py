@@ -220,13 +220,41 @@ def test_all_columns_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> Non
     [
         ("31.12.2024", "dates, which are not read"),
         ("2020-06-23 10:30", "dates, which are not read"),
-        ("12:30", "neither all numbers nor all words"),
+        ("5%", "neither all numbers nor all words"),
     ],
 )
 def test_what_is_neither_number_nor_word_is_told_as_such(tmp_path: Path, cell: str, why: str) -> None:
     (tmp_path / "data.csv").write_text("day,n,y\n" + f"{cell},1,0\n" * 20)
     line = refusal(Files(path="data.csv", categories="embedding"), tmp_path)
     assert f"got 'day' ({why}, such as '{cell}'). Name those to leave out in data.ignore." in line
+
+
+@pytest.mark.parametrize("words", ["10-19 20-29 60+", "E1 E2 E3", "<5 5-10 >10", "12:00 13:30"])
+def test_few_codes_and_bands_of_digits_and_signs_are_words(table_of: Callable[..., Splits], words: str) -> None:
+    lines = [f"{word},{n},{'uv'[n % 2]}" for n in range(12) for word in words.split()]
+    names = tuple(sorted(words.split()))
+    splits = table_of("band,n,y", lines, categories="one_hot")
+    assert splits.feature_names == (*(f"band={name}" for name in names), "n")
+    assert table_of("band,n,y", lines).categories[0] == ("unseen", *names)
+    as_target = table_of("band,n,y", lines, categories="one_hot", target="band")
+    assert (as_target.task, as_target.target_names) == ("classification", names)
+
+
+def test_more_codes_are_words_to_embed(table_of: Callable[..., Splits], tmp_path: Path) -> None:
+    lines = [f"{n % 25}-{n % 25 + 1},{n},{n % 2}" for n in range(100)]
+    assert len(table_of("code,n,y", lines).categories[0]) == 26
+    (tmp_path / "codes.csv").write_text("code,n,y\n" + "\n".join(lines) + "\n")
+    line = refusal(Files(path="codes.csv"), tmp_path)
+    assert "got 'code' (25 words)" in line
+    assert 'set data.categories = "embedding" for words' in line
+
+
+def test_days_that_all_differ_are_no_words(tmp_path: Path) -> None:
+    (tmp_path / "days.csv").write_text("day,n,y\n" + "".join(f"2020-06-{n},{n},{n % 2}\n" for n in range(10, 28)))
+    for categories in ("one_hot", "embedding"):
+        assert "got 'day' (dates, which are not read, such as '2020-06-10')" in refusal(
+            Files(path="days.csv", categories=categories), tmp_path
+        )
 
 
 def test_data_without_words_are_the_same_either_way(table_of: Callable[..., Splits]) -> None:

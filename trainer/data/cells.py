@@ -25,8 +25,8 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 _DATE = r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?![0-9.])"
 """What a date begins with: 2024-01-31, 31.1.2024, 1/31/24."""
-_WHOLE = r"^[+-]?[0-9]+$"
 
+_WHOLE = r"^[+-]?[0-9]+$"
 _EXACT = 2**53
 """From here on two whole numbers may be one 64-bit float."""
 
@@ -74,11 +74,17 @@ def is_numeric(column: "pl.Series") -> bool:
     return column.dtype.is_numeric() or bool(column.str.contains(NUMBER).all())
 
 
-def is_words(column: "pl.Series") -> bool:
-    """Return whether no cell is a number, nor anything that a person may mean as one."""
-    if column.dtype.is_numeric():
+def is_words(column: "pl.Series", categories: Categories = "one_hot") -> bool:
+    """Return whether no cell is a number, nor anything that a person may mean as one.
+
+    Digits and signs that are no number in another notation ("10-19", "E3") are words where there are few, each twice
+    on average: bands and codes, no days.
+    """
+    if column.dtype.is_numeric() or column.str.contains(NUMBER).any():
         return False
-    return not column.str.contains(NUMBER).any() and not any(map(_may_mean_number, column.unique()))
+    words = column.unique()
+    are_few = len(words) <= MOST_CATEGORIES[categories] and 2 * len(words) <= len(column)
+    return not any(map(_is_foreign_number if are_few else _may_mean_number, words))
 
 
 def text_in(column: "pl.Series") -> NDArray[np.str_]:
@@ -142,9 +148,9 @@ def labels_in(
     return [text_in(column) for column in columns]
 
 
-def words_in(column: "pl.Series") -> tuple[str, ...]:
+def words_in(column: "pl.Series", categories: Categories) -> tuple[str, ...]:
     """Return the distinct words of a column in sorted order; none where it is one of numbers."""
-    if is_numeric(column) or not is_words(column):
+    if is_numeric(column) or not is_words(column, categories):
         return ()
     return tuple(column.unique().sort().to_list())
 
@@ -161,6 +167,8 @@ def misfit(column: "pl.Series", words: tuple[str, ...], categories: Categories) 
         return f"text of up to {longest} characters"
     if words or column.dtype.is_numeric() or 2 * int(column.str.contains(NUMBER).sum()) >= len(column):
         return ""
+    if is_words(column, "embedding"):
+        return f"{column.n_unique()} words"
     strange = column.filter(~column.str.contains(NUMBER))[0]
     # A decimal comma is best told by the cell, with what to write.
     if re.fullmatch(r"[0-9.]+,[0-9]+", strange):
@@ -202,12 +210,17 @@ def _is_whole(column: "pl.Series") -> bool:
 
 def _may_mean_number(cell: str) -> bool:
     """Return whether a cell is made of digits and signs alone ("1,5", "1_000", "2024-01-01"), or is read by `float`."""
+    if _is_foreign_number(cell):
+        return True
+    return any(map(str.isnumeric, cell)) and not any(c.isalpha() and not c.isnumeric() and c not in "eE" for c in cell)
+
+
+def _is_foreign_number(cell: str) -> bool:
+    """Return whether a cell is a number in another notation: "1,5", "1 000", "5%", a date, or what `float` reads."""
     try:
         float(cell)
     except ValueError:
-        return any(map(str.isnumeric, cell)) and not any(
-            c.isalpha() and not c.isnumeric() and c not in "eE" for c in cell
-        )
+        return re.fullmatch(r"[+-]?[0-9.,' ]*[0-9][0-9.,' ]*%?", cell) is not None or re.match(_DATE, cell) is not None
     return True
 
 

@@ -143,7 +143,7 @@ class _Settled:
 def _codes(part: _Settled, target: str, categories: Categories) -> dict[str, tuple[str, ...]]:
     """Return the words of each column but the target's, none for one of numbers."""
     known = {name: part.frame[name].drop_nulls() for name in part.frame.columns if name != target}
-    codes = {name: words_in(column) for name, column in known.items()}
+    codes = {name: words_in(column, categories) for name, column in known.items()}
     found = {name: misfit(column, codes[name], categories) for name, column in known.items()}
     if misfits := [f"{quoted(name, 40)} ({why})" for name, why in found.items() if why]:
         more = f" and {len(misfits) - _SHOWN} more" if len(misfits) > _SHOWN else ""
