@@ -94,6 +94,16 @@ def test_another_optimizer_begins_anew_and_says_so(parent: Run, tmp_path: Path) 
     assert np.isfinite(run.epochs["ema_val_loss"].y).all()
 
 
+@pytest.mark.parametrize("kind", ["adamax", "adabelief", "radam", "nadam"])
+def test_a_state_of_the_same_shape_but_another_optimizer_is_not_taken(kind: str, parent: Run, tmp_path: Path) -> None:
+    run = forked(origin(parent.directory), tmp_path, training__epochs=9, optimizer__kind=kind)
+    (warning,) = [record["message"] for record in records(run, "warning")]
+    assert warning == (
+        "the optimizer begins anew, as its state does not fit: "
+        f"optimizer.kind is adam in the checkpoint, this config needs {kind}."
+    )
+
+
 def test_weights_that_do_not_fit_are_refused_by_the_first_that_does_not(parent: Run, tmp_path: Path) -> None:
     begin = origin(parent.directory)
     with pytest.raises(

@@ -135,7 +135,7 @@ def _taken(prepared: Prepared, begin: Origin, arrays: Arrays) -> _Taken:
         raise RunError(f"{clean(begin.parent.words)} does not fit: {problem}.")
     kept, warnings = {name: arrays[name] for name in weights}, []
     optimizer = _under(outlines, "optimizer")
-    if problem := misfit(arrays, optimizer):
+    if problem := _other_state(prepared.config, begin.config) or misfit(arrays, optimizer):
         warnings.append(f"the optimizer begins anew, as its state does not fit: {problem}.")
     else:
         kept |= {name: arrays[name] for name in optimizer}
@@ -191,6 +191,15 @@ def _is_on_course(prepared: Prepared, begin: Origin) -> bool:
     """Return whether the fork trains on the same batches, so that it can begin within an epoch."""
     same = all(value_at(prepared.config, key) == value_at(begin.config, key) for key in _COURSE)
     return same and prepared.splits.fingerprint == begin.run.status.data_fingerprint
+
+
+def _other_state(config: Config, before: Config) -> str:
+    """Return what to say of the first setting that lets the state of the optimizer mean something else; else ""."""
+    for name in config.optimizer.STATE:
+        needed, got = getattr(config.optimizer, name), getattr(before.optimizer, name)
+        if needed != got:
+            return f"optimizer.{name} is {got} in the checkpoint, this config needs {needed}"
+    return ""
 
 
 def _under(outlines: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -18,9 +18,11 @@ class Optimizer(Section):
 
     Attributes:
         moves_numbers_alone: whether the rule looks at no neighbour of a number, so that it may be packed with others.
+        STATE: the settings without which a state cannot be read: with others it is none to go on from.
     """
 
     moves_numbers_alone: ClassVar[bool] = True
+    STATE: ClassVar[tuple[str, ...]] = ("kind",)
 
     learning_rate: float = live(1e-3, LEARNING_RATE, gt=0, le=1e6)
     global_clipnorm: float = live(
