@@ -104,6 +104,17 @@ def test_a_state_of_the_same_shape_but_another_optimizer_is_not_taken(kind: str,
     )
 
 
+def test_the_state_of_a_schedule_free_optimizer_is_that_of_its_b1(tmp_path: Path) -> None:
+    prepared = prepare(Config().changed({**TINY, "optimizer.kind": "schedule_free_sgd", "optimizer.b1": 0.8}))
+    begin = origin(training.train(prepared, training.start(prepared, tmp_path / "parents")).directory)
+    same = forked(begin, tmp_path / "same", training__epochs=9, optimizer__learning_rate=0.01)
+    assert records(same, "warning") == []
+    other = forked(begin, tmp_path / "other", training__epochs=9, optimizer__b1=0.5)
+    (warning,) = [record["message"] for record in records(other, "warning")]
+    assert "begins anew" in warning
+    assert "optimizer.b1 is 0.8 in the checkpoint, this config needs 0.5" in warning
+
+
 def test_weights_that_do_not_fit_are_refused_by_the_first_that_does_not(parent: Run, tmp_path: Path) -> None:
     begin = origin(parent.directory)
     with pytest.raises(

@@ -159,11 +159,11 @@ def drawn(kind: str, **structure: Any) -> list[Optimizer]:
     """Optimizers of a kind with numbers at random, from all over what is sensible."""
     random = np.random.default_rng(sorted(KINDS).index(kind))
     optimizer = Config().changed({"optimizer.kind": kind}).optimizer.model_copy(update=structure)
-    found = []
+    found, fields = [], {key.rpartition(".")[2]: it for key, it in hyperparameters(Config(optimizer=optimizer)).items()}
     for _ in range(DRAWN):
         values = {}
         for name, value in optimizer:
-            if isinstance(value, float) and name not in {*AROUND, "initial_accumulator_value"}:
+            if isinstance(value, float) and name not in AROUND and fields[name].role == "live":
                 values[name] = number(random, name, value)
         found.append(optimizer.model_copy(update=values))
     return found
@@ -187,6 +187,8 @@ STRUCTURES: list[tuple[str, dict[str, Any]]] = [
     ("adafactor", {"min_dim_size_to_factor": 2}),
     ("adafactor", {"multiply_by_parameter_scale": False}),
     ("muon", {"nesterov": False, "ns_steps": 3}),
+    ("schedule_free_sgd", {"b1": 0.5}),
+    ("schedule_free_adamw", {"b1": 0.98}),
 ]
 
 
@@ -323,6 +325,14 @@ def test_the_weights_to_use_are_others_than_those_that_are_trained(optimizer: Op
         assert leaf.shape == parameters[name].shape
         assert not np.allclose(leaf, parameters[name])
         assert np.isfinite(leaf).all()
+
+
+def test_the_nearness_of_a_schedule_free_optimizer_is_compiled_in() -> None:
+    """Its state holds weights that are mixed by it, from which those to use can only be had with the same number."""
+    for kind in ("schedule_free_sgd", "schedule_free_adamw"):
+        config = Config().changed({"optimizer.kind": kind})
+        assert "optimizer.b1" not in numbers.names(config)
+        assert numbers.structure(config.changed({"optimizer.b1": 0.5})) != numbers.structure(config)
 
 
 def test_a_schedule_free_optimizer_does_not_look_ahead() -> None:

@@ -15,11 +15,12 @@ class ScheduleFree(Optimizer):
     """What both have."""
 
     moves_numbers_alone: ClassVar[bool] = False
+    STATE: ClassVar[tuple[str, ...]] = ("kind", "b1")
 
     lookahead_steps: int = structural(
         0, "Not with a schedule-free optimizer, which averages by itself.", unit="updates", ge=0, le=0, advanced=True
     )
-    b1: float = live(
+    b1: float = structural(
         0.9, "How near to the mean gradients are taken; up to 0.98 for long trainings.",
         gt=0, lt=1, source="Defazio et al. 2024",
     )  # fmt: skip
