@@ -10,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from trainer import checkpoints, devices, forward, numbers, toml
-from trainer.config import Config, dump, values
+from trainer import checkpoints, devices, forward, numbers, program, step, toml
+from trainer.config import Config, dump, load, values
+from trainer.gradient import gradient_of
 from trainer.models import MLP, Inputs, Noise
-from trainer.models.network import Constant
+from trainer.models.equinox_network import kernels_of
+from trainer.models.network import Constant, Kernel
+from trainer.models.network import trained as trained_of
 from trainer.preparation import prepare
 from trainer.problems import ConfigError
 from trainer.schema import hyperparameters
@@ -23,6 +26,7 @@ from trainer.training import start, train, train_together
 
 devices.prepare_jax()
 
+PRESETS = Path(__file__).parents[1] / "presets"
 TABLE, PICTURE = Inputs(4), Inputs(4 * 3, (4, 3, 1))
 NETWORK = """
 import equinox as eqx, jax, jax.numpy as jnp
@@ -54,6 +58,16 @@ def network(config, input_shape, output_size, key):
     for size in input_shape:
         n *= size
     return Net(config, n, output_size, key)
+"""
+IMPORTS = "import equinox as eqx, jax, jax.numpy as jnp\n"
+STACKED = """
+class Mean(eqx.Module):
+    each: eqx.nn.Linear
+    def __call__(self, x):
+        return eqx.filter_vmap(lambda layer: layer(x))(self.each).mean(0)
+
+def network(config, shape, outputs, key):
+    return Mean(eqx.filter_vmap(lambda key: eqx.nn.Linear(shape[0], outputs, key=key))(jax.random.split(key, 3)))
 """
 SETTINGS = {
     "data.source": "iris", "data.test_split": 0.2, "model.kind": "custom", "model.target": "mine:network",
@@ -190,6 +204,74 @@ def network(config, shape, n, key):
     np.testing.assert_allclose(its.apply(its.init(jax.random.key(5)), x, None), expected, rtol=1e-5)
 
 
+class Parts(eqx.Module):
+    """Layers of all sorts, stacked or not, and arrays in none."""
+
+    linear: eqx.nn.Linear
+    conv: eqx.nn.Conv2d
+    stacked: eqx.nn.Conv2d
+    cell: eqx.nn.GRUCell
+    table: eqx.nn.Embedding
+    norms: list[eqx.nn.LayerNorm]
+    turned: eqx.nn.WeightNorm[eqx.nn.Linear]
+    own: dict[str, jax.Array]
+
+    def __init__(self, key: jax.Array) -> None:
+        self.linear = eqx.nn.Linear(3, 4, key=key)
+        self.conv = eqx.nn.Conv2d(2, 5, 3, key=key)
+        self.stacked = eqx.filter_vmap(lambda key: eqx.nn.Conv2d(2, 5, 3, key=key))(jax.random.split(key, 6))
+        self.cell = eqx.nn.GRUCell(3, 4, key=key)
+        self.table = eqx.nn.Embedding(7, 4, key=key)
+        self.norms = [eqx.filter_vmap(lambda _: eqx.nn.LayerNorm(4))(jnp.arange(6)), eqx.nn.LayerNorm((3, 4))]
+        self.turned = eqx.nn.WeightNorm(eqx.nn.Linear(3, 4, key=key))
+        self.own = {"bias": jnp.zeros((6, 4)), "matrix": jnp.zeros((4, 3)), "cube": jnp.zeros((2, 4, 3))}
+
+
+def test_the_module_says_which_arrays_are_weights_and_along_which_axes() -> None:
+    found = jax.tree.leaves_with_path(kernels_of(eqx.filter(Parts(jax.random.key(0)), eqx.is_array)))
+    kernels = {jax.tree_util.keystr(path, simple=True, separator="."): kernel for path, kernel in found if kernel}
+    linear, conv = Kernel((-1,), (-2,)), Kernel((-3, -2, -1), (-4,))
+    assert kernels == {
+        "linear.weight": linear, "conv.weight": conv, "stacked.weight": conv, "cell.weight_ih": linear,
+        "cell.weight_hh": linear, "table.weight": Kernel((-2,), (-1,)), "turned.layer.weight": linear,
+        "own.matrix": linear, "own.cube": Kernel(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["adamw", "lars", "lamb", "novograd", "muon", "schedule_free_sgd"])
+def test_only_weights_decay_also_where_layers_are_stacked(kind: str) -> None:
+    """In the preset that is a mixture of experts, whose biases are [experts, outputs]."""
+    config = load(PRESETS / "custom-model.toml").permitted(PRESETS)
+    config = config.changed({"optimizer.kind": kind, "optimizer.weight_decay": 0.1})
+    its = network(config, Inputs(64, (8, 8, 1)), 10)
+    parameters = jax.tree.map(jnp.ones_like, trained_of(its.init(jax.random.key(0))))
+    kernels = its.kernels(parameters)
+    rule = config.optimizer.build(0.1, kernels)
+    moves, _ = rule.update(jax.tree.map(jnp.zeros_like, parameters), rule.init(parameters), parameters)
+    names = {name: bool(jnp.any(move)) for part in moves for name, move in part.items()}
+    assert set(names) == {
+        f"{layer}.{name}" for layer in ("gate", "experts.layers.0", "experts.layers.1") for name in ("weight", "bias")
+    }
+    assert names == {name: name.endswith("weight") for name in names}
+
+
+def test_penalties_are_on_the_weights_alone(own: Any) -> None:
+    prepared = prepare(own(IMPORTS + STACKED, regularization__l1=0.5, regularization__l2=0.25))
+    shape, data = shape_of([prepared]), program.place(prepared.splits)
+    config = prepared.config
+    state = jax.jit(step.make_init(shape))(np.uint32(0), numbers.pack(config))
+    state = step.at_epoch_begin(shape, data, state)
+    plain = config.changed({"regularization.l1": 0.0, "regularization.l2": 0.0})
+    ours, theirs = (gradient_of(shape, its, data, state, jnp.int32(0)).gradient[0] for its in (config, plain))
+    weight, bias = (next(name for name in ours if name.endswith(end)) for end in ("weight", "bias"))
+    its = state.parameters[0]
+    assert its[bias].shape == (3, 3)
+    np.testing.assert_allclose(
+        ours[weight] - theirs[weight], 0.5 * jnp.sign(its[weight]) + 0.5 * its[weight], rtol=1e-3, atol=1e-5
+    )
+    np.testing.assert_array_equal(ours[bias], theirs[bias])
+
+
 def test_dropout_is_drawn_for_each_example_while_it_trains_and_off_otherwise(own: Any) -> None:
     its = network(own(model__arguments={"width": 6, "dropout": 0.5}))
     parameters, x = its.init(jax.random.key(0)), jnp.ones((8, 4))
@@ -310,7 +392,6 @@ def test_what_no_config_can_mean_is_refused_in_one_line(values: dict[str, Any], 
     assert len(caught.value.problems) == 1
 
 
-IMPORTS = "import equinox as eqx, jax, jax.numpy as jnp\n"
 LINEAR = f"{IMPORTS}def network(config, shape, n, key):\n    return eqx.nn.Linear(shape[0], n, key=key)\n"
 IMPORTED = "must name a module that can be imported, got"
 RETURNED = "must return an Equinox module that can be called, got"

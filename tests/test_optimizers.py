@@ -13,6 +13,7 @@ from optax import contrib
 
 from trainer import devices, numbers
 from trainer.config import Config
+from trainer.models.network import Kernel
 from trainer.optimizers import Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Optimizer, ScheduleFreeSgd, Sgd
 from trainer.problems import ConfigError
 from trainer.schema import hyperparameters
@@ -33,6 +34,7 @@ def tree(random: np.random.Generator, *axes: int) -> dict[str, Any]:
 
 
 START = tree(np.random.default_rng(0))
+KERNELS = {"small": Kernel((1,), (0,)), "bias": False, "large": Kernel((1,), (0,)), "scale": False}
 GRADIENTS = tree(np.random.default_rng(1), UPDATES)
 
 
@@ -59,7 +61,7 @@ def ours(optimizers: list[Optimizer]) -> Any:
     def one(vector: Any) -> Any:
         def built() -> Any:
             optimizer = numbers.unpack(configs[0], vector).optimizer
-            return optimizer.build(optimizer.learning_rate)
+            return optimizer.build(optimizer.learning_rate, KERNELS)
 
         def update(*arguments: Any) -> Any:
             return built().update(*arguments)
@@ -313,7 +315,7 @@ def test_lookahead_falls_back_half_way_every_so_many_steps() -> None:
     ids=["schedule_free", "lookahead", "lookahead_accumulated", "schedule_free_accumulated"],
 )
 def test_the_weights_to_use_are_others_than_those_that_are_trained(optimizer: Optimizer) -> None:
-    rule = optimizer.build(optimizer.learning_rate)
+    rule = optimizer.build(optimizer.learning_rate, KERNELS)
     parameters, state = single(START), rule.init(single(START))
     for number in range(13):
         moves, state = rule.update(jax.tree.map(lambda leaf, n=number: leaf[n], single(GRADIENTS)), state, parameters)
@@ -341,4 +343,4 @@ def test_a_schedule_free_optimizer_does_not_look_ahead() -> None:
 
 
 def test_an_optimizer_of_the_sum_of_squares_begins_with_what_it_is_told() -> None:
-    assert Adagrad(initial_accumulator_value=0.5).build(0.1).init(single(START))[0].sum_of_squares[1][0] == 0.5
+    assert Adagrad(initial_accumulator_value=0.5).build(0.1, KERNELS).init(single(START))[0].sum_of_squares[1][0] == 0.5

@@ -1,7 +1,7 @@
 """The gradient of a batch, penalties included, and how it is limited."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +61,8 @@ def gradient_of(shape: Shape, config: Config, data: Data, state: State, start: I
     (loss, (per_example, outputs, seen)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
     if config.optimizer.sam:
         gradient = jax.grad(objective, has_aux=True)(_uphill(config, parameters, gradient))[0]
-    return Gradient(_with_penalties(config, parameters, gradient), loss, per_example, outputs, batch, seen)
+    gradient = _with_penalties(config, parameters, gradient, shape.network(config).kernels(parameters))
+    return Gradient(gradient, loss, per_example, outputs, batch, seen)
 
 
 def clipped(config: Config, gradients: Parameters, grad_norm: Array) -> Parameters:
@@ -94,14 +95,14 @@ def _weighted(
     return jnp.where((weights == 1).all(), per_example, by_share)
 
 
-def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters) -> Parameters:
+def _with_penalties(config: Config, parameters: Parameters, gradients: Parameters, kernels: Any) -> Parameters:
     """Add the gradients of l1 * sum |w| and l2 * sum w^2 over the weights; biases are left alone, as in Keras."""
     l1, l2 = config.regularization.l1, config.regularization.l2
 
-    def add(weight: Array, gradient: Array) -> Array:
-        return gradient + l1 * jnp.sign(weight) + 2 * l2 * weight if weight.ndim > 1 else gradient
+    def add(weight: Array, gradient: Array, kernel: Any) -> Array:
+        return gradient + l1 * jnp.sign(weight) + 2 * l2 * weight if kernel else gradient
 
-    return jax.tree.map(add, parameters, gradients)
+    return jax.tree.map(add, parameters, gradients, kernels)
 
 
 def _uphill(config: Config, parameters: Parameters, gradient: Parameters) -> Parameters:

@@ -25,12 +25,14 @@ def make_init(shape: Shape) -> Callable[[UInt32[Array, ""], Float[Array, " numbe
     def init(seed: UInt32[Array, ""], vector: Float[Array, " numbers"]) -> State:
         config = numbers.unpack(shape.config, vector)
         key = keys.key(seed, keys.WEIGHTS, jnp.int32(0))
-        parameters = shape.network(config).init(key)
+        network = shape.network(config)
+        parameters = network.init(key)
+        to_train = trained(parameters)
         optimizer, zero = config.optimizer, jnp.zeros(())
         per_output = jnp.zeros(shape.n_outputs)
         return State(
             parameters=parameters,
-            optimizer=optimizer.build(optimizer.learning_rate).init(trained(parameters)),
+            optimizer=optimizer.build(optimizer.learning_rate, network.kernels(to_train)).init(to_train),
             seed=seed,
             step=jnp.int32(0),
             order=jnp.zeros(shape.steps_per_buffer * config.training.batch_size, jnp.int32),
@@ -96,7 +98,7 @@ def update(
     grad_norm = optax.tree.norm(found.gradient)
     rate = _learning_rate(shape, config, state.step)
     before = trained(state.parameters)
-    updates, optimizer = config.optimizer.build(rate).update(
+    updates, optimizer = config.optimizer.build(rate, shape.network(config).kernels(before)).update(
         clipped(config, found.gradient, grad_norm), state.optimizer, before
     )
     parameters = with_statistics(optax.apply_updates(before, updates), found.seen)
@@ -124,10 +126,10 @@ def looked_inside(shape: Shape, config: Config, data: Data, state: State) -> Flo
     gradient = gradient_of(shape, config, data, state, jnp.int32(0)).gradient
     limited = clipped(config, gradient, optax.tree.norm(gradient))
     rate = _learning_rate(shape, config, state.step - 1)
-    optimizer, parameters = config.optimizer, trained(state.parameters)
-    updates, _ = optimizer.step(rate).update(limited, optimizer.step_state(state.optimizer), parameters)
+    optimizer, parameters, network = config.optimizer, trained(state.parameters), shape.network(config)
+    rule = optimizer.step(rate, network.kernels(parameters))
+    updates, _ = rule.update(limited, optimizer.step_state(state.optimizer), parameters)
     inputs = forward.inputs_of(shape, config, state.parameters, _to_look_at(shape, data, state))
-    network = shape.network(config)
     given, _ = network.activations(*inputs, None)
     weights, gradients, steps = map(network.by_block, (parameters, gradient, updates))
     outputs = jax.tree.map(lambda each: each.astype(jnp.float32), given)

@@ -10,7 +10,7 @@ from trainer.fields import structural
 from trainer.models import section
 from trainer.models.dense import Dense, DenseBlock, Scale, dense, dense_parameters, dropped, normalized, scale
 from trainer.models.embedding import Tables, looked_up, n_parameters, numbers_of, tables
-from trainer.models.network import Block, Inputs, Layer, Noise
+from trainer.models.network import LOOKED_UP, Block, Inputs, Kernel, Layer, Noise
 from trainer.models.section import Activation, Initializer, Model, weights
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class EmbeddingBlock(Block):
 
     Source: Vaswani et al. 2017; weights and tables for each feature of a table: Gorishniy et al. 2021.
     """
+
+    KERNEL: ClassVar[Kernel] = LOOKED_UP
 
     inputs: Inputs
     width: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from trainer.fields import Sizes, structural
 from trainer.models import section
 from trainer.models.dense import DenseBlock, Finish, Scale, dropped
-from trainer.models.network import Block, Inputs, Layer, Noise
+from trainer.models.network import Block, Inputs, Kernel, Layer, Noise
 from trainer.models.section import Activation, Initializer, Model, Norm, weights
 from trainer.problems import Problem
 
@@ -20,6 +20,7 @@ Pooling = Literal["max", "average", "none"]
 Picture = tuple[int, int, int]
 
 _LAYOUT: Final = ("NHWC", "HWIO", "NHWC")
+_CONVOLVED: Final = Kernel((0, 1, 2), (3,))
 _NO_PICTURES: Final = Problem('needs pictures, which these data are not. Use "mlp" or "transformer".', "model.kind")
 
 
@@ -48,6 +49,8 @@ class Shortened(NamedTuple):
 @dataclass(frozen=True)
 class ConvBlock(Block):
     """A convolution over the whole picture, and pooling, which halves its rows and columns."""
+
+    KERNEL: ClassVar[Kernel] = _CONVOLVED
 
     inputs: Picture
     filters: int
@@ -92,6 +95,8 @@ class ConvBlock(Block):
 @dataclass(frozen=True)
 class ResidualBlock(Block):
     """Two convolutions with a way around them; the first may halve rows and columns. Source: He et al. 2016."""
+
+    KERNEL: ClassVar[Kernel] = _CONVOLVED
 
     inputs: Picture
     filters: int

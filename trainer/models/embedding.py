@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from trainer.fields import structural
 from trainer.lazy import np
-from trainer.models.network import Block, Inputs, Layer, Noise
+from trainer.models.network import LOOKED_UP, Block, Inputs, Kernel, Layer, Noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,8 @@ def embedding_dim() -> Any:
 @dataclass(frozen=True)
 class CategoryBlock(Block):
     """The numbers as they are, then the vector of each category. Source: Guo and Berkhahn 2016."""
+
+    KERNEL: ClassVar[Kernel] = LOOKED_UP
 
     inputs: Inputs
     widths: tuple[int, ...]

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.tree_util import GetAttrKey, SequenceKey
 
-from trainer.models.network import Constant, Inputs, Layer, Network, Noise, trained, with_statistics
+from trainer.models.network import Constant, Inputs, Kernel, Layer, Network, Noise, trained, with_statistics
 from trainer.models.permission import failed, place, refused
 from trainer.problems import ConfigError
 
@@ -30,6 +30,11 @@ Path = tuple[Any, ...]
 
 _KEY = jax.eval_shape(lambda: jax.random.key(0))
 _BATCH = 2
+_SCALING = (eqx.nn.LayerNorm, eqx.nn.GroupNorm, eqx.nn.RMSNorm, eqx.nn.PReLU)
+_WEIGHING = (
+    eqx.nn.Linear, eqx.nn.Conv, eqx.nn.ConvTranspose, eqx.nn.Embedding, eqx.nn.GRUCell, eqx.nn.LSTMCell,
+    eqx.nn.WeightNorm,
+)  # fmt: skip
 
 
 class _Part(NamedTuple):
@@ -40,11 +45,12 @@ class _Part(NamedTuple):
 
 
 class _Leaf(NamedTuple):
-    """An array of the module: the place of its part, its own name, and whether it is trained."""
+    """An array of the module: the place of its part, its own name, whether it is trained, and as what weights."""
 
     part: int
     name: str
     is_trained: bool
+    kernel: Kernel | Literal[False]
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,12 @@ class EquinoxNetwork(Network):
         for leaf, array in zip(self.leaves, map(jnp.asarray, arrays), strict=True):
             parameters[leaf.part][leaf.name] = array.astype(jnp.float32) if leaf.is_trained else Constant(array)
         return parameters
+
+    def kernels(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG002, D102
+        found: tuple[dict[str, Any], ...] = tuple({} for _ in self.parts)
+        for leaf in self.leaves:
+            found[leaf.part][leaf.name] = leaf.kernel if leaf.is_trained else None
+        return found
 
     def activations(  # noqa: D102
         self, parameters: tuple[Any, ...], x: Float[Array, "batch inputs"], noise: Noise | None
@@ -224,10 +236,46 @@ def _parts_of(module: Any, outlines: Any) -> tuple[tuple[_Part, ...], tuple[_Lea
     order = list(dict.fromkeys(learns))
     # Where nothing of a part is trained, it goes along with the first one that is.
     leaves = tuple(
-        _Leaf(order.index(head) if head in order else 0, _dotted(path), _is_float(leaf))
-        for head, (path, leaf) in zip(heads, paths, strict=True)
+        _Leaf(order.index(head) if head in order else 0, _dotted(path), _is_float(leaf), kernel)
+        for head, (path, leaf), kernel in zip(heads, paths, jax.tree.leaves(kernels_of(outlines)), strict=True)
     )
     return tuple(_part(module, head, start) for head in order), leaves
+
+
+def kernels_of(outlines: Any) -> Any:
+    """Return the module with, in the place of each array, its `Kernel`, or False where it is none.
+
+    Biases have that name, also those of a convolution, [outputs, 1, 1]. Axes are counted from the last one: where
+    layers are stacked, as `eqx.filter_vmap` does, their arrays have further axes before their own.
+    """
+    layers = (*_SCALING, *_WEIGHING)
+
+    def of_array(layer: Any, path: Path, array: Any) -> Kernel | Literal[False]:
+        name = _name(path)
+        if isinstance(layer, _SCALING) or name.startswith("bias") or array.ndim < 2:
+            return False
+        if isinstance(layer, eqx.nn.WeightNorm):
+            return name != "g" and of_array(layer.layer, path, array)
+        if isinstance(layer, eqx.nn.Conv | eqx.nn.ConvTranspose):
+            first = -layer.num_spatial_dims - 2
+            return Kernel(tuple(range(first + 1, 0)), (first,))
+        if isinstance(layer, eqx.nn.Embedding):
+            return Kernel((-2,), (-1,))
+        # Arrays in no layer of Equinox are taken as those of a linear one, unless they have an unknown third axis.
+        return Kernel((-1,), (-2,)) if isinstance(layer, _WEIGHING) or array.ndim == 2 else Kernel()
+
+    def of(path: Path, node: Any) -> Any:
+        if isinstance(node, layers):
+            return jax.tree_util.tree_map_with_path(partial(of_array, node), node)
+        return of_array(None, path, node)
+
+    return jax.tree_util.tree_map_with_path(of, outlines, is_leaf=lambda node: isinstance(node, layers))
+
+
+def _name(path: Path) -> str:
+    """Return the last name on the path to an array; places in lists have none."""
+    names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
+    return next((name for name in reversed(names) if name.isidentifier()), "")
 
 
 def _common(paths: Sequence[Path]) -> int:

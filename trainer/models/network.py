@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +89,24 @@ class Constant(NamedTuple):
     value: Array
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """That an array is the weights of a layer, and no bias nor the scale of a norm; to JAX a leaf of a tree.
+
+    Attributes:
+        inputs: axes that are summed over; none where the weights are no matrix.
+        outputs: axes of the sums; matrices stand side by side along the axes that are neither.
+    """
+
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+
+_INPUTS_LAST: Final = Kernel((1,), (0,))
+LOOKED_UP: Final = Kernel((0,), (1,))
+"""Of a table with a vector in each row: it is multiplied from the left, by a 1 among zeros."""
+
+
 class Layer(NamedTuple):
     """One part of a network, as a summary tells it.
 
@@ -115,7 +133,10 @@ class Block:
     Attributes:
         name: such as "hidden_1".
         place: in the network, from 0; its dropout is drawn for it.
+        KERNEL: axes of its weights; those that have more or fewer axes are no matrix.
     """
+
+    KERNEL: ClassVar[Kernel] = _INPUTS_LAST
 
     name: str
     place: int
@@ -172,6 +193,10 @@ class Network:
     def init(self, key: PRNGKeyArray) -> tuple[Any, ...]:
         """Return the parameters to begin with."""
 
+    @abstractmethod
+    def kernels(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return for each array of the parameters, as `trained` gives them, its `Kernel`; False where it has none."""
+
     def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return what each layer computes with: its own parameters, or those that it shares."""
         return parameters
@@ -215,6 +240,9 @@ class Sequential(Network):
             block.init(key) if block.shares is None else () for block, key in zip(self.blocks, keys, strict=True)
         )
 
+    def kernels(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: D102
+        return tuple(_kernels(block.KERNEL, its) for block, its in zip(self.blocks, parameters, strict=True))
+
     def by_block(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: D102
         return tuple(
             its if block.shares is None else parameters[block.shares]
@@ -247,6 +275,13 @@ def with_statistics(parameters: Any, seen: Any) -> Any:
         lambda part, other: other if part is None else part, parameters, seen,
         is_leaf=lambda part: part is None or _is_untrained(part),
     )  # fmt: skip
+
+
+def _kernels(kernel: Kernel, parameters: Any) -> Any:
+    import jax
+
+    n_axes = len(kernel.inputs + kernel.outputs)
+    return jax.tree.map(lambda leaf: leaf.ndim > 1 and (kernel if leaf.ndim == n_axes else Kernel()), parameters)
 
 
 def _is_untrained(part: Any) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from trainer.models.dense import dropped
-from trainer.models.network import Block, Layer, Noise
+from trainer.models.network import LOOKED_UP, Block, Kernel, Layer, Noise
 from trainer.models.section import Initializer, weights
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Logits(NamedTuple):
 @dataclass(frozen=True)
 class TokenBlock(Block):
     """Each token as a vector, with where it stands if `has_positions`."""
+
+    KERNEL: ClassVar[Kernel] = LOOKED_UP
 
     vocabulary: int
     context: int

@@ -1,7 +1,8 @@
 """Optimizers: how an update follows from a gradient.
 
-Each kind is one class: its hyperparameters and, in `rule`, the Optax transformation made from them. It runs inside the
-trace, where the live numbers are traced arrays: changing one recompiles nothing. What all have is in `section`.
+Each kind is one class: its hyperparameters and, in `rule`, or in `by_layer` where it looks at more than one number, the
+Optax transformation made from them. It runs inside the trace, where the live numbers are traced arrays: changing one
+recompiles nothing. What all have is in `section`.
 
 A new optimizer is a class in one of these files, and its name in the union on the last line.
 """

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 class ScheduleFree(Optimizer):
     """What both have."""
 
-    moves_numbers_alone: ClassVar[bool] = False
     STATE: ClassVar[tuple[str, ...]] = ("kind", "b1")
 
     lookahead_steps: int = structural(
@@ -37,15 +36,15 @@ class ScheduleFree(Optimizer):
 
         return contrib.schedule_free_eval_params(self.step_state(state), parameters)
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
         from optax import contrib
 
-        from trainer.optimizers.wrapping import kernels
+        from trainer.optimizers.wrapping import decaying
 
         inner = optax.chain(
             self.scaling(),
-            optax.add_decayed_weights(self.weight_decay, kernels),
+            optax.add_decayed_weights(self.weight_decay, decaying(kernels)),
             optax.scale_by_learning_rate(learning_rate),
         )
         return contrib.schedule_free(inner, learning_rate, b1=self.b1)

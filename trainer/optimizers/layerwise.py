@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.fields import live, structural
 from trainer.optimizers.adam import Moments
@@ -17,8 +17,6 @@ _DECAY = "Pull of the weights towards 0, before the step is scaled; biases and n
 class Lars(Optimizer):
     """Momentum with a step for each layer in proportion to its weights: for very large batches."""
 
-    moves_numbers_alone: ClassVar[bool] = False
-
     kind: Literal["lars"] = "lars"
     learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6)
     momentum: float = live(0.9, "Share of the last step that is kept.", ge=0, lt=1)
@@ -29,21 +27,19 @@ class Lars(Optimizer):
         gt=0, advanced=True, source="You, Gitman and Ginsburg 2017",
     )  # fmt: skip
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
-        from trainer.optimizers.wrapping import kernels
+        from trainer.optimizers.wrapping import decaying
 
         return optax.lars(
-            learning_rate, self.weight_decay, kernels, self.trust_coefficient,
-            trust_ratio_mask=kernels, momentum=self.momentum, nesterov=self.nesterov,
+            learning_rate, self.weight_decay, decaying(kernels), self.trust_coefficient,
+            trust_ratio_mask=decaying(kernels), momentum=self.momentum, nesterov=self.nesterov,
         )  # fmt: skip
 
 
 class Lamb(Moments):
     """Adam with a step for each layer in proportion to its weights: for very large batches."""
-
-    moves_numbers_alone: ClassVar[bool] = False
 
     kind: Literal["lamb"] = "lamb"
     eps: float = live(
@@ -52,18 +48,17 @@ class Lamb(Moments):
     )  # fmt: skip
     weight_decay: float = live(0.0, _DECAY, ge=0)
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
-        from trainer.optimizers.wrapping import kernels
+        from trainer.optimizers.wrapping import decaying
 
-        return optax.lamb(learning_rate, self.b1, self.b2, self.eps, weight_decay=self.weight_decay, mask=kernels)
+        mask = decaying(kernels)
+        return optax.lamb(learning_rate, self.b1, self.b2, self.eps, weight_decay=self.weight_decay, mask=mask)
 
 
 class NovoGrad(Moments):
     """Momentum of gradients that are scaled by their layer's length: as little memory as momentum takes."""
-
-    moves_numbers_alone: ClassVar[bool] = False
 
     kind: Literal["novograd"] = "novograd"
     learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
@@ -74,21 +69,19 @@ class NovoGrad(Moments):
     eps: float = live(1e-6, "Added to the length.", gt=0, advanced=True)
     weight_decay: float = live(0.0, _DECAY, ge=0)
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
-        from trainer.optimizers.wrapping import kernels
+        from trainer.optimizers.wrapping import decaying
 
         def novograd(weight_decay: Any) -> optax.GradientTransformation:
             return optax.novograd(learning_rate, self.b1, self.b2, self.eps, weight_decay=weight_decay)
 
-        return optax.partition({True: novograd(self.weight_decay), False: novograd(0.0)}, kernels)
+        return optax.partition({True: novograd(self.weight_decay), False: novograd(0.0)}, decaying(kernels))
 
 
 class Adafactor(Optimizer):
     """RMSProp that remembers a row and a column of squares for each matrix: for networks that hardly fit."""
-
-    moves_numbers_alone: ClassVar[bool] = False
 
     kind: Literal["adafactor"] = "adafactor"
     learning_rate: float = live(
@@ -106,7 +99,7 @@ class Adafactor(Optimizer):
         128, "Least rows and columns of a matrix to be remembered by row and column.", ge=1, advanced=True
     )
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: ARG002, D102
         import optax
 
         return optax.adafactor(
@@ -117,8 +110,6 @@ class Adafactor(Optimizer):
 
 class Muon(Decaying):
     """Momentum whose matrices are made orthogonal, so that no direction is neglected; Adam for all else."""
-
-    moves_numbers_alone: ClassVar[bool] = False
 
     kind: Literal["muon"] = "muon"
     learning_rate: float = live(2e-2, LEARNING_RATE, gt=0, le=1e6)
@@ -131,7 +122,7 @@ class Muon(Decaying):
     )
     adam_learning_rate: float = live(1e-3, "Size of a step of biases, norms and all that is no matrix.", gt=0, le=1e6)
 
-    def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: ARG002, D102
         from optax import contrib
 
         of_adam = self.adam_learning_rate * learning_rate / self.learning_rate

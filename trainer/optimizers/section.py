@@ -17,11 +17,9 @@ class Optimizer(Section):
     """What every optimizer has.
 
     Attributes:
-        moves_numbers_alone: whether the rule looks at no neighbour of a number, so that it may be packed with others.
         STATE: the settings without which a state cannot be read: with others it is none to go on from.
     """
 
-    moves_numbers_alone: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("kind",)
 
     learning_rate: float = live(1e-3, LEARNING_RATE, gt=0, le=1e6)
@@ -57,30 +55,44 @@ class Optimizer(Section):
     )  # fmt: skip
     sam_rho: float = live(0.05, "How far away nearby is; 0.01 to 0.2 is usual.", ge=0, advanced=True)
 
-    def build(self, learning_rate: Any) -> optax.GradientTransformation:
-        """Return the transformation at this learning rate (a scalar, schedule applied)."""
+    def build(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:
+        """Return the transformation of all gradients.
+
+        Args:
+            learning_rate: a scalar, schedule applied.
+            kernels: which arrays are weights of a layer, as `Network.kernels` returns them.
+        """
         from trainer.optimizers.wrapping import accumulated
 
-        return accumulated(self.step(learning_rate), self.gradient_accumulation_steps)
+        return accumulated(self.step(learning_rate, kernels), self.gradient_accumulation_steps)
 
-    def step(self, learning_rate: Any) -> optax.GradientTransformation:
+    def step(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:
         """Return the transformation of one step, however many gradients it is made of."""
         from trainer.optimizers.wrapping import looking_ahead
-        from trainer.packing import packed
 
-        rule = self.rule(learning_rate)
-        one = packed(rule) if self.moves_numbers_alone else rule
-        return looking_ahead(self.decayed(one, learning_rate), self.lookahead_steps, self.lookahead_step_size)
+        rule = self.decayed(self.by_layer(learning_rate, kernels), learning_rate, kernels)
+        return looking_ahead(rule, self.lookahead_steps, self.lookahead_step_size)
 
     def step_state(self, state: optax.OptState) -> optax.OptState:
         """Return the part of the state of `build` that is the state of `step`."""
         return state.inner_opt_state if self.gradient_accumulation_steps > 1 else state
 
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: ARG002
+        """Return how the arrays of all layers move: by `rule`, unless a kind looks at more than single numbers."""
+        from trainer.packing import packed
+
+        return packed(self.rule(learning_rate))
+
     def rule(self, learning_rate: Any) -> optax.GradientTransformation:
-        """Return how the weights move; see `moves_numbers_alone`."""
+        """Return how a number moves; it looks at no neighbour, so that it may be packed with others."""
         raise NotImplementedError
 
-    def decayed(self, rule: optax.GradientTransformation, learning_rate: Any) -> optax.GradientTransformation:  # noqa: ARG002
+    def decayed(
+        self,
+        rule: optax.GradientTransformation,
+        learning_rate: Any,  # noqa: ARG002
+        kernels: Any,  # noqa: ARG002
+    ) -> optax.GradientTransformation:
         """Return the rule with weight decay, where it is apart from the gradient."""
         return rule
 
@@ -107,9 +119,11 @@ class Decaying(Optimizer):
         ge=0, source="Loshchilov and Hutter 2019",
     )  # fmt: skip
 
-    def decayed(self, rule: optax.GradientTransformation, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
+    def decayed(  # noqa: D102
+        self, rule: optax.GradientTransformation, learning_rate: Any, kernels: Any
+    ) -> optax.GradientTransformation:
         import optax
 
-        from trainer.optimizers.wrapping import kernels
+        from trainer.optimizers.wrapping import decaying
 
-        return optax.chain(rule, optax.add_decayed_weights(-learning_rate * self.weight_decay, kernels))
+        return optax.chain(rule, optax.add_decayed_weights(-learning_rate * self.weight_decay, decaying(kernels)))

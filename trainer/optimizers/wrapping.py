@@ -6,9 +6,13 @@ import jax
 import optax
 
 
-def kernels(tree: Any) -> Any:
-    """Return for each array of a tree whether it is a layer's weights, not a bias or the scale of a norm."""
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, tree)
+def decaying(kernels: Any) -> Any:
+    """Return for each array whether it is a layer's weights, as Optax wants to be told which to decay.
+
+    Args:
+        kernels: as `Network.kernels` returns them.
+    """
+    return jax.tree.map(bool, kernels)
 
 
 def accumulated(rule: optax.GradientTransformation, count: int) -> optax.GradientTransformation:
