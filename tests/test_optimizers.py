@@ -13,8 +13,9 @@ from optax import contrib
 
 from trainer import devices, numbers
 from trainer.config import Config
-from trainer.models.network import Kernel
-from trainer.optimizers import Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Optimizer, ScheduleFreeSgd, Sgd
+from trainer.models import Inputs
+from trainer.models.network import Kernel, trained
+from trainer.optimizers import Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Muon, Optimizer, ScheduleFreeSgd, Sgd
 from trainer.problems import ConfigError
 from trainer.schema import hyperparameters
 from trainer.validation import members
@@ -28,13 +29,14 @@ AROUND = frozenset(Optimizer.model_fields) - {"learning_rate"}
 
 
 def tree(random: np.random.Generator, *axes: int) -> dict[str, Any]:
-    """A small layer and a larger one, with their biases."""
-    shapes = {"small": (3, 4), "bias": (3,), "large": (8, 6), "scale": ()}
+    """A small layer, a larger one and a convolution, with biases."""
+    shapes = {"small": (3, 4), "bias": (3,), "large": (8, 6), "scale": (), "conv": (3, 2, 2, 5)}
     return {name: random.standard_normal((*axes, *shape)) for name, shape in shapes.items()}
 
 
 START = tree(np.random.default_rng(0))
-KERNELS = {"small": Kernel((1,), (0,)), "bias": False, "large": Kernel((1,), (0,)), "scale": False}
+KERNELS = {"small": Kernel((1,), (0,)), "bias": False, "large": Kernel((1,), (0,)), "scale": False,
+           "conv": Kernel((0, 1, 2), (3,))}  # fmt: skip
 GRADIENTS = tree(np.random.default_rng(1), UPDATES)
 
 
@@ -88,7 +90,7 @@ def theirs(rule: Callable[..., Any], optimizers: list[Optimizer]) -> Any:
 
 
 def kernels(tree: Any) -> Any:
-    return {name: name in ("small", "large") for name in tree}
+    return {name: name in ("small", "large", "conv") for name in tree}
 
 
 def adam_like(made: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,6 +116,28 @@ def novograd(learning_rate: Any, b1: Any, b2: Any, eps: Any, weight_decay: Any, 
 
     others = lambda tree: jax.tree.map(lambda it: not it, kernels(tree))  # noqa: E731
     return optax.chain(of(weight_decay, kernels), of(0.0, others))
+
+
+def as_products(tree: Any) -> Any:
+    """Weights as Optax wants them, x @ W: [inputs, outputs]."""
+    turned = {name: leaf.T for name, leaf in tree.items() if name in ("small", "large")}
+    return {**tree, **turned, "conv": tree["conv"].reshape(-1, 5)}
+
+
+def muon(
+    learning_rate: Any, beta: Any, nesterov: bool, ns_steps: int, adam_ratio: Any, weight_decay: Any, **_: Any
+) -> Any:
+    rule = contrib.muon(
+        learning_rate, ns_steps=ns_steps, beta=beta, nesterov=nesterov, weight_decay=weight_decay,
+        adam_learning_rate=adam_ratio * learning_rate,
+    )  # fmt: skip
+
+    def update(gradient: Any, state: Any, parameters: Any) -> Any:
+        moves, state = rule.update(as_products(gradient), state, as_products(parameters))
+        back = {name: moves[name].T if name in ("small", "large") else moves[name] for name in moves}
+        return {**back, "conv": moves["conv"].reshape(parameters["conv"].shape)}, state
+
+    return optax.GradientTransformation(lambda parameters: rule.init(as_products(parameters)), update)
 
 
 REFERENCES: dict[str, Callable[..., Any]] = {
@@ -148,10 +172,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     multiply_by_parameter_scale, **_: optax.adafactor(
         learning_rate, min_dim_size_to_factor, decay_rate, 0, multiply_by_parameter_scale, clipping_threshold
     ),
-    "muon": lambda learning_rate, beta, nesterov, ns_steps, adam_learning_rate, weight_decay, **_: contrib.muon(
-        learning_rate, ns_steps=ns_steps, beta=beta, nesterov=nesterov, weight_decay=weight_decay,
-        adam_learning_rate=adam_learning_rate,
-    ),
+    "muon": muon,
     "schedule_free_sgd": schedule_free,
     "schedule_free_adamw": schedule_free,
 }  # fmt: skip
@@ -174,7 +195,7 @@ def drawn(kind: str, **structure: Any) -> list[Optimizer]:
 def number(random: np.random.Generator, name: str, default: float) -> float:
     if name == "eps":
         return float(10 ** random.uniform(-8, -3))
-    if name in ("learning_rate", "adam_learning_rate"):
+    if name == "learning_rate":
         return max(default, 0.03) * float(10 ** random.uniform(-0.3, 0.3))
     if name in ("trust_coefficient", "threshold", "clipping_threshold"):
         return default * float(10 ** random.uniform(0, 0.5))
@@ -243,7 +264,7 @@ def test_the_defaults_are_those_of_optax() -> None:
         defaults = {name: it.default for name, it in inspect.signature(made).parameters.items()}
         own = {name for name in KINDS[kind].model_fields if name not in AROUND}
         # Where Optax's weight decay is one of many papers', ours is 0.01 for each that is apart from the gradient.
-        shared = own & defaults.keys() - {"learning_rate", "adam_learning_rate", "weight_decay", "momentum", "nesterov"}
+        shared = own & defaults.keys() - {"learning_rate", "weight_decay", "momentum", "nesterov"}
         assert shared, kind
         optimizer = KINDS[kind]()
         assert {name: getattr(optimizer, name) for name in shared} == {name: defaults[name] for name in shared}, kind
@@ -327,6 +348,63 @@ def test_the_weights_to_use_are_others_than_those_that_are_trained(optimizer: Op
         assert leaf.shape == parameters[name].shape
         assert not np.allclose(leaf, parameters[name])
         assert np.isfinite(leaf).all()
+
+
+def one_move(optimizer: Optimizer, rate: float, kernels: Any, start: Any, gradient: Any) -> Any:
+    rule = optimizer.build(rate, kernels)
+    return rule.update(gradient, rule.init(start), start)[0]
+
+
+def test_what_is_no_matrix_moves_and_decays_at_the_rate_of_adam_which_every_cut_cuts() -> None:
+    """Of weights whose axes are not known, no matrix can be made."""
+    optimizer = Muon(learning_rate=0.1, adam_ratio=0.2, weight_decay=0.5, nesterov=False)
+    start = {"stack": jnp.full((2, 3, 4), 8.0), "bias": jnp.full(3, 8.0), "matrix": jnp.full((3, 4), 8.0)}
+    kernels = {"stack": Kernel(), "bias": False, "matrix": Kernel((1,), (0,))}
+    nothing, ones = (jax.tree.map(make, start) for make in (jnp.zeros_like, jnp.ones_like))
+    for rate in (0.1, 0.01):
+        cut = optimizer.model_copy(update={"learning_rate": rate})
+        decay = one_move(cut, rate, kernels, start, nothing)
+        for name, expected in (("stack", 0.2 * rate * 0.5 * 8), ("bias", 0), ("matrix", rate * 0.5 * 8)):
+            np.testing.assert_allclose(decay[name], -expected, rtol=1e-5, atol=1e-9)
+        moved = one_move(cut, rate, kernels, start, ones)
+        for name in ("stack", "bias"):
+            np.testing.assert_allclose(moved[name] - decay[name], -0.2 * rate, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "model"),
+    [
+        (Inputs(64, (8, 8, 1)), {"kind": "cnn", "norm": "batch"}),
+        (Inputs(64, (8, 8, 1)), {"kind": "resnet"}),
+        (Inputs(64, (8, 8, 1)), {"kind": "transformer"}),
+        (Inputs(5), {"kind": "transformer"}),
+        (Inputs(4, categories=(0, 9, 0, 5)), {"kind": "mlp", "norm": "layer"}),
+        (Inputs(7), {"kind": "lstm"}),
+        (Inputs(7, vocabulary=11), {"kind": "transformer_lm", "tied": False}),
+    ],
+    ids=str,
+)
+def test_every_kernel_of_a_network_moves_by_muon_as_outputs_times_inputs(inputs: Inputs, model: Any) -> None:
+    """By the size of its step: sqrt(max(1, outputs / inputs)) for each direction, as in Jordan et al. 2024."""
+    network = Config().changed({f"model.{name}": it for name, it in model.items()}).model.network(inputs, 3)
+    parameters = trained(network.init(jax.random.key(0)))
+    kernels = network.kernels(parameters)
+    assert jax.tree.structure(kernels) == jax.tree.structure(parameters)
+    random = np.random.default_rng(0)
+    slopes = jax.tree.map(lambda leaf: jnp.asarray(random.standard_normal(leaf.shape), jnp.float32), parameters)
+    moves = one_move(Muon(weight_decay=0.0, nesterov=False), 1.0, kernels, parameters, slopes)
+    its = zip(jax.tree_util.tree_leaves_with_path(moves), jax.tree.leaves(kernels), strict=True)
+    for (place, move), kernel in its:
+        name = place[-1].name if hasattr(place[-1], "name") else "tables"
+        assert bool(kernel) == (move.ndim > 1) == (name in ("weight", "recurrent", "position", "tables"))
+        if not kernel or move.ndim == 3:
+            np.testing.assert_allclose(np.abs(move), Muon().adam_ratio, rtol=1e-3)
+            continue
+        is_table = name in ("position", "tables") or (move.shape[0] == 11 and place[0].idx == 0)
+        matrix = np.asarray(move) if is_table or move.ndim == 4 else np.asarray(move).T
+        matrix = matrix.reshape(-1, matrix.shape[-1])  # [inputs, outputs]
+        size = np.linalg.svd(matrix, compute_uv=False).mean() / np.sqrt(max(1, matrix.shape[1] / matrix.shape[0]))
+        assert 0.6 < size < 1.25, (jax.tree_util.keystr(place), move.shape, size)
 
 
 def test_the_nearness_of_a_schedule_free_optimizer_is_compiled_in() -> None:

@@ -10,6 +10,9 @@ from trainer.optimizers.section import LEARNING_RATE, Decaying, Optimizer
 
 if TYPE_CHECKING:
     import optax
+    from optax import contrib
+
+    from trainer.models.network import Kernel
 
 _DECAY = "Pull of the weights towards 0, before the step is scaled; biases and norms are left alone."
 
@@ -120,12 +123,34 @@ class Muon(Decaying):
     ns_steps: int = structural(
         5, "Rounds of Newton's and Schulz's iteration that makes matrices orthogonal.", ge=1, le=100, advanced=True
     )
-    adam_learning_rate: float = live(1e-3, "Size of a step of biases, norms and all that is no matrix.", gt=0, le=1e6)
+    adam_ratio: float = live(
+        0.05, "Adam's learning rate, for biases, norms and all that is no matrix, as a share of Muon's.", gt=0, le=1e6
+    )
 
-    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: ARG002, D102
+    def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
+        import jax
         from optax import contrib
 
-        of_adam = self.adam_learning_rate * learning_rate / self.learning_rate
         return contrib.muon(
-            learning_rate, ns_steps=self.ns_steps, beta=self.beta, nesterov=self.nesterov, adam_learning_rate=of_adam
-        )
+            learning_rate, ns_steps=self.ns_steps, beta=self.beta, nesterov=self.nesterov,
+            adam_learning_rate=self.adam_ratio * learning_rate,
+            muon_weight_dimension_numbers=jax.tree.map(_matrix, kernels),
+        )  # fmt: skip
+
+    def decayed(  # noqa: D102
+        self, rule: optax.GradientTransformation, learning_rate: Any, kernels: Any
+    ) -> optax.GradientTransformation:
+        import jax
+
+        def only(kernels: Any, *, matrices: bool) -> Any:
+            return jax.tree.map(lambda its: its and (_matrix(its) is not None) == matrices, kernels)
+
+        of_matrices = super().decayed(rule, learning_rate, only(kernels, matrices=True))
+        return super().decayed(of_matrices, self.adam_ratio * learning_rate, only(kernels, matrices=False))
+
+
+def _matrix(kernel: Kernel | Literal[False]) -> contrib.MuonDimensionNumbers | None:
+    """Return which axes are rows and columns of a matrix, None where there is none."""
+    from optax import contrib
+
+    return contrib.MuonDimensionNumbers(kernel.inputs, kernel.outputs) if kernel and kernel.inputs else None
