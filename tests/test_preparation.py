@@ -43,6 +43,20 @@ def test_a_loss_that_does_not_fit_names_those_that_do(settings: dict[str, Any], 
         prepare(Config().changed({**settings, "loss.kind": named}))
 
 
+def test_a_training_too_short_for_one_step_of_accumulated_gradients_is_refused() -> None:
+    """120 examples train; without the remainder an epoch has 3 batches of 32, else 4."""
+    settings = {**CLASSES, "training.batch_size": 32, "training.epochs": 2}
+    accumulated = "optimizer.gradient_accumulation_steps"
+    for drops, updates in ((False, 8), (True, 6)):
+        these = {**settings, "training.drop_remainder": drops}
+        assert len(prepare(Config().changed({**these, accumulated: updates})).splits.train.y) == 120
+        problem = refused({**these, accumulated: updates + 1})
+        assert problem.key == accumulated
+        assert problem.message == (
+            f"must be at most the {updates} batches of the whole training, or no weight moves, got {updates + 1}."
+        )
+
+
 def test_a_loss_of_counts_wants_targets_in_their_own_units() -> None:
     assert prepare(Config().changed(COUNTS)).splits.train.y.min() > 0
     problem = refused({**COUNTS, "data.standardize_target": True})

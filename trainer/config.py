@@ -67,6 +67,10 @@ class Training(Section):
         unit="devices", ge=0, le=4096, advanced=True,
     )  # fmt: skip
 
+    def steps_per_epoch(self, n_train: int) -> int:
+        """Return the updates of an epoch of so many examples."""
+        return n_train // self.batch_size if self.drop_remainder else -(-n_train // self.batch_size)
+
 
 class Config(Section):
     """Everything that a run needs to be done again."""

@@ -100,6 +100,8 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
     size = config.training.batch_size
     if size > data.n_train:
         yield Problem(f"must be at most the {data.n_train} training examples, got {size}.", "training.batch_size")
+    else:
+        yield from _never_stepping(config, data)
     if config.data.trains_all_folds and (replicas := config.training.replicas) > 1:
         yield Problem(f"must be 1 with data.k_fold, whose folds are the runs, got {replicas}.", "training.replicas")
     yield from _unfit_loss(config, data)
@@ -111,6 +113,15 @@ def misfits(config: Config, data: Summary, copies: int = 0) -> Iterator[Problem]
         yield problem
     else:
         yield from _too_large(config, data, copies or config.n_runs)
+
+
+def _never_stepping(config: Config, data: Summary) -> Iterator[Problem]:
+    """Yield that the training ends before as many gradients are there as make a step."""
+    needed = config.optimizer.gradient_accumulation_steps
+    updates = config.training.epochs * config.training.steps_per_epoch(data.n_train)
+    if needed > updates:
+        message = f"must be at most the {updates} batches of the whole training, or no weight moves, got {needed}."
+        yield Problem(message, "optimizer.gradient_accumulation_steps")
 
 
 def _too_large(config: Config, data: Summary, copies: int) -> Iterator[Problem]:

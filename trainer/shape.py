@@ -75,8 +75,7 @@ class Shape:
     @property
     def steps_per_epoch(self) -> int:
         """Return the updates of an epoch."""
-        size = self.config.training.batch_size
-        return self.n_train // size if self.config.training.drop_remainder else -(-self.n_train // size)
+        return self.config.training.steps_per_epoch(self.n_train)
 
     @property
     def steps_per_buffer(self) -> int:

@@ -24,7 +24,7 @@ class Optimizer(Section):
 
     learning_rate: float = live(1e-3, LEARNING_RATE, gt=0, le=1e6)
     global_clipnorm: float = live(
-        0.0, "Longest gradient allowed, over all weights; longer ones are scaled down. 0 for no limit.",
+        0.0, "Longest gradient allowed, of each batch, over all weights; longer ones are scaled down. 0: no limit.",
         ge=0, advanced=True, source="Pascanu, Mikolov and Bengio 2013",
     )  # fmt: skip
     clipvalue: float = live(
