@@ -12,9 +12,12 @@ from trainer.callbacks import Callbacks
 from trainer.config import Config
 from trainer.fields import Section
 from trainer.schema import HEADING, Hyperparameter, groups, hyperparameters, live_numbers, value_at
-from trainer.validation import members
+from trainer.validation import discriminator, members
 
 OPTIMIZERS = tuple(members(Config.model_fields["optimizer"]))
+WITHOUT_SOURCE = ("constant", "auto", "path", "images", "text")
+"""Kinds that nobody had to invent."""
+
 ALL = [of_kind(key, kind) for key, kind in every_kind()]
 
 
@@ -62,6 +65,28 @@ def test_every_hyperparameter_says_what_it_is_in_one_line(config: Config) -> Non
         assert "\n" not in field.help
         assert len(field.help) <= 120, path
         assert field.name == path.split(".")[-1]
+
+
+@every_config
+def test_the_help_of_a_kind_is_about_the_one_chosen(config: Config) -> None:
+    """What it is and when to take it, and where it is from; none of it said of another kind."""
+    for name, declared in Config.model_fields.items():
+        kinds = members(declared)
+        if not kinds:
+            continue
+        path = f"{name}.{discriminator(declared)}"
+        field, chosen = hyperparameters(config)[path], value_at(config, path)
+        assert field.help == " ".join((kinds[chosen].__doc__ or "").split("\n\n")[0].split())
+        assert field.help.endswith("."), chosen
+        assert (field.source == "") == (chosen in WITHOUT_SOURCE), chosen
+        assert field.default == value_at(Config(), path)
+        assert field.choices == tuple(kinds)
+
+
+def test_no_two_kinds_have_the_same_help() -> None:
+    helps = [field.help for field in fields() if field.selects]
+    kinds = {(key, kind) for key, kind in every_kind()}
+    assert len(set(helps)) == len(kinds)
 
 
 @every_config

@@ -81,14 +81,17 @@ class Exclusive(Loss):
 
 
 class Auto(Loss):
-    """Softmax cross-entropy for classes and tokens, mean squared error for numbers."""
+    """Softmax cross-entropy for classes and tokens, mean squared error for numbers; right for most tasks."""
 
     tasks = frozenset({"classification", "regression", "language_modeling"})
     kind: Literal["auto"] = "auto"
 
 
 class SoftmaxCrossEntropy(Exclusive):
-    """Negative log-likelihood of the class, of which there is exactly one."""
+    """Negative log-likelihood of the class, of which there is exactly one; the first choice for classes.
+
+    Source: Bridle 1990; optax.softmax_cross_entropy.
+    """
 
     kind: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
     label_smoothing: float = live(0.0, _SMOOTHING, ge=0, lt=1, source="Szegedy et al. 2016")
@@ -102,7 +105,10 @@ class SoftmaxCrossEntropy(Exclusive):
 
 
 class Focal(Exclusive):
-    """Softmax cross-entropy in which examples that are answered well count less."""
+    """Softmax cross-entropy in which examples that are answered well count less; where most are easy.
+
+    Source: Lin et al. 2017.
+    """
 
     takes_mixed = False
     kind: Literal["focal"] = "focal"
@@ -124,7 +130,10 @@ class Focal(Exclusive):
 
 
 class KLDivergence(Exclusive):
-    """Divergence of the softmax from smoothed targets: softmax cross-entropy less what no answer could avoid."""
+    """Softmax cross-entropy less what no answer could avoid; reaches 0 even where targets are smoothed.
+
+    Source: Kullback and Leibler 1951; optax.kl_divergence.
+    """
 
     kind: Literal["kl_divergence"] = "kl_divergence"
     label_smoothing: float = live(0.1, _SMOOTHING, ge=0, lt=1, source="Kullback and Leibler 1951; Szegedy et al. 2016")
@@ -139,9 +148,11 @@ class KLDivergence(Exclusive):
 
 
 class Hinge(Exclusive):
-    """How far the right output is from being 1 above all others and above 0; examples well answered count nothing.
+    """How far the right output is from being 1 above all others and above 0; to learn from the doubtful ones alone.
 
-    Source: Keras' categorical hinge. Its scores are no logits: their softmax has the right order and no more.
+    Its scores are no logits: their softmax has the right order and no more.
+
+    Source: Crammer and Singer 2001; Keras' CategoricalHinge.
     """
 
     tasks = frozenset({"classification"})
@@ -158,7 +169,10 @@ class Hinge(Exclusive):
 
 
 class SigmoidCrossEntropy(Loss):
-    """Mean over the classes of a yes-or-no question for each."""
+    """Mean over the classes of a yes-or-no question for each; where more than one may seem right.
+
+    Source: Keras' BinaryCrossentropy.
+    """
 
     tasks = frozenset({"classification"})
     kind: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
@@ -181,7 +195,10 @@ class SigmoidCrossEntropy(Loss):
 
 
 class MeanSquaredError(Loss):
-    """Mean of the squared differences: large errors count most."""
+    """Mean of the squared differences: large errors count most; the first choice for numbers.
+
+    Source: Legendre 1805; Keras' MeanSquaredError.
+    """
 
     kind: Literal["mse"] = "mse"
 
@@ -194,7 +211,10 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """Mean of the absolute differences: every unit of error counts the same."""
+    """Mean of the absolute differences: every unit of error counts the same; where there are outliers.
+
+    Source: Laplace 1774; Keras' MeanAbsoluteError.
+    """
 
     kind: Literal["mae"] = "mae"
 
@@ -207,7 +227,10 @@ class MeanAbsoluteError(Loss):
 
 
 class Huber(Loss):
-    """Squared for small differences, absolute for large ones: outliers pull less."""
+    """Squared for small differences, absolute for large ones; where outliers should pull less.
+
+    Source: Huber 1964.
+    """
 
     kind: Literal["huber"] = "huber"
     delta: float = live(
@@ -224,7 +247,10 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """Logarithm of the hyperbolic cosine of the differences: squared for small, absolute for large ones, smoothly."""
+    """Squared for small differences, absolute for large ones, smoothly; as huber, with no delta to choose.
+
+    Source: Keras' LogCosh.
+    """
 
     kind: Literal["log_cosh"] = "log_cosh"
 
@@ -237,9 +263,11 @@ class LogCosh(Loss):
 
 
 class Poisson(Loss):
-    """For counts: the outputs are logarithms of expected counts, and the loss their negative log-likelihood.
+    """For counts: the outputs are logarithms of expected counts, the loss their negative log-likelihood.
 
     What depends on the targets alone is left out, so that the loss may be below 0.
+
+    Source: Nelder and Wedderburn 1972.
     """
 
     tasks = frozenset({"regression"})

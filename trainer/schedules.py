@@ -77,7 +77,7 @@ class Falling(WarmedUp):
 
 
 class Constant(Schedule):
-    """The base rate throughout."""
+    """The base rate throughout; to begin with, and for reduce_lr_on_plateau to cut."""
 
     kind: Literal["constant"] = "constant"
 
@@ -88,7 +88,10 @@ class Constant(Schedule):
 
 
 class Cosine(Falling):
-    """Half a cosine from the base rate down to a share of it, after a linear warm-up."""
+    """Half a cosine from the base rate down, after a linear warm-up; the first choice to end well.
+
+    Source: Loshchilov and Hutter 2017.
+    """
 
     kind: Literal["cosine"] = "cosine"
 
@@ -97,9 +100,11 @@ class Cosine(Falling):
 
 
 class CosineRestarts(Falling):
-    """Cosines one after the other, each from the base rate down, after a linear warm-up.
+    """Cosines one after the other, each from the base rate down; to leave a poor minimum again.
 
-    Source: Loshchilov and Hutter 2017 (SGDR). The warm-up, once at the beginning, is not theirs.
+    The linear warm-up, once at the beginning, is not in the paper.
+
+    Source: Loshchilov and Hutter 2017.
     """
 
     kind: Literal["cosine_restarts"] = "cosine_restarts"
@@ -126,7 +131,10 @@ class CosineRestarts(Falling):
 
 
 class Linear(Falling):
-    """A straight line from the base rate down to a share of it, after a linear warm-up."""
+    """A straight line from the base rate down, after a linear warm-up; usual for transformers.
+
+    Source: Devlin et al. 2019.
+    """
 
     kind: Literal["linear"] = "linear"
 
@@ -135,7 +143,10 @@ class Linear(Falling):
 
 
 class Polynomial(Falling):
-    """A power of the time that is left, from the base rate down to a share of it, after a linear warm-up."""
+    """A power of the time that is left, after a linear warm-up; to end more gently than a straight line.
+
+    Source: Chen et al. 2017.
+    """
 
     kind: Literal["polynomial"] = "polynomial"
     power: float = live(
@@ -147,9 +158,11 @@ class Polynomial(Falling):
 
 
 class OneCycle(Schedule):
-    """Half a cosine up to the base rate, then half a cosine far down: for a base rate that is too high to start with.
+    """Half a cosine up to the base rate, then far down; for short trainings, at a rate too high to start with.
 
-    Source: Smith and Topin 2019, in the form of `optax.cosine_onecycle_schedule`. The momentum takes no part.
+    The momentum takes no part.
+
+    Source: Smith and Topin 2019, as optax.cosine_onecycle_schedule.
     """
 
     kind: Literal["one_cycle"] = "one_cycle"
@@ -175,7 +188,10 @@ class OneCycle(Schedule):
 
 
 class Exponential(Schedule):
-    """The rate falls by the same factor every so many epochs, smoothly."""
+    """The rate falls by the same factor every so many epochs, smoothly; where nobody knows how long to train.
+
+    Source: optax.exponential_decay.
+    """
 
     kind: Literal["exponential"] = "exponential"
     decay_rate: float = live(0.9, "What the rate is multiplied by over `transition_epochs`.", gt=0, le=1)
@@ -186,9 +202,11 @@ class Exponential(Schedule):
 
 
 class InverseSqrt(WarmedUp):
-    """The rate falls with the square root of the time, from the end of a linear warm-up on.
+    """The rate falls with the square root of the time, after a linear warm-up; for long trainings of transformers.
 
-    Source: Vaswani et al. 2017, whose rate at the end of the warm-up is the base rate here.
+    The paper's rate at the end of the warm-up is the base rate here.
+
+    Source: Vaswani et al. 2017.
     """
 
     kind: Literal["inverse_sqrt"] = "inverse_sqrt"
@@ -204,7 +222,10 @@ class InverseSqrt(WarmedUp):
 
 
 class Step(Schedule):
-    """The rate is cut by the same factor every so many epochs, at once."""
+    """The rate is cut by the same factor every so many epochs, at once; where cuts should come at equal times.
+
+    Source: optax.exponential_decay with staircase.
+    """
 
     kind: Literal["step"] = "step"
     decay_rate: float = live(0.1, "What each cut multiplies the rate by.", gt=0, le=1)
@@ -217,7 +238,10 @@ class Step(Schedule):
 
 
 class Piecewise(Schedule):
-    """The rate is multiplied by a factor of its own at each of some epochs, at once."""
+    """The rate is multiplied by a factor of its own at each of some epochs, at once; to do a paper's training again.
+
+    Source: optax.piecewise_constant_schedule.
+    """
 
     kind: Literal["piecewise"] = "piecewise"
     boundaries: Numbers = structural(

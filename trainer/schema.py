@@ -1,5 +1,6 @@
 """The hyperparameters of a config, described: what forms, tables and the engine derive from the declarations."""
 
+import inspect
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -120,16 +121,13 @@ def _groups(section: Section, prefix: str) -> Iterator[Group]:
         if not isinstance(value, Section):
             continue
         path = f"{prefix}{name}"
-        tag, kinds = discriminator(declared), tuple(members(declared))
-        fields = (
-            field
-            for key, inner in type(value).model_fields.items()
-            if not _is_section(inner)
-            for field in _fields(f"{path}.{key}", inner, kinds if key == tag else (), getattr(value, key))
-        )
-        ordered = sorted(fields, key=lambda field: not field.selects)
-        if ordered:
-            yield Group(path, declared.description or "", tuple(ordered))
+        tag = discriminator(declared)
+        fields = [_choice(f"{path}.{tag}", declared, type(value))] if tag else []
+        for key, inner in type(value).model_fields.items():
+            if key != tag and not _is_section(inner):
+                fields += _fields(f"{path}.{key}", inner, getattr(value, key))
+        if fields:
+            yield Group(path, declared.description or "", tuple(fields))
         yield from _groups(value, f"{path}.")
 
 
@@ -137,17 +135,32 @@ def _is_section(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
-def _fields(path: str, field: FieldInfo, kinds: tuple[str, ...], value: Any) -> Iterator[Hyperparameter]:
+def _choice(path: str, declared: FieldInfo, chosen: type[BaseModel]) -> Hyperparameter:
+    """Return the field that says which kind a section is; its help is about the one chosen.
+
+    That is the first paragraph of its class's docstring, and the source the paragraph that begins with "Source:".
+    """
+    told, *others = (" ".join(text.split()) for text in inspect.cleandoc(chosen.__doc__ or "").split("\n\n"))
+    sources = [text.removeprefix("Source: ").rstrip(".") for text in others if text.startswith("Source: ")]
+    default = declared.get_default(call_default_factory=True)
+    return Hyperparameter(
+        path=path, type="choice", default=getattr(default, discriminator(declared)), choices=tuple(members(declared)),
+        lowest=None, highest=None, exclusive=frozenset(), optional=False, unit="", help=told,
+        source="".join(sources), role="structural", advanced=False, selects=True,
+    )  # fmt: skip
+
+
+def _fields(path: str, field: FieldInfo, value: Any) -> Iterator[Hyperparameter]:
     """Yield a field; of a table of plain values each of them, whose types are those that they have."""
     if get_origin(field.annotation) is not dict:
-        yield _hyperparameter(path, field, kinds)
+        yield _hyperparameter(path, field)
         return
     text = FieldInfo(annotation=str, description=field.description, json_schema_extra=field.json_schema_extra)
     for name, each in value.items():
-        yield replace(_hyperparameter(f"{path}.{name}", text, ()), type=_type_of(each))
+        yield replace(_hyperparameter(f"{path}.{name}", text), type=_type_of(each))
 
 
-def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hyperparameter:
+def _hyperparameter(path: str, field: FieldInfo) -> Hyperparameter:
     annotation, optional = _without_none(field.annotation)
     words, annotation = _without_words(annotation)
     notes: Any = field.json_schema_extra or {}
@@ -157,17 +170,17 @@ def _hyperparameter(path: str, field: FieldInfo, kinds: tuple[str, ...]) -> Hype
         path=path,
         type=_type(annotation),
         default=field.get_default(call_default_factory=True),
-        choices=kinds or (get_args(annotation) if is_literal else words),
+        choices=get_args(annotation) if is_literal else words,
         lowest=lowest,
         highest=highest,
         exclusive=exclusive,
         optional=optional,
         unit=notes.get("unit", ""),
-        help=field.description or ("Which one; each has fields of its own." if kinds else ""),
+        help=field.description or "",
         source=notes.get("source", ""),
         role=notes.get("role", "structural"),
         advanced=notes.get("advanced", False),
-        selects=bool(kinds),
+        selects=False,
     )
 
 

@@ -49,9 +49,9 @@ class FormHelp(Static):
 
     def explain(self, field: Hyperparameter, group: Group, suggestion: str = "") -> None:
         """Show what a field of a section is, with its bounds, default and, where it fits, source."""
-        name = ".".join(field.path.split(".")[-2:])
-        told = group.help if field.selects else field.help
-        lines = [Content.assemble((f"{name}  ", "bold"), told), Content.styled(suggestion, "$text-success")]
+        outer, _, _ = group.name.rpartition(".")
+        name = field.path.removeprefix(f"{outer}.")
+        lines = [Content.assemble((f"{name}  ", "bold"), field.help), Content.styled(suggestion, "$text-success")]
         whole, short = (
             Content("\n").join(line for line in (*lines, Content.styled(words, "$foreground 60%")) if line)
             for words in (facts(field), facts(field, with_source=False))

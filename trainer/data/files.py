@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Files(PathSection, NumericTargetSection):
-    """Examples from a file; what it is shows in its first bytes."""
+    """Examples from a file of yours, a table or arrays; what it is shows in its first bytes."""
 
     PATHS: ClassVar[tuple[str, ...]] = (*PathSection.PATHS, "target_path")
 

@@ -30,7 +30,10 @@ _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 class HuggingFace(NumericTargetSection):
-    """A set of the Hugging Face Hub; needs the extra datasets, and a network until it was fetched once."""
+    """A set of the Hugging Face Hub; needs the extra datasets, and a network until it was fetched once.
+
+    Source: Lhoest et al. 2021.
+    """
 
     PATHS: ClassVar[tuple[str, ...]] = ("folder",)
 

@@ -30,7 +30,7 @@ def image_mode_field() -> Any:
 
 
 class Images(PathSection):
-    """Pictures in folders named after their class; needs Pillow."""
+    """Pictures of yours, in folders named after their class; needs Pillow."""
 
     source: Literal["images"] = "images"
     path: str = structural(

@@ -118,7 +118,10 @@ class _Known(TableSection):
 
 
 class Mnist(_Known):
-    """70,000 handwritten digits, 28 by 28 pixels of grey; 10,000 of them test."""
+    """70,000 handwritten digits, 28 by 28 pixels of grey, 10,000 of them test; the classic for pictures.
+
+    Source: LeCun et al. 1998.
+    """
 
     KERAS = ""
     TORCHVISION = "MNIST/raw"
@@ -134,9 +137,9 @@ class Mnist(_Known):
 
 
 class FashionMnist(_Known):
-    """70,000 pieces of clothing, 28 by 28 pixels of grey; 10,000 of them test.
+    """70,000 pieces of clothing, 28 by 28 pixels of grey, 10,000 of them test; as MNIST, but harder.
 
-    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, which names the classes.
+    Source: Xiao, Rasul and Vollgraf 2017.
     """
 
     KERAS = "fashion-mnist"
@@ -157,10 +160,12 @@ class FashionMnist(_Known):
 
 
 class Cifar10(_Known):
-    """60,000 small photographs, 32 by 32 pixels in colour, of ten things; 10,000 of them test.
+    """60,000 small photographs, 32 by 32 pixels in colour, of ten things, 10,000 of them test; for a CNN or ResNet.
 
-    Source: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Its version for Python, which
-    Keras and torchvision keep, is made of pickles, which could run code: it is never opened.
+    Its version for Python, which Keras and torchvision keep, is made of pickles, which could run code: it is never
+    opened.
+
+    Source: Krizhevsky 2009.
     """
 
     KERAS = TORCHVISION = "cifar-10-batches-bin"

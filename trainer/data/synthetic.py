@@ -30,11 +30,11 @@ class _Plane(TableSection):
 
 
 class Moons(_Plane):
-    """Two interleaving half circles of radius 1.
+    """Two interleaving half circles of radius 1; easy for a small network, and its boundary can be watched.
 
     With t evenly spaced on [0, pi], class 0 lies on (cos t, sin t), class 1 on (1 - cos t, 1/2 - sin t).
 
-    Source: scikit-learn's `make_moons`; here the classes alternate.
+    Source: scikit-learn's make_moons; here the classes alternate.
     """
 
     source: Literal["moons"] = "moons"
@@ -49,9 +49,11 @@ class Moons(_Plane):
 
 
 class Circles(_Plane):
-    """A circle of radius 1 (class 0) around one of radius `factor` (class 1).
+    """A circle of radius 1 around one of radius `factor`; no straight line parts the two classes.
 
-    Source: scikit-learn's `make_circles`; here the classes alternate.
+    Class 0 is the outer one.
+
+    Source: scikit-learn's make_circles; here the classes alternate.
     """
 
     source: Literal["circles"] = "circles"
@@ -66,11 +68,11 @@ class Circles(_Plane):
 
 
 class Spirals(_Plane):
-    """Arms of an Archimedean spiral that start at the centre, one class each.
+    """Arms of an Archimedean spiral that start at the centre, one class each; hard, for deep networks.
 
     Arm k of K: with u evenly spaced on (0, 1], radius u and angle 2 pi (turns u + k / K).
 
-    Source: after Lang and Witbrock, "Learning to tell two spirals apart", 1988, whose two arms make three turns.
+    Source: Lang and Witbrock 1988, whose two arms make three turns.
     """
 
     source: Literal["spirals"] = "spirals"
@@ -87,9 +89,11 @@ class Spirals(_Plane):
 
 
 class Xor(_Plane):
-    """Points uniform on [-1, 1] squared; class 1 where the coordinates differ in sign, before the noise.
+    """Points of a square; class 1 where the coordinates differ in sign: the smallest task for a hidden layer.
 
-    Source: the smallest task that no single layer solves: Minsky and Papert, "Perceptrons", 1969.
+    They are uniform on [-1, 1] squared; the signs count before the noise.
+
+    Source: Minsky and Papert 1969.
     """
 
     source: Literal["xor"] = "xor"

@@ -202,7 +202,10 @@ class Attending(Model):
 
 
 class Transformer(Attending):
-    """Transformer encoder: the features of a table, or the rows of a picture, look at one another."""
+    """Transformer encoder: features of a table, or rows of a picture, look at one another; where they act together.
+
+    Source: Vaswani et al. 2017; on tables: Gorishniy et al. 2021.
+    """
 
     TAKES_CATEGORIES: ClassVar[bool] = True
 

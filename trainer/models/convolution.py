@@ -158,7 +158,10 @@ class ForPictures(Model):
 
 
 class CNN(ForPictures):
-    """Convolutional network: blocks of convolution, activation and pooling, then dense layers."""
+    """Convolutional network: filters that slide over a picture, then dense layers; the first choice for pictures.
+
+    Source: LeCun et al. 1998.
+    """
 
     kind: Literal["cnn"] = "cnn"
     filters: Sizes = structural(
@@ -203,7 +206,10 @@ class CNN(ForPictures):
 
 
 class ResNet(ForPictures):
-    """Residual network: each block adds to what comes in, so that many can be trained."""
+    """Residual network: convolutions that add to what comes in; for pictures where more layers than a CNN's pay.
+
+    Source: He et al. 2016.
+    """
 
     kind: Literal["resnet"] = "resnet"
     filters: Sizes = structural(

@@ -40,7 +40,10 @@ Argument = Annotated[Any, AfterValidator(_plain), WithJsonSchema({"anyOf": [*_SC
 
 
 class Custom(Model):
-    """A network of your own: a Python function that returns an Equinox module. Its code runs only if you say so."""
+    """A network of your own: a Python function that returns an Equinox module. Its code runs only if you say so.
+
+    Source: Equinox: Kidger and Garcia 2021.
+    """
 
     _permission: Permission | None = PrivateAttr(None)
 

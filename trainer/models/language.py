@@ -17,7 +17,10 @@ _NO_TEXT: Final = Problem('needs a text, which these data are not. Use "mlp" or 
 
 
 class TransformerLM(Attending):
-    """Transformer decoder for text: each token looks at those before it, to predict the next. Radford et al. 2019."""
+    """Transformer decoder: each token looks at those before it, to predict the next; the first choice for texts.
+
+    Source: Radford et al. 2019.
+    """
 
     kind: Literal["transformer_lm"] = "transformer_lm"
     tied: bool = structural(

@@ -188,7 +188,10 @@ class RecurrentModel(Model):
 
 
 class GRU(RecurrentModel):
-    """Gated recurrent units: a memory with two gates; quicker than LSTM and often as good."""
+    """Gated recurrent units: a memory with two gates, step by step; for sequences, quicker than LSTM.
+
+    Source: Cho et al. 2014.
+    """
 
     block: ClassVar[type[RecurrentBlock]] = GRUBlock
 
@@ -196,7 +199,10 @@ class GRU(RecurrentModel):
 
 
 class LSTM(RecurrentModel):
-    """Long short-term memory: a memory with three gates, for long sequences."""
+    """Long short-term memory: a memory with three gates, step by step; for long sequences.
+
+    Source: Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000.
+    """
 
     block: ClassVar[type[RecurrentBlock]] = LSTMBlock
 

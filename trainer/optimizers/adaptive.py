@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class RmsProp(Optimizer):
-    """Steps scaled by a running mean of the squared gradient."""
+    """Steps scaled by a running mean of the squared gradient; for recurrent networks.
+
+    Source: Tieleman and Hinton 2012.
+    """
 
     kind: Literal["rmsprop"] = "rmsprop"
     decay: float = live(0.9, "Decay of the running mean of the squared gradient.", ge=0, lt=1, advanced=True)
@@ -28,7 +31,10 @@ class RmsProp(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Steps scaled by the sum of all squared gradients: ever shorter; for rare features."""
+    """Steps scaled by the sum of all squared gradients: ever shorter; for rare features.
+
+    Source: Duchi, Hazan and Singer 2011.
+    """
 
     kind: Literal["adagrad"] = "adagrad"
     learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
@@ -45,7 +51,10 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps as long as recent steps were, over the size of recent gradients: almost no learning rate to tune."""
+    """Steps as long as recent steps were, over the size of recent gradients; almost no learning rate to tune.
+
+    Source: Zeiler 2012.
+    """
 
     kind: Literal["adadelta"] = "adadelta"
     learning_rate: float = live(1.0, "What each step is multiplied by; 1 is the method's own.", gt=0, le=1e6)

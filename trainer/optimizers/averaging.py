@@ -55,7 +55,10 @@ class ScheduleFree(Optimizer):
 
 
 class ScheduleFreeSgd(ScheduleFree):
-    """Gradient descent that needs no schedule."""
+    """Gradient descent that averages its weights and needs no schedule; where nobody knows how long to train.
+
+    Source: Defazio et al. 2024.
+    """
 
     kind: Literal["schedule_free_sgd"] = "schedule_free_sgd"
     learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6)
@@ -67,7 +70,10 @@ class ScheduleFreeSgd(ScheduleFree):
 
 
 class ScheduleFreeAdamW(ScheduleFree):
-    """AdamW that needs no schedule."""
+    """AdamW that averages its weights and needs no schedule; where nobody knows how long to train.
+
+    Source: Defazio et al. 2024.
+    """
 
     kind: Literal["schedule_free_adamw"] = "schedule_free_adamw"
     learning_rate: float = live(2.5e-3, LEARNING_RATE, gt=0, le=1e6)

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent, with momentum if you like; takes tuning, and often validates best on pictures.
+
+    Source: Robbins and Monro 1951; momentum: Polyak 1964.
+    """
 
     kind: Literal["sgd"] = "sgd"
     learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
@@ -28,7 +31,10 @@ class Sgd(Optimizer):
 
 
 class Lion(Decaying):
-    """Steps of one size in the direction of the momentum's sign."""
+    """Steps of one size in the direction of the momentum's sign; less memory than Adam, for large networks.
+
+    Source: Chen et al. 2023.
+    """
 
     kind: Literal["lion"] = "lion"
     learning_rate: float = live(

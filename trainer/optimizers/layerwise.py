@@ -18,7 +18,10 @@ _DECAY = "Pull of the weights towards 0, before the step is scaled; biases and n
 
 
 class Lars(Optimizer):
-    """Momentum with a step for each layer in proportion to its weights: for very large batches."""
+    """Momentum with a step for each layer in proportion to its weights; for very large batches.
+
+    Source: You, Gitman and Ginsburg 2017.
+    """
 
     kind: Literal["lars"] = "lars"
     learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6)
@@ -42,7 +45,10 @@ class Lars(Optimizer):
 
 
 class Lamb(Moments):
-    """Adam with a step for each layer in proportion to its weights: for very large batches."""
+    """Adam with a step for each layer in proportion to its weights; for very large batches of transformers.
+
+    Source: You et al. 2020.
+    """
 
     kind: Literal["lamb"] = "lamb"
     eps: float = live(
@@ -61,7 +67,10 @@ class Lamb(Moments):
 
 
 class NovoGrad(Moments):
-    """Momentum of gradients that are scaled by their layer's length: as little memory as momentum takes."""
+    """Momentum of gradients that are scaled by their layer's length; as little memory as momentum takes.
+
+    Source: Ginsburg et al. 2019.
+    """
 
     kind: Literal["novograd"] = "novograd"
     learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
@@ -84,7 +93,10 @@ class NovoGrad(Moments):
 
 
 class Adafactor(Optimizer):
-    """RMSProp that remembers a row and a column of squares for each matrix: for networks that hardly fit."""
+    """RMSProp that remembers a row and a column of squares for each matrix; for networks that hardly fit.
+
+    Source: Shazeer and Stern 2018.
+    """
 
     kind: Literal["adafactor"] = "adafactor"
     learning_rate: float = live(
@@ -112,7 +124,10 @@ class Adafactor(Optimizer):
 
 
 class Muon(Decaying):
-    """Momentum whose matrices are made orthogonal, so that no direction is neglected; Adam for all else."""
+    """Momentum whose matrices are made orthogonal, Adam for all else; for transformers and wide dense layers.
+
+    Source: Jordan et al. 2024.
+    """
 
     kind: Literal["muon"] = "muon"
     learning_rate: float = live(2e-2, LEARNING_RATE, gt=0, le=1e6)
