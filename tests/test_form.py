@@ -119,6 +119,11 @@ def test_facts_tell_bounds_that_are_not_allowed_themselves():
     assert facts(FIELDS["optimizer.learning_rate"]).startswith("> 0, ≤ 1000000 · default 0.001")
 
 
+def test_the_source_comes_before_what_is_said_of_every_live_number():
+    told = facts(FIELDS["optimizer.sam_rho"])
+    assert told.index("Foret et al. 2021") < told.index("~")
+
+
 async def test_a_new_form_shows_each_value_and_no_mark():
     app = FormApp()
     async with running(app):

@@ -90,6 +90,14 @@ def test_no_two_kinds_have_the_same_help() -> None:
 
 
 @every_config
+def test_the_number_of_a_method_has_its_source(config: Config) -> None:
+    for path, field in hyperparameters(config).items():
+        if field.type in ("number", "numbers", "integer") and path != "training.epochs":
+            is_of_a_method = path.split(".")[0] in ("optimizer", "schedule", "loss", "regularization", "callbacks")
+            assert field.source or not (is_of_a_method or field.role == "live"), path
+
+
+@every_config
 def test_the_live_hyperparameters_are_the_numbers_of_the_program(config: Config) -> None:
     config = config.changed({"augmentation.enabled": True})
     live = [path for path, field in hyperparameters(config).items() if field.role == "live"]

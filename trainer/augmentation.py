@@ -27,7 +27,11 @@ class Augmentation(Section):
         unit="pixels", ge=0, le=65_536, source="He et al. 2016: a crop after as much padding",
     )  # fmt: skip
     flip: float = live(
-        0.0, "Chance that a picture is mirrored left to right; 0.5 where both ways round mean the same.", ge=0, le=1
+        0.0,
+        "Chance that a picture is mirrored left to right; 0.5 where both ways round mean the same.",
+        ge=0,
+        le=1,
+        source="Krizhevsky et al. 2012",
     )
     crop: float = live(
         1.0, "Least share of a picture's area that is kept and stretched over all of it; 1 is off.", gt=0, le=1,

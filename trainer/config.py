@@ -31,8 +31,18 @@ SCHEMA = 1
 class Regularization(Section):
     """`regularization`: what is added to the gradient to keep weights small; the reported loss leaves it out."""
 
-    l1: float = live(0.0, "Pull of every weight towards 0, whatever its size; makes many exactly small.", ge=0)
-    l2: float = live(0.0, "Pull of every weight towards 0 in proportion to its size; 1e-5 to 1e-2 is usual.", ge=0)
+    l1: float = live(
+        0.0,
+        "Pull of every weight towards 0, whatever its size; makes many exactly small.",
+        ge=0,
+        source="Tibshirani 1996",
+    )
+    l2: float = live(
+        0.0,
+        "Pull of every weight towards 0 in proportion to its size; 1e-5 to 1e-2 is usual.",
+        ge=0,
+        source="Hoerl and Kennard 1970; Krogh and Hertz 1992",
+    )
 
 
 class Training(Section):
@@ -43,7 +53,7 @@ class Training(Section):
     )
     batch_size: int = structural(
         64, "Examples in each update; larger is faster per example and takes fewer, smoother steps.",
-        unit="examples", ge=1, le=1 << 24,
+        unit="examples", ge=1, le=1 << 24, source="Keskar et al. 2017",
     )  # fmt: skip
     seed: int = fixed(0, "Start of every random choice: weights, order of examples, dropout.", ge=0, lt=1 << 32)
     replicas: int = fixed(
@@ -60,7 +70,7 @@ class Training(Section):
     )
     precision: Literal["float32", "bfloat16"] = structural(
         "float32", "bfloat16: the maths of the layers in half the bits; weights, loss and the update stay float32.",
-        advanced=True,
+        advanced=True, source="Micikevicius et al. 2018; Kalamkar et al. 2019",
     )  # fmt: skip
     devices: int = structural(
         1, "How many of this machine's devices train; 0 for all. A run splits its batches, many runs are shared out.",

@@ -20,17 +20,23 @@ class MetricsSection(Section):
     )  # fmt: skip
     k: int = structural(
         3, "How many classes `top_k` lets pass; fewer than there are.", unit="classes", ge=2, le=_MOST_LIKELIEST,
-        advanced=True,
+        advanced=True, source="Krizhevsky et al. 2012",
     )  # fmt: skip
     f1: Annotated[bool, measures.F1] = structural(
         False, "Harmonic mean of precision and recall, averaged over classes; for unbalanced ones.", advanced=True,
         source="van Rijsbergen 1979",
     )  # fmt: skip
     precision: Annotated[bool, measures.PRECISION] = structural(
-        False, "Of what is predicted to be of a class, the share that is; averaged over classes.", advanced=True
+        False,
+        "Of what is predicted to be of a class, the share that is; averaged over classes.",
+        advanced=True,
+        source="Kent et al. 1955",
     )
     recall: Annotated[bool, measures.RECALL] = structural(
-        False, "Of what is of a class, the share that is predicted to be; averaged over classes.", advanced=True
+        False,
+        "Of what is of a class, the share that is predicted to be; averaged over classes.",
+        advanced=True,
+        source="Kent et al. 1955",
     )
     auroc: Annotated[bool, measures.AUROC] = structural(
         False, "How well probabilities tell each class from the rest, 0.5 is chance; averaged over classes.",
@@ -46,10 +52,13 @@ class MetricsSection(Section):
     )  # fmt: skip
     rmse: Annotated[bool, measures.RMSE] = structural(
         False, "Root of the mean squared error, in the target's own units; large errors weigh more than in mae.",
-        advanced=True,
+        advanced=True, source="Keras' RootMeanSquaredError",
     )  # fmt: skip
     mape: Annotated[bool, measures.MAPE] = structural(
-        False, "Mean error as a share of the target; for targets far from 0.", advanced=True
+        False,
+        "Mean error as a share of the target; for targets far from 0.",
+        advanced=True,
+        source="Keras' MeanAbsolutePercentageError, over 100",
     )
 
 

@@ -194,8 +194,20 @@ class Exponential(Schedule):
     """
 
     kind: Literal["exponential"] = "exponential"
-    decay_rate: float = live(0.9, "What the rate is multiplied by over `transition_epochs`.", gt=0, le=1)
-    transition_epochs: float = live(1.0, "Epochs in which the rate falls by `decay_rate` once.", unit="epochs", gt=0)
+    decay_rate: float = live(
+        0.9,
+        "What the rate is multiplied by over `transition_epochs`; 1 is off.",
+        gt=0,
+        le=1,
+        source="optax.exponential_decay",
+    )
+    transition_epochs: float = live(
+        1.0,
+        "Epochs in which the rate falls by `decay_rate` once.",
+        unit="epochs",
+        gt=0,
+        source="optax.exponential_decay",
+    )
 
     def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         return self.decay_rate ** (epoch / self.transition_epochs)
@@ -228,8 +240,20 @@ class Step(Schedule):
     """
 
     kind: Literal["step"] = "step"
-    decay_rate: float = live(0.1, "What each cut multiplies the rate by.", gt=0, le=1)
-    transition_epochs: float = live(10.0, "Epochs between two cuts.", unit="epochs", gt=0)
+    decay_rate: float = live(
+        0.1,
+        "What each cut multiplies the rate by; 0.1 is usual, 0.5 is gentle.",
+        gt=0,
+        le=1,
+        source="optax.exponential_decay",
+    )
+    transition_epochs: float = live(
+        10.0,
+        "Epochs between two cuts; a third of the training makes two.",
+        unit="epochs",
+        gt=0,
+        source="optax.exponential_decay",
+    )
 
     def factor(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         import jax.numpy as jnp
@@ -245,11 +269,15 @@ class Piecewise(Schedule):
 
     kind: Literal["piecewise"] = "piecewise"
     boundaries: Numbers = structural(
-        (10.0, 20.0), "Epochs after which the rate changes, ascending.", unit="epochs", max_length=64
+        (10.0, 20.0),
+        "Epochs after which the rate changes, ascending.",
+        unit="epochs",
+        max_length=64,
+        source="optax.piecewise_constant_schedule",
     )
     factors: Numbers = structural(
         (0.1, 0.1), "What each change multiplies the rate by, on top of those before it.",
-        max_length=64, validate_default=True,
+        max_length=64, validate_default=True, source="optax.piecewise_constant_schedule",
     )  # fmt: skip
 
     @field_validator("boundaries")

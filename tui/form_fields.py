@@ -69,12 +69,12 @@ def show(value: Any) -> str:
 
 
 def facts(field: Hyperparameter, *, with_source: bool = True) -> str:
-    """Return what else there is to know of a field in one line: bounds, unit, default, when it may change, source."""
+    """Return what else there is to know of a field in one line: bounds, unit, default, source, when it may change."""
     words = _instead(field) if field.type != "choice" and field.choices else ""
-    told = [words, _bounds(field), field.unit, _default(field)]
+    told = [words, _bounds(field), field.unit, _default(field), field.source if with_source else ""]
     if field.role == "live":
         told.append("~ enter gives it to the run")
-    return " · ".join(fact for fact in [*told, field.source if with_source else ""] if fact)
+    return " · ".join(fact for fact in told if fact)
 
 
 def is_required(field: Hyperparameter) -> bool:

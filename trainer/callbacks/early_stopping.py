@@ -23,21 +23,27 @@ class EarlyStoppingSection(Section):
     )
     patience: int = fixed(
         5, "Epochs without improvement before the stop; 0 equals 1, as in Keras (where 0 is the default).",
-        unit="epochs", ge=0,
+        unit="epochs", ge=0, source="Keras' EarlyStopping",
     )  # fmt: skip
     min_delta: float = fixed(
-        0.0, "Smallest change that patience counts as an improvement; its sign is ignored, as in Keras.", advanced=True
+        0.0,
+        "Smallest change that patience counts as an improvement; its sign is ignored, as in Keras.",
+        advanced=True,
+        source="Keras' EarlyStopping",
     )
     mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
     baseline: float | None = fixed(
-        None, "Value to beat before an improvement gives patience back; empty for none.", advanced=True
+        None,
+        "Value to beat before an improvement gives patience back; empty for none.",
+        advanced=True,
+        source="Keras' EarlyStopping",
     )
     restore_best_weights: bool = fixed(
         True, "End with the weights of the truly best epoch, even where `min_delta` hid it from patience."
     )
     start_from_epoch: int = fixed(
         0, "First epoch that is watched, counted from 0; values before it are forgotten.",
-        unit="epochs", advanced=True, ge=0,
+        unit="epochs", advanced=True, ge=0, source="Keras' EarlyStopping",
     )  # fmt: skip
 
 

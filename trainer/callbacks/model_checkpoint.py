@@ -26,10 +26,10 @@ class ModelCheckpointSection(Section):
     mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
     save_freq: int = fixed(
         0, "Updates between two checkpoints, counted across epochs; 0 for the end of each epoch.",
-        unit="updates", advanced=True, ge=0,
+        unit="updates", advanced=True, ge=0, source="Keras' ModelCheckpoint",
     )  # fmt: skip
     initial_value_threshold: float | None = fixed(
-        None, "Value that the first best must beat; empty for none.", advanced=True
+        None, "Value that the first best must beat; empty for none.", advanced=True, source="Keras' ModelCheckpoint"
     )
 
     @field_validator("save_freq")

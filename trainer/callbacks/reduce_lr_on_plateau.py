@@ -20,19 +20,30 @@ class ReduceLROnPlateauSection(Section):
     monitor: str = fixed(
         "val_loss", "Metric to watch; an epoch without it is told once and uses no patience.", min_length=1
     )
-    factor: float = fixed(0.5, "What a cut multiplies the learning rate by (0.1 in Keras).", gt=0, lt=1)
+    factor: float = fixed(
+        0.5, "What a cut multiplies the learning rate by (0.1 in Keras).", gt=0, lt=1, source="Keras' ReduceLROnPlateau"
+    )
     patience: int = fixed(
-        3, "Epochs without improvement before a cut (10 in Keras); 0 equals 1, as in Keras.", unit="epochs", ge=0
+        3,
+        "Epochs without improvement before a cut (10 in Keras); 0 equals 1, as in Keras.",
+        unit="epochs",
+        ge=0,
+        source="Keras' ReduceLROnPlateau",
     )
     min_delta: float = fixed(
-        1e-4, "Smallest change that counts as an improvement; its sign is ignored, as in Keras.", advanced=True
+        1e-4,
+        "Smallest change that counts as an improvement; its sign is ignored, as in Keras.",
+        advanced=True,
+        source="Keras' ReduceLROnPlateau",
     )
     mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
     cooldown: int = fixed(
         0, "Epochs after a cut before patience counts again; 1 equals 0, as in Keras.",
-        unit="epochs", advanced=True, ge=0,
+        unit="epochs", advanced=True, ge=0, source="Keras' ReduceLROnPlateau",
     )  # fmt: skip
-    min_lr: float = fixed(0.0, "Floor of the learning rate: no cut goes below it.", advanced=True, ge=0)
+    min_lr: float = fixed(
+        0.0, "Floor of the learning rate: no cut goes below it.", advanced=True, ge=0, source="Keras' ReduceLROnPlateau"
+    )
 
 
 @dataclass(slots=True)

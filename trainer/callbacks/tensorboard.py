@@ -20,11 +20,11 @@ class TensorBoardSection(Section):
     enabled: bool = fixed(False, "Write event files into the run's tensorboard folder.")
     update_freq: int = fixed(
         0, "Updates, at least, between two points of the batch charts; 0 for epoch charts only.",
-        unit="updates", advanced=True, ge=0,
+        unit="updates", advanced=True, ge=0, source="Keras' TensorBoard",
     )  # fmt: skip
     histogram_freq: int = fixed(
         0, "Epochs, at least, between two histograms of each layer's weights and outputs; 0 for none.",
-        unit="epochs", advanced=True, ge=0,
+        unit="epochs", advanced=True, ge=0, source="Keras' TensorBoard",
     )  # fmt: skip
     write_steps_per_second: bool = fixed(False, "Also chart the speed of each epoch.", advanced=True)
 

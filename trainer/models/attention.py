@@ -177,11 +177,27 @@ class Attending(Model):
 
     heads: int = structural(4, "Ways of looking at once.", ge=1, le=256, source="Vaswani et al. 2017")
     key_dim: int = structural(
-        16, "Numbers of each head; as many as heads times this stand for each part of an example.", ge=1, le=1024
+        16,
+        "Numbers of each head; as many as heads times this stand for each part of an example.",
+        ge=1,
+        le=1024,
+        source="Vaswani et al. 2017",
     )
-    depth: int = structural(2, "Blocks of attention one after the other.", unit="blocks", ge=1, le=128)
+    depth: int = structural(
+        2,
+        "Blocks of attention one after the other; more for long or rich examples.",
+        unit="blocks",
+        ge=1,
+        le=128,
+        source="Vaswani et al. 2017",
+    )
     mlp_ratio: int = structural(
-        4, "Neurons between two blocks, as a multiple of the width.", ge=1, le=64, advanced=True
+        4,
+        "Neurons between two blocks, as a multiple of the width; 4 is usual.",
+        ge=1,
+        le=64,
+        advanced=True,
+        source="Vaswani et al. 2017",
     )
     activation: Activation = section.activation("gelu")
     initializer: Initializer = section.initializer()

@@ -165,10 +165,25 @@ class CNN(ForPictures):
 
     kind: Literal["cnn"] = "cnn"
     filters: Sizes = structural(
-        (32, 64), "Filters of each convolution; more for richer pictures.", min_length=1, max_length=64
+        (32, 64),
+        "Filters of each convolution; more for richer pictures.",
+        min_length=1,
+        max_length=64,
+        source="LeCun et al. 1998",
     )
-    kernel_size: int = structural(3, "Rows and columns that a filter sees at once.", unit="pixels", ge=1, le=31)
-    pooling: Pooling = structural("max", "How each block halves rows and columns; none keeps them.")
+    kernel_size: int = structural(
+        3,
+        "Rows and columns that a filter sees at once; 3, and more layers, is usual.",
+        unit="pixels",
+        ge=1,
+        le=31,
+        source="Simonyan and Zisserman 2015",
+    )
+    pooling: Pooling = structural(
+        "max",
+        "How each block halves rows and columns; none keeps them.",
+        source="LeCun et al. 1998; Scherer et al. 2010",
+    )
     hidden: Sizes = structural(
         (64,), "Neurons of the dense layers after the convolutions; may be empty.", max_length=64
     )
@@ -217,7 +232,7 @@ class ResNet(ForPictures):
         min_length=1, max_length=16, source="He et al. 2016",
     )  # fmt: skip
     blocks_per_stage: int = structural(
-        1, "Residual blocks in each stage; 3 makes a ResNet-20.", unit="blocks", ge=1, le=64
+        1, "Residual blocks in each stage; 3 makes a ResNet-20.", unit="blocks", ge=1, le=64, source="He et al. 2016"
     )
     activation: Activation = section.activation()
     initializer: Initializer = section.initializer()

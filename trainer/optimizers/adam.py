@@ -14,8 +14,22 @@ if TYPE_CHECKING:
 class Moments(Optimizer):
     """What all of them have: two running means."""
 
-    b1: float = live(0.9, "Decay of the running mean of the gradient.", ge=0, lt=1, advanced=True)
-    b2: float = live(0.999, "Decay of the running mean of its square.", ge=0, lt=1, advanced=True)
+    b1: float = live(
+        0.9,
+        "Decay of the running mean of the gradient; lower forgets sooner.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        source="Kingma and Ba 2015",
+    )
+    b2: float = live(
+        0.999,
+        "Decay of the running mean of its square; 0.95 to 0.99 where the loss jumps late.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        source="Kingma and Ba 2015",
+    )
     eps: float = live(
         1e-8, "Added to the root of the square; raise it when steps explode late in training.",
         gt=0, advanced=True, source="Kingma and Ba 2015",

@@ -18,8 +18,17 @@ class RmsProp(Optimizer):
     """
 
     kind: Literal["rmsprop"] = "rmsprop"
-    decay: float = live(0.9, "Decay of the running mean of the squared gradient.", ge=0, lt=1, advanced=True)
-    momentum: float = live(0.0, "Share of the last step that is kept.", ge=0, lt=1)
+    decay: float = live(
+        0.9,
+        "Decay of the running mean of the squared gradient; higher is steadier.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        source="Tieleman and Hinton 2012",
+    )
+    momentum: float = live(
+        0.0, "Share of the last step that is kept; 0.9 is usual, 0 is off.", ge=0, lt=1, source="Polyak 1964"
+    )
     eps: float = live(
         1e-8, "Added to the mean square, under the root.", gt=0, advanced=True, source="Tieleman and Hinton 2012"
     )
@@ -37,12 +46,14 @@ class Adagrad(Optimizer):
     """
 
     kind: Literal["adagrad"] = "adagrad"
-    learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
+    learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6, source="Duchi, Hazan and Singer 2011")
     initial_accumulator_value: float = structural(
         0.1, "What the sums begin with; larger makes the first steps shorter.",
         ge=0, advanced=True, source="Duchi, Hazan and Singer 2011",
     )  # fmt: skip
-    eps: float = live(1e-7, "Added to the sum, under the root.", gt=0, advanced=True)
+    eps: float = live(
+        1e-7, "Added to the sum, under the root, where it would be 0.", gt=0, advanced=True, source="optax.adagrad"
+    )
 
     def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
@@ -57,9 +68,13 @@ class Adadelta(Optimizer):
     """
 
     kind: Literal["adadelta"] = "adadelta"
-    learning_rate: float = live(1.0, "What each step is multiplied by; 1 is the method's own.", gt=0, le=1e6)
+    learning_rate: float = live(
+        1.0, "What each step is multiplied by; 1 is the method's own.", gt=0, le=1e6, source="Zeiler 2012"
+    )
     rho: float = live(0.9, "Decay of both running means.", ge=0, lt=1, advanced=True, source="Zeiler 2012")
-    eps: float = live(1e-6, "Added to both means, under the root; larger makes the first steps longer.", gt=0)
+    eps: float = live(
+        1e-6, "Added to both means, under the root; larger makes the first steps longer.", gt=0, source="Zeiler 2012"
+    )
 
     def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax

@@ -17,14 +17,23 @@ class ScheduleFree(Optimizer):
     STATE: ClassVar[tuple[str, ...]] = ("kind", "b1")
 
     lookahead_steps: int = structural(
-        0, "Not with a schedule-free optimizer, which averages by itself.", unit="updates", ge=0, le=0, advanced=True
+        0,
+        "Not with a schedule-free optimizer, which averages by itself.",
+        unit="updates",
+        ge=0,
+        le=0,
+        advanced=True,
+        source="Zhang et al. 2019",
     )
     b1: float = structural(
         0.9, "How near to the mean gradients are taken; up to 0.98 for long trainings.",
         gt=0, lt=1, source="Defazio et al. 2024",
     )  # fmt: skip
     weight_decay: float = live(
-        0.0, "Share of every weight taken off per unit of learning rate; biases and norms are left alone.", ge=0
+        0.0,
+        "Share of every weight taken off per unit of learning rate; biases and norms are left alone.",
+        ge=0,
+        source="Defazio et al. 2024",
     )
 
     @property
@@ -61,7 +70,7 @@ class ScheduleFreeSgd(ScheduleFree):
     """
 
     kind: Literal["schedule_free_sgd"] = "schedule_free_sgd"
-    learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6)
+    learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6, source="Defazio et al. 2024")
 
     def scaling(self) -> optax.GradientTransformation:  # noqa: D102
         import optax
@@ -76,8 +85,15 @@ class ScheduleFreeAdamW(ScheduleFree):
     """
 
     kind: Literal["schedule_free_adamw"] = "schedule_free_adamw"
-    learning_rate: float = live(2.5e-3, LEARNING_RATE, gt=0, le=1e6)
-    b2: float = live(0.999, "Decay of the running mean of the squared gradient.", ge=0, lt=1, advanced=True)
+    learning_rate: float = live(2.5e-3, LEARNING_RATE, gt=0, le=1e6, source="Defazio et al. 2024")
+    b2: float = live(
+        0.999,
+        "Decay of the running mean of the squared gradient; higher is steadier.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        source="Kingma and Ba 2015",
+    )
     eps: float = live(1e-8, "Added to the root of the square.", gt=0, advanced=True, source="Kingma and Ba 2015")
 
     def scaling(self) -> optax.GradientTransformation:  # noqa: D102

@@ -24,10 +24,15 @@ class Lars(Optimizer):
     """
 
     kind: Literal["lars"] = "lars"
-    learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6)
-    momentum: float = live(0.9, "Share of the last step that is kept.", ge=0, lt=1)
-    nesterov: bool = structural(False, "Look ahead along the momentum before the gradient is applied.", advanced=True)
-    weight_decay: float = live(0.0, _DECAY, ge=0)
+    learning_rate: float = live(1.0, LEARNING_RATE, gt=0, le=1e6, source="You, Gitman and Ginsburg 2017")
+    momentum: float = live(0.9, "Share of the last step that is kept; 0.9 is usual.", ge=0, lt=1, source="Polyak 1964")
+    nesterov: bool = structural(
+        False,
+        "Look ahead along the momentum before the gradient is applied.",
+        advanced=True,
+        source="Sutskever et al. 2013",
+    )
+    weight_decay: float = live(0.0, _DECAY, ge=0, source="You, Gitman and Ginsburg 2017")
     trust_coefficient: float = live(
         1e-3, "Length of a step at rate 1, as a share of the layer's weights.",
         gt=0, advanced=True, source="You, Gitman and Ginsburg 2017",
@@ -55,7 +60,7 @@ class Lamb(Moments):
         1e-6, "Added to the root of the square; raise it when steps explode late in training.",
         gt=0, advanced=True, source="You et al. 2020",
     )  # fmt: skip
-    weight_decay: float = live(0.0, _DECAY, ge=0)
+    weight_decay: float = live(0.0, _DECAY, ge=0, source="You et al. 2020")
 
     def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
@@ -73,13 +78,15 @@ class NovoGrad(Moments):
     """
 
     kind: Literal["novograd"] = "novograd"
-    learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6)
+    learning_rate: float = live(1e-2, LEARNING_RATE, gt=0, le=1e6, source="Ginsburg et al. 2019")
     b2: float = live(
         0.25, "Decay of the running mean of the gradient's squared length.",
         ge=0, lt=1, advanced=True, source="Ginsburg et al. 2019",
     )  # fmt: skip
-    eps: float = live(1e-6, "Added to the length.", gt=0, advanced=True)
-    weight_decay: float = live(0.0, _DECAY, ge=0)
+    eps: float = live(
+        1e-6, "Added to the length, where it would be 0.", gt=0, advanced=True, source="Ginsburg et al. 2019"
+    )
+    weight_decay: float = live(0.0, _DECAY, ge=0, source="Ginsburg et al. 2019")
 
     def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
@@ -100,18 +107,35 @@ class Adafactor(Optimizer):
 
     kind: Literal["adafactor"] = "adafactor"
     learning_rate: float = live(
-        1e-2, "Size of a step, as a share of the weights. A schedule multiplies it.", gt=0, le=1e6
+        1e-2,
+        "Size of a step, as a share of the weights. A schedule multiplies it.",
+        gt=0,
+        le=1e6,
+        source="Shazeer and Stern 2018",
     )
     decay_rate: float = live(
         0.8, "How fast the memory of squares grows: after n updates it forgets 1 / n to this power.",
         gt=0, lt=1, advanced=True, source="Shazeer and Stern 2018",
     )  # fmt: skip
-    clipping_threshold: float = live(1.0, "Longest step of a layer, in units of its usual one.", gt=0, advanced=True)
+    clipping_threshold: float = live(
+        1.0,
+        "Longest step of a layer, in units of its usual one; lower is calmer.",
+        gt=0,
+        advanced=True,
+        source="Shazeer and Stern 2018",
+    )
     multiply_by_parameter_scale: bool = structural(
-        True, "Steps in proportion to the layer's weights; without, of one size.", advanced=True
+        True,
+        "Steps in proportion to the layer's weights; without, of one size.",
+        advanced=True,
+        source="Shazeer and Stern 2018",
     )
     min_dim_size_to_factor: int = structural(
-        128, "Least rows and columns of a matrix to be remembered by row and column.", ge=1, advanced=True
+        128,
+        "Least rows and columns of a matrix to be remembered by row and column.",
+        ge=1,
+        advanced=True,
+        source="optax.adafactor",
     )
 
     def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: ARG002, D102
@@ -130,17 +154,25 @@ class Muon(Decaying):
     """
 
     kind: Literal["muon"] = "muon"
-    learning_rate: float = live(2e-2, LEARNING_RATE, gt=0, le=1e6)
+    learning_rate: float = live(2e-2, LEARNING_RATE, gt=0, le=1e6, source="Jordan et al. 2024")
     beta: float = live(
         0.95, "Decay of the momentum of matrices.", ge=0, lt=1, advanced=True, source="Jordan et al. 2024"
     )
-    nesterov: bool = structural(True, "Look ahead along the momentum before it is made orthogonal.", advanced=True)
+    nesterov: bool = structural(
+        True, "Look ahead along the momentum before it is made orthogonal.", advanced=True, source="Jordan et al. 2024"
+    )
     ns_steps: int = structural(
-        5, "Rounds of Newton's and Schulz's iteration that makes matrices orthogonal.", ge=1, le=100, advanced=True
+        5,
+        "Rounds of Newton's and Schulz's iteration that makes matrices orthogonal; more is exacter.",
+        ge=1,
+        le=100,
+        advanced=True,
+        source="Jordan et al. 2024",
     )
     adam_ratio: float = live(
-        0.05, "Adam's learning rate, for biases, norms and all that is no matrix, as a share of Muon's.", gt=0, le=1e6
-    )
+        0.05, "Adam's learning rate, for biases, norms and all that is no matrix, as a share of Muon's.",
+        gt=0, le=1e6, source="Jordan et al. 2024",
+    )  # fmt: skip
 
     def by_layer(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:  # noqa: D102
         import jax

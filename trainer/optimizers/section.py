@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 LEARNING_RATE = "Size of a step; the first thing to tune, in factors of 3. A schedule multiplies it."
 """What `learning_rate` is, for kinds that begin at another one."""
 
+RATES = "Bengio 2012"
+"""Where that is from: "Practical recommendations for gradient-based training of deep architectures"."""
+
 
 class Optimizer(Section):
     """What every optimizer has.
@@ -22,38 +25,50 @@ class Optimizer(Section):
 
     STATE: ClassVar[tuple[str, ...]] = ("kind",)
 
-    learning_rate: float = live(1e-3, LEARNING_RATE, gt=0, le=1e6)
+    learning_rate: float = live(1e-3, LEARNING_RATE, gt=0, le=1e6, source=RATES)
     global_clipnorm: float = live(
         0.0, "Longest gradient allowed, of each batch, over all weights; longer ones are scaled down. 0: no limit.",
         ge=0, advanced=True, source="Pascanu, Mikolov and Bengio 2013",
     )  # fmt: skip
     clipvalue: float = live(
         0.0, "Largest number allowed in a gradient, of either sign; larger ones are cut. 0 for no limit.",
-        ge=0, advanced=True,
+        ge=0, advanced=True, source="Mikolov 2012; Keras' clipvalue",
     )  # fmt: skip
     gradient_accumulation_steps: int = structural(
         1, "Batches whose mean gradient makes one step: a large batch in the memory of a small one.",
-        unit="updates", ge=1, le=65_536, advanced=True,
+        unit="updates", ge=1, le=65_536, advanced=True, source="optax.MultiSteps",
     )  # fmt: skip
     use_ema: bool = structural(
         False, "Keep a running mean of the weights and validate it beside them, as ema_val_loss and so on.",
         advanced=True, source="Polyak and Juditsky 1992",
     )  # fmt: skip
     ema_momentum: float = live(
-        0.99, "Share of the running mean kept in each update; 0.999 for long trainings.", ge=0, lt=1, advanced=True
+        0.99,
+        "Share of the running mean kept in each update; 0.999 for long trainings.",
+        ge=0,
+        lt=1,
+        advanced=True,
+        source="Keras' ema_momentum",
     )
     lookahead_steps: int = structural(
         0, "Steps after which the weights fall back towards where they were; 5 to 10 is usual, 0 is off.",
         unit="updates", ge=0, le=65_536, advanced=True, source="Zhang et al. 2019",
     )  # fmt: skip
     lookahead_step_size: float = live(
-        0.5, "Share of the way that is kept when they fall back.", gt=0, le=1, advanced=True
+        0.5,
+        "Share of the way that is kept when they fall back; 0.5 to 0.8 is usual.",
+        gt=0,
+        le=1,
+        advanced=True,
+        source="Zhang et al. 2019",
     )
     sam: bool = structural(
         False, "Sharpness-aware: take the gradient where the loss is worst nearby. Each update takes twice as long.",
         advanced=True, source="Foret et al. 2021",
     )  # fmt: skip
-    sam_rho: float = live(0.05, "How far away nearby is; 0.01 to 0.2 is usual.", ge=0, advanced=True)
+    sam_rho: float = live(
+        0.05, "How far away nearby is; 0.01 to 0.2 is usual.", ge=0, advanced=True, source="Foret et al. 2021"
+    )
 
     def build(self, learning_rate: Any, kernels: Any) -> optax.GradientTransformation:
         """Return the transformation of all gradients.
