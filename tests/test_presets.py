@@ -135,12 +135,18 @@ def test_csv_template_trains_on_a_mixed_table_with_gaps(trained: Trained, tmp_pa
     assert best(run, "val_r2") > 0.9
 
 
-def test_plateau_is_cut_at_least_twice_and_goes_on(trained: Trained) -> None:
-    run = trained(presets.load("plateau"))
-    cuts = of_kind(run, "learning_rate_reduced")
-    assert len(cuts) >= 2
-    assert all(cut.to < cut.from_ for cut in cuts)
+@pytest.mark.parametrize("seed", range(2))
+def test_plateau_stands_is_told_and_falls_again_once_the_rate_is_cut(trained: Trained, seed: int) -> None:
+    run = trained(presets.load("plateau").changed({"training.seed": seed}))
     assert (run.status.reason, run.status.epochs) == ("completed", 60)
+    cut, *_ = of_kind(run, "learning_rate_reduced")
+    (told,) = of_kind(run, "insight")
+    assert told.name == "plateau"
+    assert told.epoch < cut.epoch
+    losses = run.epochs["loss"].y
+    standing = losses[: cut.epoch + 1]
+    assert min(standing[-15:]) > 0.99 * min(standing[:-15]), "it stood"
+    assert max(losses[-5:]) < 0.5 * min(standing), "and it falls"
 
 
 def test_bad_initializer_learns_nothing_and_says_why(trained: Trained) -> None:
