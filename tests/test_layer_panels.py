@@ -55,6 +55,17 @@ async def test_the_table_says_how_each_layer_stands_and_what_is_odd() -> None:
     assert not any(rest)
 
 
+async def test_the_table_says_after_which_epoch_the_last_look_was_since_not_every_epoch_has_one() -> None:
+    class TableApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield LayerTable()
+
+    async with TableApp().run_test() as pilot:
+        table = pilot.app.query_one(LayerTable)
+        table.show_run(followed([{"hidden_1": layer()}] * 29), View())
+        assert table.border_title == "layers · last look after epoch 29"
+
+
 @pytest.mark.parametrize(("width", "has"), [(50, False), (76, True)])
 async def test_a_narrow_table_leaves_columns_out_and_cuts_none(width: int, has: bool) -> None:
     head, first, *_ = await table_of(followed([{"hidden_1": layer()}]), width)

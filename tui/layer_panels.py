@@ -85,7 +85,7 @@ class LayerTable(Lines):
     def show_run(self, followed: Followed, view: View) -> None:  # noqa: ARG002
         """Show the last look inside."""
         inside = followed.run.inside
-        after = "" if inside is None else f" after epoch {inside.epoch + 1}"
+        after = "" if inside is None else f" · last look after epoch {inside.epoch + 1}"
         title = f"layers{after}{of_group(followed.run)}"
         if title != self.border_title:
             self.border_title = title

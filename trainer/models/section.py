@@ -43,7 +43,9 @@ _NO_NUMBERS: Final = Problem(
 
 def activation(default: Activation = "relu") -> Any:
     """Declare what hidden neurons do with their sums."""
-    return structural(default, f"What each hidden neuron does with its sum; {default} is the usual start.", source="jax.nn")
+    return structural(
+        default, f"What each hidden neuron does with its sum; {default} is the usual start.", source="jax.nn"
+    )
 
 
 def initializer() -> Any:
