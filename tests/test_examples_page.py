@@ -20,6 +20,7 @@ from tui.examples_page import ExamplesPage
 from tui.form import Form
 from tui.pages import PAGES
 from tui.picture import Picture
+from tui.picture_words import headline
 
 SMALL = {"model.hidden": [8], "training.batch_size": 32, "training.epochs": 5, "optimizer.learning_rate": 0.02}
 LARGE, LEAST = (160, 45), (80, 24)
@@ -107,7 +108,7 @@ async def test_a_live_run_moves_the_boundary_until_its_end(monkeypatch: pytest.M
         await pilot.press("ctrl+r")
         await until(pilot, lambda: app.train_screen.run_view.followed)
         await pilot.press("ctrl+n")
-        await until_shown(pilot, "▶ running", "decision boundary", "weights of epoch ")
+        await until_shown(pilot, "▶ running", "decision boundary", "weights of ")
         panel = pilot.app.screen.query_one("BoundaryPanel", Picture)
         seen = [strip.text for strip in panel._strips], panel.cells_painted
         await until(pilot, lambda: panel.cells_painted > seen[1])
@@ -116,7 +117,7 @@ async def test_a_live_run_moves_the_boundary_until_its_end(monkeypatch: pytest.M
         await until(pilot, lambda: not app.train_screen.host.is_busy)
         assert directory is not None
         last = picture_file.read(directory)
-        await until_shown(pilot, "■ stopped", f"weights of epoch {last.epoch + 1} ")
+        await until_shown(pilot, "■ stopped", headline(last).split(" · ")[0])
 
 
 async def test_nothing_is_read_or_painted_where_nothing_has_changed(

@@ -14,6 +14,7 @@ from tui.boundary_panel import BoundaryPanel
 from tui.cell_grid import CellGrid, Palette, fitted
 from tui.confusion_panel import ConfusionPanel
 from tui.picture import Picture
+from tui.picture_words import headline
 from tui.scatter_panel import ScatterPanel
 from tui.worst_panel import WorstPanel
 
@@ -115,6 +116,11 @@ def test_every_picture_fills_exactly_its_size(size: tuple[int, int], palette: Pa
                 assert all(cell_len(strip.text) == size[0] for strip in strips)
                 count += 1
     assert count > 2 * len(EVERYTHING)
+
+
+def test_weights_of_the_midst_of_an_epoch_are_not_told_as_the_epoch_s():
+    assert headline(classes(epoch=0, step=23)).startswith("weights of epoch 1 · ")
+    assert headline(classes(epoch=0, step=8, epoch_is_over=False)).startswith("weights of update 8 · ")
 
 
 def test_what_does_not_apply_to_the_data_is_left_out():

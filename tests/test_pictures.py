@@ -4,6 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -217,6 +218,17 @@ def test_the_pictures_while_it_trains_go_forward_and_the_last_are_of_the_end(
     assert eager == sorted(set(eager))
     assert eager[-1] == run.status.steps
     assert picture_file.read(run.directory).epoch == 2999
+
+
+@pytest.mark.parametrize(("step", "epoch", "is_over"), [(0, 0, False), (8, 0, False), (23, 0, True), (24, 1, False)])
+def test_a_look_in_the_midst_of_an_epoch_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, epoch: int, is_over: bool
+):
+    plain: dict[str, Any] = {"time": 0.0, "split": "train", "examples": 0, "of": 0, "task": "classification"}
+    monkeypatch.setattr(looking, "_pictures", lambda *_: Pictures(**plain, epoch=epoch, step=step, image_shape=None))
+    member = SimpleNamespace(directory=SimpleNamespace(path=tmp_path, saved=lambda _: None))
+    looking._write(SimpleNamespace(steps_per_epoch=23), SimpleNamespace(member=member, step=step))  # type: ignore[arg-type]
+    assert picture_file.read(tmp_path).epoch_is_over is is_over
 
 
 def test_of_a_population_each_has_its_own_and_only_some_are_looked_at_while_they_train(

@@ -182,8 +182,9 @@ def _write(shape: Shape, sight: _Sight) -> None:
     from trainer import picture_file
 
     epoch = max(0, sight.step - 1) // shape.steps_per_epoch
+    is_over = sight.step == (epoch + 1) * shape.steps_per_epoch
     try:
-        pictures = _pictures(shape, sight, epoch)
+        pictures = _pictures(shape, sight, epoch).model_copy(update={"epoch_is_over": is_over})
         picture_file.write(sight.member.directory.path, pictures)
     except OSError as error:  # a picture is not worth a training
         sight.member.directory.not_saved("pictures.json", error)

@@ -172,6 +172,7 @@ class Pictures(_Part):
         time: when it was seen, Unix seconds.
         epoch: whose weights, from 0.
         step: updates that these weights have behind them.
+        epoch_is_over: whether those are all of the epoch's.
         split: which part of the data was looked at; "train" where there is no validation part.
         examples: how many were looked at.
         of: how many the split has.
@@ -190,6 +191,7 @@ class Pictures(_Part):
     time: FiniteFloat
     epoch: Count
     step: Count
+    epoch_is_over: bool = True
     split: Literal["validation", "train"]
     examples: Count
     of: Count

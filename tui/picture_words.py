@@ -17,7 +17,8 @@ def headline(pictures: Pictures) -> str:
     """Return whose weights these are, on what they were tried, and how many they got right."""
     part = "validation" if pictures.split == "validation" else "training"
     of = f"{pictures.examples}" if pictures.examples == pictures.of else f"{pictures.examples} of {pictures.of}"
-    words = [f"weights of epoch {pictures.epoch + 1}", f"{of} {part} examples"]
+    when = f"epoch {pictures.epoch + 1}" if pictures.epoch_is_over else f"update {pictures.step}"
+    words = [f"weights of {when}", f"{of} {part} examples"]
     if pictures.passages:
         from trainer.picture_file import TEMPERATURE
 
