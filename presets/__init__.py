@@ -43,14 +43,14 @@ class Preset:
     def load(self) -> Config:
         """Return its config, named after the file if it has no name. Raises ConfigError with every problem in it.
 
-        A built-in one may run the code that it names, which came with the package too.
+        A built-in one may run the code that it names, which lies beside it and came with the package too.
         """
         from trainer.config import Config, load
 
         config = load(self.path)
         if config.name == Config().name:
             config = config.changed({"name": clipped(self.name, _LONGEST)})
-        return config.permitted(None) if self.built_in else config
+        return config.permitted(_BUILT_IN) if self.built_in else config
 
     def permitted(self, config: Config) -> Config:
         """Return a config made of this preset, which a person named on this command line: it may run its code."""

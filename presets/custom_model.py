@@ -1,4 +1,6 @@
-"""A network of your own: what `presets/custom-model.toml` names in `model.target`. Copy both, and change them.
+"""A network of your own: what `presets/custom-model.toml` names in `model.target`.
+
+Copy both into a folder of yours and change them: a preset runs the module beside it.
 
 nn-tui calls the function with the preset's table `[model.arguments]`, the shape of one example, the number of outputs
 and a key; it returns an Equinox module. The module sees ONE example. nn-tui maps it over the batch, finds its float

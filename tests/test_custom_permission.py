@@ -119,6 +119,19 @@ def test_what_only_tells_of_a_preset_runs_nothing(words: list[str], preset: Path
         assert "mine:network" in out
 
 
+def test_copies_of_the_built_in_preset_and_its_module_belong_together(tmp_path: Path) -> None:
+    built_in = presets.find("custom-model")
+    for file in (built_in.path, built_in.path.with_name("custom_model.py")):
+        shutil.copy(file, tmp_path)
+    copy = presets.find(str(tmp_path / "custom-model.toml"))
+    assert copy.load().model.permission is None, "only who names it lets it run"
+    for preset in (built_in, copy):
+        permission = preset.permitted(preset.load()).model.permission
+        assert permission is not None
+        assert permission.file == preset.path.with_name("custom_model.py")
+        assert permission.function.__name__ == "network"
+
+
 def test_what_tells_of_all_presets_and_of_the_machine_runs_nothing(preset: Path, capsys: Any) -> None:
     presets.own_folder().mkdir(parents=True)
     for file in preset.parent.iterdir():

@@ -111,7 +111,7 @@ class GoingOn:
         config, mine = peek(directory).config, self._screen.form_side.config
         if config is None or mine is None or mine.model.permission is None or mine.model.code != config.model.code:
             return None
-        return self._screen.form_side.code_folder
+        return mine.model.permission.folder
 
 
 def _with_something_to_train(begin: Origin) -> Config:
