@@ -161,7 +161,7 @@ SOME = [
     *(Config().changed({"schedule.kind": kind}).schedule for kind in KINDS),
     Cosine(warmup_epochs=4.0, alpha=0.2), CosineRestarts(warmup_epochs=2.0, cycle_epochs=0.7, cycle_growth=1.0),
     CosineRestarts(cycle_epochs=1.0, cycle_growth=1.3), Linear(warmup_epochs=4.0, alpha=0.1), Polynomial(power=0.5),
-    OneCycle(pct_start=0.0), OneCycle(pct_start=1.0), InverseSqrt(warmup_epochs=5.0),
+    OneCycle(pct_start=0.0), OneCycle(pct_start=1.0), InverseSqrt(warmup_epochs=5.0), InverseSqrt(warmup_epochs=0.0),
     Piecewise(boundaries=(0.7, 2.1, 4.9), factors=(0.5, 3.0, 0.1)), Piecewise(boundaries=(), factors=()),
 ]  # fmt: skip
 
@@ -207,6 +207,14 @@ def test_a_training_may_be_all_warm_up(kind: str) -> None:
     for warmup in (20.0, 100.0):
         schedule = Config().changed({"schedule.kind": kind, "schedule.warmup_epochs": warmup}).schedule
         np.testing.assert_allclose(factors(schedule), AT / STEPS / warmup, rtol=1e-4, atol=1e-6)
+
+
+def test_an_inverse_square_root_without_a_warm_up_starts_at_the_base_rate_and_falls() -> None:
+    config = Config(schedule=InverseSqrt(warmup_epochs=0.0)).changed({"optimizer.learning_rate": 0.5})
+    np.testing.assert_allclose(factors(InverseSqrt(warmup_epochs=0.0)), (1 + AT / STEPS) ** -0.5, rtol=1e-5)
+    epochs, rates = plan.learning_rates(config)
+    np.testing.assert_allclose(rates, 0.5 * (1 + epochs) ** -0.5, rtol=1e-5)
+    assert np.interp(3, epochs, rates) == pytest.approx(0.25, rel=1e-2)
 
 
 @pytest.mark.parametrize("length", [0.1, 0.3, 0.7, 1.0, 2.5])

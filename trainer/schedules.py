@@ -223,14 +223,16 @@ class InverseSqrt(WarmedUp):
 
     kind: Literal["inverse_sqrt"] = "inverse_sqrt"
     warmup_epochs: float = live(
-        1.0, "Epochs over which the rate rises from 0; after four times as long it is half the base rate.",
-        unit="epochs", gt=0, source="Vaswani et al. 2017",
+        1.0, "Epochs over which the rate rises from 0; halved after four times as long. 0: no rise, halved after 3.",
+        unit="epochs", ge=0, source="Vaswani et al. 2017",
     )  # fmt: skip
 
     def after_warmup(self, epoch: Any, epochs: Any) -> Any:  # noqa: ARG002, D102
         import jax.numpy as jnp
 
-        return jnp.sqrt(self.warmup_epochs / (self.warmup_epochs + epoch))
+        # The length of the warm-up says how fast the rate falls; without one, as after one of an epoch.
+        length = jnp.where(self.warmup_epochs > 0, self.warmup_epochs, 1.0)
+        return jnp.sqrt(length / (length + epoch))
 
 
 class Step(Schedule):
