@@ -1,3 +1,4 @@
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -122,6 +123,14 @@ def test_facts_tell_bounds_that_are_not_allowed_themselves():
 def test_the_source_comes_before_what_is_said_of_every_live_number():
     told = facts(FIELDS["optimizer.sam_rho"])
     assert told.index("Foret et al. 2021") < told.index("~")
+
+
+@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: ".".join(kind))
+def test_help_and_source_fit_the_three_lines_of_80_columns(kind: tuple[str, str]):
+    for field in hyperparameters(of_kind(*kind)).values():
+        told = textwrap.wrap(f"{field.path}  {field.help}", 78)
+        more = textwrap.wrap(facts(field).split(" · ~")[0], 78)
+        assert len(told) + len(more) <= 3, (field.path, told, more)
 
 
 async def test_a_new_form_shows_each_value_and_no_mark():

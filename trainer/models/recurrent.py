@@ -128,7 +128,7 @@ class GRUBlock(RecurrentBlock):
 
 
 class LSTMBlock(RecurrentBlock):
-    """Long short-term memory. Source: Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000."""
+    """Long short-term memory. Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000."""
 
     word: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
@@ -201,7 +201,7 @@ class GRU(RecurrentModel):
 class LSTM(RecurrentModel):
     """Long short-term memory: a memory with three gates, step by step; for long sequences.
 
-    Source: Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000.
+    Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000.
     """
 
     block: ClassVar[type[RecurrentBlock]] = LSTMBlock

@@ -52,7 +52,7 @@ def initializer() -> Any:
     """Declare how the weights start."""
     return structural(
         "glorot_uniform", "How the weights start; he fits relu, glorot fits tanh, zeros and ones do not learn.",
-        source="Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998; Saxe et al. 2014",
+        source="Glorot 2010; He 2015; LeCun 1998; Saxe 2014",
     )  # fmt: skip
 
 
