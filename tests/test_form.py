@@ -125,7 +125,7 @@ def test_the_source_comes_before_what_is_said_of_every_live_number():
     assert told.index("Foret et al. 2021") < told.index("~")
 
 
-@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: ".".join(kind))
+@pytest.mark.parametrize("kind", [*every_kind()], ids=lambda kind: ".".join(kind))
 def test_help_and_source_fit_the_three_lines_of_80_columns(kind: tuple[str, str]):
     for field in hyperparameters(of_kind(*kind)).values():
         told = textwrap.wrap(f"{field.path}  {field.help}", 78)

@@ -202,7 +202,7 @@ class DataPage(PatientPage):
 
     def _arrange(self) -> None:
         takes_focus = self.has_focus_within or (self._waits_for_focus and self.screen.focused is None)
-        self.lay_out_columns(self.body, self._found, self.chart)
+        self.lay_out_columns(self.body, self._found)
         for panel in self._found:
             if isinstance(panel, LineList) and panel.show_horizontal_scrollbar:
                 panel.border_subtitle = " · ".join(filter(None, (panel.border_subtitle, _SIDEWAYS)))

@@ -99,4 +99,4 @@ class ExamplesPage(Page):
         self._choose()
 
     def _choose(self) -> None:
-        self.lay_out_columns(self.body, self._applying or (), self.chart)
+        self.lay_out_columns(self.body, self._applying or ())

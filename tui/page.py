@@ -57,7 +57,7 @@ class Page(Vertical):
     def take_focus(self) -> None:
         """Give the keys to what scrolls, if anything does."""
 
-    def lay_out_columns(self, body: Widget, found: Sequence[Widget], index: int) -> None:
+    def lay_out_columns(self, body: Widget, found: Sequence[Widget]) -> None:
         """Lay out panels in columns, beside each other where there is room for that, else above each other.
 
         On a short screen one panel is seen at a time, and says how to get to the others.
@@ -65,9 +65,8 @@ class Page(Vertical):
         Args:
             body: what the columns stand in.
             found: the panels that have something to show.
-            index: which of them is seen where there is room for one only, counted round.
         """
-        chosen = found[index % len(found)] if found else None
+        chosen = found[self.chart % len(found)] if found else None
         is_alone = self.screen.has_class("-short") and len(found) > 1
         for column in body.children:
             for panel in column.children:
