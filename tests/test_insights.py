@@ -3,7 +3,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +12,6 @@ from trainer import training
 from trainer.config import Config
 from trainer.events import Insight
 from trainer.insights import Insights
-from trainer.numbers import shortest
 from trainer.preparation import prepare
 
 
@@ -25,7 +23,7 @@ def said(losses: list[float], val_losses: list[float] | None = None, **settings:
         metrics = {"loss": loss, "learning_rate": 0.001}
         if val_losses is not None:
             metrics["val_loss"] = val_losses[epoch]
-        found.extend((epoch, seen.message) for seen in insights.on_epoch_end(metrics))
+        found.extend((epoch, seen.message) for seen in insights.on_epoch_end(metrics, None, 0.001))
     return found
 
 
@@ -124,35 +122,11 @@ def test_a_loss_that_may_lie_below_0_is_measured_by_its_fall(
     assert found == expected
 
 
-SCHEDULES: list[dict[str, Any]] = [
-    {}, {"kind": "cosine", "warmup_epochs": 2.0}, {"kind": "linear"}, {"kind": "cosine_restarts", "cycle_epochs": 4.0},
-    {"kind": "one_cycle"}, {"kind": "exponential"}, {"kind": "inverse_sqrt"}, {"kind": "polynomial"},
-    {"kind": "step", "transition_epochs": 2.0}, {"kind": "piecewise", "boundaries": [1.0, 3.0], "factors": [0.5, 0.5]},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.get("kind", "constant"))
-@pytest.mark.parametrize("steps_per_epoch", [1, 3, 1000])
-@pytest.mark.parametrize("first_epoch", [0, 12])
-def test_advice_names_the_base_rate(schedule: dict[str, Any], steps_per_epoch: int, first_epoch: int) -> None:
-    """The schedule's rate stands in no field."""
-    config = Config().changed(
-        {"optimizer.learning_rate": 0.004} | {f"schedule.{key}": value for key, value in schedule.items()}
-    )
-    insights, found = Insights(config, first_epoch=first_epoch), []
-    for epoch, loss in enumerate([1.0, *[1.3, 0.9] * 5]):
-        place = jnp.float32(first_epoch + epoch + 1 - 1 / steps_per_epoch)
-        rate = shortest(0.004 * config.schedule.factor(place, config.training.epochs))
-        found += [seen.message for seen in insights.on_epoch_end({"loss": loss, "learning_rate": rate})]
-    (message,) = found
-    assert message.endswith("Try one ten times lower (0.0004).")
-
-
-@pytest.mark.parametrize(("kind", "named"), [("constant", " (0.003)."), ("cosine", ".")])
-def test_advice_on_a_rate_that_was_changed_names_the_new_one_or_none(kind: str, named: str) -> None:
-    insights, found = Insights(Config().changed({"schedule.kind": kind})), []
+@pytest.mark.parametrize(("base", "named"), [(0.004, " (0.0004)."), (math.nan, ".")])
+def test_advice_names_the_base_rate_which_the_field_holds(base: float, named: str) -> None:
+    insights, found = Insights(Config()), []
     for loss in [1.0, *[1.3, 0.9] * 5]:
-        found += [seen.message for seen in insights.on_epoch_end({"loss": loss, "learning_rate": 0.03})]
+        found += [seen.message for seen in insights.on_epoch_end({"loss": loss, "learning_rate": 0.03}, None, base)]
     assert [message.partition("Try one ")[2] for message in found] == [f"ten times lower{named}"]
 
 
@@ -229,6 +203,12 @@ def test_a_real_run_provokes_the_insight(tmp_path: Path, name: str, changes: dic
     (found,) = (found for found in seen if found.name == name)
     assert found.evidence
     assert re.search("Try |Use |Stop ", found.message), found.message
+
+
+def test_a_real_run_with_a_schedule_is_advised_by_its_base_rate(tmp_path: Path) -> None:
+    changes = {"schedule.kind": "cosine", "optimizer.learning_rate": 1e-6, "training.epochs": 30}
+    (found,) = (it for it in insights_of(tmp_path, IRIS | changes) if it.name == "learning_rate_too_low")
+    assert found.message.endswith("Try one ten times as high (1e-05).")
 
 
 @pytest.mark.parametrize("rate", [1e-3, 1e-2, 3e-2])

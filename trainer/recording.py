@@ -205,4 +205,5 @@ class Recorder:
                     yield Warned(message=message)
                 case Save():  # recorded once it is on disk
                     pass
-        yield from self._insights.on_epoch_end(outcome.end.metrics, inside.layers if inside else None)
+        layers = inside.layers if inside else None
+        yield from self._insights.on_epoch_end(outcome.end.metrics, layers, outcome.end.learning_rate)

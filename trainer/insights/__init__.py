@@ -3,6 +3,7 @@
 Each rule looks at the run so far and speaks once. A rule that is not sure says nothing.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -53,10 +54,16 @@ class Insights:
         self._spoke: dict[_Rule, float] = {}
 
     def on_epoch_end(
-        self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None = None
+        self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None = None, base_rate: float = math.nan
     ) -> Iterator[Insight]:
-        """Take note of an epoch, and of the look inside at its end; yield what there is to say for the first time."""
-        self._story.add(metrics, inside)
+        """Take note of an epoch; yield what there is to say for the first time.
+
+        Args:
+            metrics: of the epoch; its `learning_rate` is the one last used.
+            inside: the look inside at its end, if there was one.
+            base_rate: that rate without its schedule; NaN where it is not known.
+        """
+        self._story.add(metrics, inside, base_rate)
         for rule, silencers in _RULES:
             if rule in self._spoke or any(map(self._holds, silencers)):
                 continue

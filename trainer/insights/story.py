@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from trainer.callbacks import is_better
 from trainer.config import Config
 from trainer.events import Layer
@@ -23,9 +21,6 @@ KEPT = 16
 
 _DIAGNOSES = 3
 """Looks inside that must agree before a rule believes them."""
-
-_PLACES, _SLACK = 65, 1e-4
-"""Places of an epoch at which its schedule is looked at, and share of a rate that float32 may get wrong."""
 
 
 class Seen(NamedTuple):
@@ -52,6 +47,7 @@ class Story:
         first_epoch: the epoch with which the story begins, 0-based; of a fork not the first.
         count: epochs that are over.
         steady: those since the learning rate last rose.
+        base_rate: the learning rate last used, without its schedule.
         first: the metrics of the first of them.
         epochs: the metrics of the last of them, `KEPT` at most.
         insides: the layers by name, at the last looks inside.
@@ -64,14 +60,16 @@ class Story:
     first_epoch: int = 0
     count: int = 0
     steady: int = 0
+    base_rate: float = math.nan
     first: Mapping[str, float] = field(default_factory=dict)
     epochs: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
     insides: deque[Mapping[str, Layer]] = field(default_factory=lambda: deque(maxlen=_DIAGNOSES))
     best: At | None = None
     lowest: deque[At | None] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def add(self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None) -> None:
-        """Take note of an epoch, and of the look inside at its end, if there was one."""
+    def add(self, metrics: Mapping[str, float], inside: Mapping[str, Layer] | None, base_rate: float) -> None:
+        """Take note of an epoch, of the look inside at its end, if there was one, and of the base rate, if known."""
+        self.base_rate = base_rate
         now = At(self.count, metrics)
         if not self.count:
             self.first = metrics
@@ -98,29 +96,8 @@ class Story:
         return self.last.get("learning_rate", math.nan)
 
     def advised(self, factor: float) -> str:
-        """Return the base rate, which the field holds, times a factor: in brackets, or "" where it is not known."""
-        rate = self._base_rate()
-        return "" if math.isnan(rate) else f" ({rate * factor:.3g})"
-
-    def _base_rate(self) -> float:
-        """Return the learning rate last used without its schedule; NaN where that cannot be told.
-
-        Metrics hold their product alone. The last update lies somewhere in the last epoch: where the schedule changes
-        within it, the base rate is known if it is still that of the config.
-        """
-        if self.config.schedule.kind == "constant":
-            return self.rate
-        import jax.numpy as jnp
-
-        epoch = self.first_epoch + self.count - 1
-        places = jnp.linspace(epoch, epoch + 1, _PLACES, dtype=jnp.float32)
-        factors = np.asarray(self.config.schedule.factor(places, self.config.training.epochs))
-        low, high = float(factors.min()), float(factors.max())
-        if 0 < high <= low * (1 + _SLACK):
-            return self.rate / high
-        base = self.config.optimizer.learning_rate
-        is_kept = low * base * (1 - _SLACK) <= self.rate <= high * base * (1 + _SLACK)
-        return base if is_kept else math.nan
+        """Return the base rate, which the field holds, times a factor, in brackets; "" where it is not known."""
+        return "" if math.isnan(self.base_rate) else f" ({self.base_rate * factor:.3g})"
 
     @property
     def lowest_loss(self) -> float:
