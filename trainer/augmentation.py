@@ -24,7 +24,7 @@ class Augmentation(Section):
     )
     shift: int = live(
         0, "Move each picture by up to so many pixels along rows and columns; zeros come in from outside.",
-        unit="pixels", ge=0, le=65_536, source="He et al. 2016: a crop after as much padding",
+        unit="pixels", ge=0, le=65_536, source="He et al. 2016, as a crop of padding",
     )  # fmt: skip
     flip: float = live(
         0.0,
