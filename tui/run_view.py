@@ -70,16 +70,14 @@ class RunView(Vertical):
     def on_mount(self) -> None:
         """Start the clock that follows runs; it rests until there is one."""
         self._clock = self.set_interval(_TICK_SECONDS, self._tick, pause=True)
-        self._pages = list(self.query(Page))
         self.status.show(None)
-        self._choose_charts()
+        self._take_pages()
         self.show_page(0)
 
     async def add_pages(self) -> None:
         """Lay the other pages behind the first."""
         await self.mount(*(page(classes="page") for page in PAGES[1:]))
-        self._pages = list(self.query(Page))
-        self._choose_charts()
+        self._take_pages()
 
     def follow(self, followed: Followed) -> None:
         """Show this run from now on."""
@@ -87,7 +85,7 @@ class RunView(Vertical):
         self._state = ""
         self._rests = False
         self._pace = Pace(_CELLS_A_SECOND, max(_CELLS_AT_ONCE, self.size.area))
-        for log in self.query(EventLog):
+        for log in self._logs:
             log.clear()
             log.add(followed.happenings)
         self._draw()
@@ -142,7 +140,9 @@ class RunView(Vertical):
     def _show_chosen(self, event: PageTabs.Chosen) -> None:
         self.show_page(event.index)
 
-    def _choose_charts(self) -> None:
+    def _take_pages(self) -> None:
+        """Take note of the pages that there are by now."""
+        self._pages, self._logs = list(self.query(Page)), list(self.query(EventLog))
         for page in self._pages:
             page.choose_chart(page.chart)
 
@@ -154,7 +154,7 @@ class RunView(Vertical):
         if followed is None or (self._rests and self._ticks % _REST_TICKS):
             return
         events = followed.poll(_BYTES_A_TICK)
-        for log in self.query(EventLog):
+        for log in self._logs:
             log.add(events)
         if events:
             self._stale += [panel for panel in self._panels if panel not in self._stale]

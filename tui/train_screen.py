@@ -303,7 +303,7 @@ class TrainScreen(Sparing, Screen[None]):
             self.notify("\n".join(event.lines), timeout=_NEWS_SECONDS, markup=False)
         self._session.meet(event.live)
         if event.live and self.run_view.followed is None and not self.host.is_busy:
-            self.show_run(event.live[0])
+            self._follow(self._session.opened(event.live[0]), takes_data=False)  # nobody asked for those of this run
             if others := len(event.live) - 1:
                 self.notify(f"{others} more live {'run' if others == 1 else 'runs'}: f8 shows them.", markup=False)
 
@@ -331,11 +331,11 @@ class TrainScreen(Sparing, Screen[None]):
 
     # What is shown where.
 
-    def _follow(self, followed: Followed) -> None:
+    def _follow(self, followed: Followed, *, takes_data: bool = True) -> None:
         """Bring a run onto the panels, its data onto their page, and the panels to the front."""
         self.run_view.follow(followed)
         self.show_side(form=False, keep_focus=True)
-        if followed.run.config is not None:
+        if takes_data and followed.run.config is not None:
             self.data.show_data_of(followed.run.config.data, followed.run.directory.name)
 
     def _show_pages(self) -> None:
