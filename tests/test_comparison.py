@@ -176,3 +176,11 @@ def test_csv_keeps_numbers_and_defuses_formulas():
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1"])
 def test_no_cell_begins_like_a_formula(text: str):
     assert safe_cell(text)[0] not in "=+-@\t\r"
+
+
+def test_of_runs_on_other_data_none_is_the_better():
+    settings = [{"data.source": source} for source in ("iris", "wine")]
+    runs = [made(f"r{place}", [{"loss": 1.0 + place}], changes) for place, changes in enumerate(settings)]
+    assert outcome(compare(runs), "loss").values == (1.0, 2.0)
+    assert outcome(compare(runs), "loss").better is None
+    assert outcome(compare([runs[0], made("r2", [{"loss": 2.0}], settings[0])]), "loss").better == 0

@@ -104,13 +104,15 @@ def damage(run: Run) -> str:
 
 
 def outcomes(runs: Sequence[Run]) -> list[Outcome]:
-    """Return what came out, best values first; nothing that no run has."""
+    """Return what came out, best values first; nothing that no run has. Of runs on other data none is the better."""
     judged = _merged([run.status.best.metric] for run in runs if run.status.best)
     rows = [_best(metric, runs) for metric in judged]
     rows += [_together(name, runs, partial(_last, name)) for name in _merged(run.status.metrics for run in runs)]
     rows.append(replace(_together("gap", runs, lambda run: _gap(run.status.metrics)), better=None))
     tests = _merged(run.status.test for run in runs)
     rows += [_together(f"test {name}", runs, partial(_tested, name), metric=name) for name in tests]
+    if len({(data.source, getattr(data, "path", "")) for data in (run.config.data for run in runs if run.config)}) > 1:
+        rows = [replace(row, better=None) for row in rows]  # a loss on other data is neither better nor worse
     rows += [_total(name, runs) for name in _UNITS]
     return [row for row in rows if any(value is not None for value in row.values)]
 
