@@ -63,6 +63,20 @@ def test_a_run_is_detached_shown_again_by_the_next_app_and_stopped_from_there(op
     assert not (directory / "unattended").exists()
 
 
+def test_a_paused_run_that_is_detached_stays_so_and_is_said_to(opened: Opened, long_preset: Path):
+    terminal = opened(long_preset, size=(80, 24))
+    directory = terminal.start_run()
+    terminal.press(b"\x1b[15~")
+    terminal.until_shown("‖ paused")
+    terminal.press(b"q")
+    terminal.until_shown("paused until somebody goes on with it", "Detach (d)")
+    terminal.press(b"d")
+    assert terminal.ended() == 0
+    assert "long is paused in the background, process" in terminal.text
+    os.kill(peek(directory).status.pid, signal.SIGTERM)
+    terminal.until(lambda: not is_alive(directory), "the end of the run")
+
+
 def test_a_paused_run_saves_on_usr1_and_ends_saved_on_term(opened: Opened, long_preset: Path):
     terminal = opened(long_preset)
     directory = terminal.start_run()

@@ -123,7 +123,7 @@ def _until_begun() -> signals.Answers:
 def _go_into_background(run: Run, parent: "Parent", as_json: bool) -> None:
     told = json.dumps({**result(run), "pid": os.getpid()}, allow_nan=False) if as_json else ""
     with contextlib.suppress(BrokenPipeError):  # nobody wants to know; the run goes on all the same
-        print(told or background_line(run.name, run.directory, os.getpid()), flush=True)
+        print(told or background_line(run), flush=True)
     unattended.go_on(run.directory, in_background=True)
     parent.let_go()
 

@@ -15,8 +15,7 @@ from tui import signals, streams, unattended
 from tui.limits import what_ends_it
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from trainer.run import Run
     from tui.app import NnTui
     from tui.foreground import Parent
     from tui.training_host import TrainingHost
@@ -55,10 +54,14 @@ def hold(app: NnTui, parent: Parent) -> int:
         return app.return_code or int(bool(host.losses))
 
 
-def background_line(name: str, directory: Path, pid: int) -> str:
-    """Return what is said of a run that goes on in the background."""
+def background_line(run: Run) -> str:
+    """Return what is said of a run of this process that goes on in the background, or waits there."""
     limit = what_ends_it()
-    line = f"{name} goes on in the background, process {pid}: {directory}\nnn-tui shows it, nn-tui control steers it"
+    does = "is paused" if run.status.state == "paused" else "goes on"
+    line = (
+        f"{run.name} {does} in the background, process {os.getpid()}: {run.directory}\n"
+        "nn-tui shows it, nn-tui control steers it"
+    )
     return f"{line}\n{limit}" if limit else line
 
 
@@ -79,7 +82,7 @@ def _detach(host: TrainingHost, parent: Parent) -> int:
     if (outcome := host.wait_until_begun()) is not None and outcome.problems:
         raise ConfigError(outcome.problems)
     if outcome is not None and outcome.directory is not None:
-        print(background_line(peek(outcome.directory).name, outcome.directory, os.getpid()))
+        print(background_line(peek(outcome.directory)))
         sys.stdout.flush()
         unattended.go_on(outcome.directory, in_background=True)
     parent.let_go()
