@@ -583,6 +583,14 @@ def test_a_line_that_is_no_command_is_told_and_the_next_one_counts(tmp_path: Pat
     assert len(problem) < 500
 
 
+def test_commands_that_cannot_be_looked_at_are_told_once(tmp_path: Path) -> None:
+    (tmp_path / "commands.jsonl").symlink_to("commands.jsonl")
+    inbox = Inbox(tmp_path)
+    assert [inbox.read(inbox.size)[1], inbox.read()[1]] == [
+        ["commands.jsonl cannot be read: Too many levels of symbolic links"], []
+    ]  # fmt: skip
+
+
 def test_a_line_without_end_does_not_stop_the_commands_after_it(tmp_path: Path) -> None:
     inbox, path = Inbox(tmp_path), tmp_path / "commands.jsonl"
     path.write_bytes(b"x" * (3 * commands._LIMIT) + b"\n")

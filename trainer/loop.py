@@ -263,8 +263,8 @@ class Loop:
         is_cancelled = self._cancelled.is_set()
         if is_cancelled:
             self._looking.let_go()
-        # Asked for once: those of a group, who share an inbox, must obey the same commands at the same update.
-        reach = {inbox.directory: inbox.size for inbox in {it.inbox.directory: it.inbox for it in self._alive}.values()}
+        # Asked for before any of them reads: a group, which shares its commands, obeys the same at the same update.
+        reach = {member.inbox.directory: member.inbox.size for member in self._alive}
         self._each(self._alive, lambda member: member.obey(reach[member.inbox.directory]))
         self._each(self._alive, lambda member: member.settle(cancelled=is_cancelled))
         ended = [member for member in self._alive if member.course.reason is not None]
