@@ -83,13 +83,17 @@ class Replayed(Record):
 
 
 class Compiled(Record):
-    """A program was compiled: `seconds` it took, and what XLA tells of it; in `flops` a loop's body counts once."""
+    """A program was compiled, or was in the cache: the seconds it took, and what XLA tells of it.
+
+    In `flops` a loop's body counts once.
+    """
 
     kind: Literal["compiled"] = "compiled"
     what: str
     seconds: Seconds
     flops: float | None = None
     memory_bytes: Count | None = None
+    from_cache: bool = False
 
 
 class Spread(BaseModel):

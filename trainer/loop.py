@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -186,7 +186,7 @@ class Loop:
         """Return a smaller population for the members that are still training; None if it isn't worth a compile."""
         before, alive = self._shape, self._alive
         left = max((member.updates_planned for member in self._alive), default=0)
-        seconds = sum(done.seconds for done in self._program.compilations)
+        seconds = self._program.compile_seconds
         # The last one stays on one device: it had no more, and to split its batches is another way to train.
         members, used = placement.spread(len(alive), before.devices) if len(alive) > 1 else (len(alive), 1)
         on_each = members // used, before.members // before.devices
@@ -296,7 +296,7 @@ class Loop:
         ending = member.keep_last(self._state)
         if ending is None:
             return
-        if self._test is not None:
+        if self._program.evaluate is not None:
             index, vector = np.int32(member.index), member.course.live.vector
             measured = self._program.evaluate(ending.parameters, index, vector, self._feed.data, self._test)
             member.take_test(np.asarray(measured))
@@ -357,6 +357,4 @@ def _as_before(shape: Shape, past: Past) -> Shape:
 
 def _tell(member: Member, compilations: Sequence[Compilation]) -> None:
     for done in compilations:
-        member.directory.record(
-            Compiled(what=done.what, seconds=done.seconds, flops=done.flops, memory_bytes=done.memory_bytes)
-        )
+        member.directory.record(Compiled(**asdict(done)))

@@ -1,5 +1,6 @@
 """Programs: the maths of `step`, compiled ahead of time for one structure and kept for the next run of the same.
 
+They are kept in memory, and by `executables` for the next process.
 Compiling ahead means that its seconds, the FLOPs and the memory are known before the first update, and that a changed
 number can never set off another compile.
 """
@@ -7,10 +8,11 @@ number can never set off another compile.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,6 +23,7 @@ from trainer.advance import make_advance
 from trainer.class_weights import weights_of
 from trainer.data.fold import View
 from trainer.data.splits import Part, Splits
+from trainer.executables import Executable, executable
 from trainer.fold_rows import fold_rows
 from trainer.preparation import Prepared
 from trainer.shape import Shape
@@ -31,12 +34,13 @@ _KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What compiling one function cost, and what XLA says about it; None where it says nothing."""
+    """What it took to have one function, and what XLA says about it, None where it says nothing; as in `Compiled`."""
 
     what: str
     seconds: float
     flops: float | None
     memory_bytes: int | None
+    from_cache: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +52,17 @@ class Program:
         looks: compiled when first wanted, since no update waits for them; by the shapes of what they look at.
     """
 
-    init: Any
-    advance: Any
-    evaluate: Any
+    init: Executable
+    advance: Executable
+    evaluate: Executable | None
     compilations: tuple[Compilation, ...]
     memory_bytes: int | None
-    looks: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    looks: dict[tuple[Any, ...], Executable] = field(default_factory=dict)
 
-
-class _Built(NamedTuple):
-    """A compiled function, and XLA's account of its memory or None: it is asked once, which takes a while."""
-
-    function: Any
-    memory: Any
-
-    @classmethod
-    def of(cls, function: Any) -> "_Built":
-        return cls(function, function.memory_analysis())
+    @property
+    def compile_seconds(self) -> float:
+        """Return what compiling took, maybe in an earlier process."""
+        return sum(it.facts.seconds for it in (self.init, self.advance, self.evaluate) if it)
 
 
 _programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
@@ -128,7 +126,8 @@ def look(program: Program, shape: Shape, parameters: Parameters, vector: Any, ex
         member, moment = jax.ShapeDtypeStruct((), np.int32), jax.ShapeDtypeStruct((2,), np.uint32)
         whole, each = placement.whole(shape), placement.by_member(shape)
         function = _placed(shape, make_look(shape), (each, whole, whole, whole, whole), whole)
-        program.looks[key] = _compiled_for(function, parameters, member, vector, examples, moment)
+        lower = partial(_lowered, function, parameters, member, vector, examples, moment)
+        program.looks[key] = executable(_key(shape, "look", key), shape.devices, lower)
     return program.looks[key]
 
 
@@ -146,9 +145,8 @@ def need(shape: Shape, data: Data, test: Blocks | None, program: Program | None 
             return program.memory_bytes
         config = shape.config.changed({"training.batch_size": batch_size})
         other = replace(shape, config=config, buffer=shape.buffer // batch_size * batch_size)
-        advance = _compile_advance([], other, data, jax.eval_shape(_make_init(other), *_begins(other)))
-        evaluate = program.evaluate and _Built.of(program.evaluate)
-        return _memory(_Built.of(program.init), advance, evaluate, _beside(other, data, test))
+        advance = _Functions(other, data, test).advance()
+        return _memory(program.init, advance, program.evaluate, _beside(other, data, test))
 
     return needed
 
@@ -205,30 +203,68 @@ def place_blocks(part: Part | View, sharding: Sharding | None = None) -> Blocks:
 
 
 def _compile(shape: Shape, data: Data, test: Blocks | None) -> Program:
+    functions = _Functions(shape, data, test)
     done: list[Compilation] = []
-    whole, each = placement.whole(shape), placement.by_member(shape)
-    init_function = _make_init(shape)
-    states: State = jax.eval_shape(init_function, *_begins(shape))
-    placed_init = _placed(shape, init_function, (each, each), placement.of_state(shape))
-    init = _timed(done, "init", placed_init, *_begins(shape))
-    advance = _compile_advance(done, shape, data, states)
-    evaluate = None
-    if test is not None:
-        member, vector = jax.ShapeDtypeStruct((), np.int32), _vectors(shape)
-        evaluate_function = _placed(
-            shape, step.make_evaluate(shape), (each, whole, whole, placement.of_data(shape), whole), whole
-        )
-        evaluate = _timed(done, "evaluate", evaluate_function, states.parameters, member, vector, data, test)
+
+    def told(what: str, have: Callable[[], Executable]) -> Executable:
+        began = time.perf_counter()
+        found = have()
+        seconds, facts = time.perf_counter() - began, found.facts
+        size = facts.sizes.all if facts.sizes else None
+        done.append(Compilation(what, seconds, facts.flops, size, found.from_cache))
+        return found
+
+    init, advance = told("init", functions.init), told("advance", functions.advance)
+    evaluate = told("evaluate", functions.evaluate) if test is not None else None
     needed = _memory(init, advance, evaluate, _beside(shape, data, test))
-    return Program(init.function, advance.function, evaluate and evaluate.function, tuple(done), needed)
+    return Program(init, advance, evaluate, tuple(done), needed)
 
 
-def _compile_advance(done: list[Compilation], shape: Shape, data: Data, states: State) -> _Built:
-    each, state = placement.by_member(shape), placement.of_state(shape)
-    places = (state, each, placement.of_data(shape), each, each), (state, each)
-    function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
-    orders, told = jax.ShapeDtypeStruct((shape.members, 2), np.int32), horizons.unbound(shape.members)
-    return _timed(done, "advance", function, states, _vectors(shape, shape.members), data, orders, told)
+class _Functions:
+    """The functions of a program, each traced only if it must be compiled; arguments as for `compiled`."""
+
+    def __init__(self, shape: Shape, data: Data, test: Blocks | None) -> None:
+        self._shape, self._data, self._test = shape, data, test
+        self._whole, self._each = placement.whole(shape), placement.by_member(shape)
+        self._state = placement.of_state(shape)
+        self._init = _placed(shape, _make_init(shape), (self._each, self._each), self._state)
+
+    def init(self) -> Executable:
+        return self._had("init", lambda: self._init.lower(*_begins(self._shape)))
+
+    def advance(self) -> Executable:
+        return self._had("advance", self._lower_advance)
+
+    def evaluate(self) -> Executable:
+        return self._had("evaluate", self._lower_evaluate)
+
+    def _had(self, what: str, lower: Callable[[], Any]) -> Executable:
+        key = _key(self._shape, what, _shapes(self._data), _shapes(self._test))
+        return executable(key, self._shape.devices, lower)
+
+    def _lower_advance(self) -> Any:
+        shape, state, each = self._shape, self._state, self._each
+        places = (state, each, placement.of_data(shape), each, each), (state, each)
+        function = _placed(shape, make_advance(shape), *places, donate_argnums=0)
+        orders, told = jax.ShapeDtypeStruct((shape.members, 2), np.int32), horizons.unbound(shape.members)
+        return _lowered(function, self._states, _vectors(shape, shape.members), self._data, orders, told)
+
+    def _lower_evaluate(self) -> Any:
+        shape, whole = self._shape, self._whole
+        places = (self._each, whole, whole, placement.of_data(shape), whole), whole
+        function = _placed(shape, step.make_evaluate(shape), *places)
+        member = jax.ShapeDtypeStruct((), np.int32)
+        return _lowered(function, self._states.parameters, member, _vectors(shape), self._data, self._test)
+
+    @property
+    def _states(self) -> State:
+        """Return what `init` returns, by shape and type; JAX has traced it once."""
+        return self._init.eval_shape(*_begins(self._shape))
+
+
+def _key(shape: Shape, *more: Any) -> tuple[Any, ...] | None:
+    """Return what one of the functions depends on; None where a person's own code says what it does."""
+    return None if shape.config.model.permission else (shape.key, *more)
 
 
 def outlines_of(shape: Shape) -> dict[str, jax.ShapeDtypeStruct]:
@@ -268,43 +304,26 @@ def _beside(shape: Shape, data: Data, test: Blocks | None) -> Any:
     return test, ((data.x, data.y) if shape.buffer else ())
 
 
-def _memory(init: _Built, advance: _Built, evaluate: _Built | None, beside: Any) -> int | None:
+def _memory(init: Executable, advance: Executable, evaluate: Executable | None, beside: Any) -> int | None:
     """Return the bytes that training takes of each device at most: all that lies there, and what a call adds.
 
     `beside` lies there and is no argument of the call.
     """
-    if not init.memory or not advance.memory:
+    first, call, last = init.facts.sizes, advance.facts.sizes, evaluate and evaluate.facts.sizes
+    if not first or not call:
         return None
-    call = advance.memory
-    lies_there = call.argument_size_in_bytes + sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(beside))
-    calls = [call.output_size_in_bytes - call.alias_size_in_bytes + call.temp_size_in_bytes]
-    calls.append(init.memory.temp_size_in_bytes)
-    if evaluate and evaluate.memory:
-        calls.append(evaluate.memory.output_size_in_bytes + evaluate.memory.temp_size_in_bytes)
+    lies_there = call.arguments + sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(beside))
+    calls = [call.results - call.shared + call.between, first.between]
+    if last:
+        calls.append(last.results + last.between)
     return int(lies_there + max(calls))
 
 
-def _compiled_for(function: Any, *arguments: Any) -> Any:
-    """Return the function compiled for arguments like these; where they lie now does not matter."""
-    outlines = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
-    return function.lower(*outlines).compile()
-
-
-def _timed(done: list[Compilation], what: str, function: Any, *arguments: Any) -> _Built:
-    started = time.perf_counter()
-    built = _Built.of(_compiled_for(function, *arguments))
-    seconds = time.perf_counter() - started
-    cost = built.function.cost_analysis() or {}
-    done.append(Compilation(what, seconds, cost.get("flops"), _bytes(built.memory)))
-    return built
-
-
-def _bytes(memory: Any) -> int | None:
-    if memory is None:
-        return None
-    sizes = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
-    return int(sizes - memory.alias_size_in_bytes)
+def _lowered(function: Any, *arguments: Any) -> Any:
+    """Return the function lowered for arguments like these; where they lie now does not matter."""
+    return function.lower(*jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments))
 
 
 def _shapes(tree: Any) -> tuple[Any, ...]:
-    return tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(tree))
+    leaves, structure = jax.tree.flatten(tree)
+    return (str(structure), *((leaf.shape, str(leaf.dtype)) for leaf in leaves))

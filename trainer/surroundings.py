@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import platform as machine
+import platform
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -37,7 +37,7 @@ def surroundings(prepared: Prepared, directory: Path, members: int, devices: int
         "data": prepared.splits.fingerprint[:_SHORT],
         "config.toml": _digest(directory / "config.toml"),
         **_code(prepared),
-        **_machine(),
+        **machine(),
         _PLATFORM: jax.default_backend(),
         "devices": device_words(devices),
         "runs that train together": str(members),
@@ -52,8 +52,8 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         for name in names
         if before.get(name, "") != now.get(name, "")
     ]
-    platform = now.get(_PLATFORM, _EXACT)
-    return found if platform == _EXACT else [*found, f"{_PLATFORM}: on a {platform} no run is another one to the bit"]
+    kind = now.get(_PLATFORM, _EXACT)
+    return found if kind == _EXACT else [*found, f"{_PLATFORM}: on a {kind} no run is another one to the bit"]
 
 
 def _code(prepared: Prepared) -> dict[str, str]:
@@ -63,7 +63,8 @@ def _code(prepared: Prepared) -> dict[str, str]:
     return {"code of the network": _digest(file)} if file else {}
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """Return versions, processor and flags, by name."""
     import jax
 
     flags = {name.removeprefix("jax_"): str(getattr(jax.config, name, None)) for name in _FLAGS}
@@ -85,7 +86,7 @@ def _processor() -> str:
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or machine.processor() or machine.machine()
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def _digest(file: Path) -> str:

@@ -102,7 +102,7 @@ def _what(event: Event) -> str:
         case Commanded():
             return f"commands: {', '.join(command.kind for command in event.commands) or 'none that can be read'}"
         case Compiled():
-            return f"compiled {event.what} in {event.seconds:.2f} s"
+            return f"{'loaded' if event.from_cache else 'compiled'} {event.what} in {event.seconds:.2f} s"
         case LearningRateReduced():
             return (
                 f"learning rate {number(event.from_)} → {number(event.to)}: {event.monitor} no better than "
