@@ -172,7 +172,7 @@ def placed() -> dict[str, Any]:
     """Where arrays lie, by the compiled programs and the states that they make."""
     alone, state = begun({**CLASSES, "training.devices": 0}, 1)
     _, states = begun({**POPULATION, "training.devices": 0}, 9)
-    lines = alone.advance.as_text().splitlines()
+    lines = alone.advance.function.as_text().splitlines()
     products = [line for line in lines if " dot(" in line and "while/body/while/body/jvp" in line]
     shape_on_device = [it.parameters[0].weight.addressable_shards[0].data.shape for it in (state, states)]
     return {

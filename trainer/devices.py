@@ -11,27 +11,21 @@ from trainer.text import clean
 
 
 def prepare_jax() -> None:
-    """Load JAX and have it keep compiled programs in the user's own cache folder; calling it again does nothing more.
+    """Load JAX; calling it again does nothing more.
 
-    A cached program is machine code, so a folder that others may write is not used. `$NN_TUI_CACHE` names another one;
-    empty, it switches the cache off. A GPU's memory is taken as it is needed, and not three quarters of what is free at
+    A GPU's memory is taken as it is needed, and not three quarters of what is free at
     the start, so that others find room beside a screen that is merely open; JAX's own variables have the last word.
     """
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
-    folder = cache_folder()
-    if folder is None or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    # Its further files hold absolute paths and are fragile when several processes share them.
-    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+    import jax  # noqa: F401
 
 
 def cache_folder() -> Path | None:
-    """Return the folder for compiled programs, made where missing; None if it would not be safe to use."""
+    """Return the folder for compiled functions, made where missing; None if it would not be safe to use.
+
+    They are machine code, so a folder that others may write is not used. `$NN_TUI_CACHE` names another one; empty, it
+    switches the cache off.
+    """
     return None if cache_trouble() else _cache_folder()
 
 
@@ -52,7 +46,7 @@ def cache_trouble() -> str:
 
 def _cache_folder() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("NN_TUI_CACHE") or home / "nn-tui" / "jax")
+    return Path(os.environ.get("NN_TUI_CACHE") or home / "nn-tui" / "programs")
 
 
 def count(wanted: int) -> int:

@@ -1,9 +1,11 @@
-"""Compiled functions on the disk, so that a later process need not even trace them.
+"""Compiled functions on the disk, so that a later process need not compile, nor even trace them.
 
 JAX's own cache of compiled programs is asked by a program's text, which only tracing and lowering bring about: most of
-what a second start takes. Here a function is found by all that its text depends on: the structure, the shapes of the
-arguments, this package's code, the versions, the machine, the flags. JAX's cache still serves a person's own network,
-and a package whose code is newer.
+what a second start takes. Here a function is found by what its text depends on: the structure, the shapes of the
+arguments, this package's code, the versions, the machine, the flags. Where that does not say all, as with a person's
+own network, or is new, as after a change of the code, the text is asked for after all.
+
+What is here is machine code, and pickles: both are believed only in a folder that nobody else may write.
 """
 
 import contextlib
@@ -24,6 +26,8 @@ _MOST_BYTES: Final = 1 << 28
 """What lies in the folder at most: the functions that nobody has taken for longest go first."""
 
 _DIGEST: Final = hashlib.sha256().digest_size
+_BLOCK: Final = 512
+"""Bytes of what the system calls a block of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,70 +77,95 @@ def executable(key: tuple[Any, ...] | None, used: int, lower: Callable[[], Any])
     """Return the function for a key: from the disk, or lowered, compiled, and kept there.
 
     Args:
-        key: all that the function depends on beside what is the same for this whole process, as values of which `repr`
-            says all. None for a function that depends on more: it is never kept.
+        key: all that the function's text depends on beside what is the same for this whole process, as values of which
+            `repr` says all. None for a function whose text depends on more.
         used: how many devices it is for, the first ones.
         lower: traces it, and returns what `jax.jit(...).lower` does.
     """
-    path = _path(key, used)
-    if path is not None and (found := _read(path, used)) is not None:
+    if (folder := _folder()) is None:
+        return _compiled(lower())
+    here = _here(used)
+    place = None if key is None else folder / f"{_digest(here, _code(), key)}.found"
+    if place and (told := _read(place)) and (found := _loaded(folder / told[0], told[1], used)):
         return found
-    began = time.perf_counter()
-    function = lower().compile()
-    facts = Facts(time.perf_counter() - began, (function.cost_analysis() or {}).get("flops"), _sizes(function))
-    made = Executable(function, facts, from_cache=False)
-    if path is not None:
-        _keep(path, made)
-    return made
+    lowered = lower()
+    trees = lowered.in_tree, lowered.out_tree
+    name = _digest(here, *map(str, trees), lowered.as_text())
+    found = _loaded(folder / name, trees, used)
+    if found is None:
+        found = _compiled(lowered)
+        _keep(folder / name, lambda: (found.facts, _machine_code(found.function)))
+    if place:
+        _keep(place, lambda: (name, trees))
+    return found
 
 
-def _path(key: tuple[Any, ...] | None, used: int) -> Path | None:
-    folder = devices.cache_folder()
-    if key is None or folder is None:
+def _folder() -> Path | None:
+    """Return where functions are kept; None where nowhere, or where JAX was told to keep them in a place of its own.
+
+    What comes out of JAX's cache cannot be written down again: XLA then writes half of it.
+    """
+    import jax
+
+    told = jax.config.values
+    if told["jax_compilation_cache_dir"] or not told["jax_enable_compilation_cache"]:
         return None
-    said = repr((key, _code(), machine(), _instructions(), _flags(), _devices(used)))
-    return folder / "executables" / hashlib.sha256(said.encode()).hexdigest()
+    return devices.cache_folder()
 
 
-def _devices(used: int) -> tuple[Any, ...]:
+def _here(used: int) -> tuple[Any, ...]:
+    """Return what is the same for all functions of this process on so many devices, and may not be in another one."""
     import jax
 
     there = jax.local_devices()[:used]
-    return tuple((device.id, device.platform, device.device_kind, device.client.platform_version) for device in there)
+    kinds = tuple((it.id, it.platform, it.device_kind, it.client.platform_version) for it in there)
+    flags = sorted(item for item in os.environ.items() if item[0].startswith(("JAX_", "XLA_")))
+    return machine(), _instructions(), flags, kinds
 
 
-def _read(path: Path, used: int) -> Executable | None:
-    """Return the function in a file; None where there is none that is whole and can be had on these devices."""
+def _compiled(lowered: Any) -> Executable:
+    began = time.perf_counter()
+    function = lowered.compile()
+    facts = Facts(time.perf_counter() - began, (function.cost_analysis() or {}).get("flops"), _sizes(function))
+    return Executable(function, facts, from_cache=False)
+
+
+def _loaded(path: Path, trees: tuple[Any, Any], used: int) -> Executable | None:
+    """Return the function in a file, whose arguments and results are such trees; None where there is none."""
     import jax
     from jax.experimental import serialize_executable
 
-    try:
-        data = path.read_bytes()
-    except OSError:
+    if (told := _read(path)) is None:
         return None
-    if data != _sealed(data[_DIGEST:]):
-        return None
+    facts, code = told
+    there = jax.local_devices()[:used]
     try:
-        facts, code, inputs, outputs = pickle.loads(data[_DIGEST:])  # noqa: S301 in a folder that is ours alone
-        there = jax.local_devices()[:used]
-        function = serialize_executable.deserialize_and_load(code, inputs, outputs, there[0].client, there)
+        function = serialize_executable.deserialize_and_load(code, *trees, there[0].client, there)
     except Exception:  # noqa: BLE001 whatever keeps it from being loaded, it can be compiled
         return None
-    with contextlib.suppress(OSError):
-        path.touch()
     return Executable(function, facts, from_cache=True)
 
 
-def _keep(path: Path, made: Executable) -> None:
-    from jax.experimental import serialize_executable
-
+def _read(path: Path) -> Any:
+    """Return what `_keep` kept; None where there is nothing, or nothing that is whole."""
     try:
-        parts = serialize_executable.serialize(made.function)
-    except Exception:  # noqa: BLE001 a platform that cannot do it; the function is there
+        data = path.read_bytes()
+        if data != _sealed(data[_DIGEST:]):
+            return None
+        told = pickle.loads(data[_DIGEST:])  # noqa: S301 in a folder that is ours alone
+        path.touch()
+    except Exception:  # noqa: BLE001 of an older version, say, whose classes are gone
+        return None
+    return told
+
+
+def _keep(path: Path, what: Callable[[], Any]) -> None:
+    """Keep something; where that cannot be done the next process compiles too, and nothing else is lost."""
+    try:
+        data = pickle.dumps(what())
+    except Exception:  # noqa: BLE001 a platform whose code cannot be written down
         return
-    data = pickle.dumps((made.facts, *parts))
     with contextlib.suppress(OSError):
-        files.make_folders(path.parent)
         files.replace_atomically(path, _sealed(data), durable=False)
         _make_room(path.parent)
 
@@ -147,13 +176,17 @@ def _sealed(data: bytes) -> bytes:
 
 
 def _make_room(folder: Path) -> None:
-    """Remove the functions that nobody has taken for longest, until the others fit."""
+    """Remove what nobody has taken for longest, until the rest fits."""
     kept = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda it: -it[1].st_mtime)
     total = 0
     for path, status in kept:
-        total += status.st_size
+        total += status.st_blocks * _BLOCK
         if total > _MOST_BYTES:
             files.remove(path)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _instructions() -> str:
@@ -165,9 +198,11 @@ def _instructions() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _flags() -> list[tuple[str, str]]:
-    """Return what the environment tells JAX and XLA, beside what `machine` says of it."""
-    return sorted(item for item in os.environ.items() if item[0].startswith(("JAX_", "XLA_")))
+def _machine_code(function: Any) -> bytes:
+    from jax.experimental import serialize_executable
+
+    code, *_ = serialize_executable.serialize(function)
+    return bytes(code)
 
 
 def _sizes(function: Any) -> Sizes | None:

@@ -293,10 +293,13 @@ def _vectors(shape: Shape, *members: int) -> jax.ShapeDtypeStruct:
 
 
 def _placed(shape: Shape, function: Any, inputs: Any, outputs: Any, **options: Any) -> Any:
-    """Return the function to compile; where several devices train, with the places of what goes in and comes out."""
+    """Return the function to compile; where several devices train, with the places of what goes in and comes out.
+
+    Arguments that it does not use stay arguments: by the text of two functions one must see which of theirs they use.
+    """
     if shape.devices > 1:
         options |= {"in_shardings": inputs, "out_shardings": outputs}
-    return jax.jit(function, **options)
+    return jax.jit(function, keep_unused=True, **options)
 
 
 def _beside(shape: Shape, data: Data, test: Blocks | None) -> Any:

@@ -43,7 +43,7 @@ def _software() -> Iterator[Finding]:
     yield Finding("packages", ", ".join(f"{name} {version}" for name, version in versions().items()))
     folder, trouble = cache_folder(), cache_trouble()
     if folder:
-        programs = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        programs = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
         yield Finding("compile cache", f"{clean(str(folder))}: {len(programs)} files, {size(sum(programs))}")
     else:
         yield Finding("compile cache", f"off, every start compiles anew: {trouble}", "note")
