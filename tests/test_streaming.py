@@ -24,6 +24,7 @@ from trainer.config import Config
 from trainer.data import Files
 from trainer.data.chunks import Chunks, drawn, ordered, pieces
 from trainer.data.content import MOST_BYTES
+from trainer.data.direct import direct
 from trainer.data.loading import describe, load, overview
 from trainer.data.refusal import DataFile
 from trainer.data.stored import stored_in
@@ -440,7 +441,9 @@ def test_a_file_too_large_to_be_read_whole_streams_whatever_the_memory(tmp_path:
 def test_of_a_file_larger_than_memory_nothing_is_left_in_the_cache(
     is_larger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where it cannot be read past the cache."""
     monkeypatch.setattr("trainer.memory.installed", lambda: X.nbytes if is_larger else 1 << 40)
+    monkeypatch.setattr("trainer.data.stored.direct", lambda _: None)
     dropped, advise = [], os.posix_fadvise
 
     def noted(descriptor: int, offset: int, length: int, advice: int) -> None:
@@ -455,9 +458,26 @@ def test_of_a_file_larger_than_memory_nothing_is_left_in_the_cache(
     assert dropped == [(os.POSIX_FADV_DONTNEED, array.offset, 7 * array.row_bytes)] * is_larger
 
 
+@pytest.mark.parametrize("width", [7, 64])
+def test_examples_read_past_the_cache_are_the_same_to_the_bit(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of 28 bytes lie nowhere in blocks, and those of 256 do."""
+    x = RNG.random((6000, width), np.float32)
+    settings = {"training__batch_size": 100, "data__buffer_size": 1700}
+    runs, readers = [], []
+    for installed in (1 << 40, x.nbytes):
+        monkeypatch.setattr("trainer.memory.installed", lambda installed=installed: installed)
+        monkeypatch.setattr("trainer.data.stored.direct", lambda it: readers.append(direct(it)) or readers[-1])
+        runs.append(trained(prepared_of(tmp_path, x, np.arange(len(x)) % 2, **settings), tmp_path))
+        assert bool(readers) == (installed == x.nbytes)
+    assert all(readers), "this file system reads past the cache"
+    require_same(*runs)
+
+
 def test_the_host_holds_two_buffers_however_large_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, memory = [], feed._memory
-    monkeypatch.setattr(feed, "_memory", lambda *given: made.append(given[0]) or memory(*given))
+    made, memory = [], feed._Memory
+    monkeypatch.setattr(feed, "_Memory", lambda *given: made.append(given[0]) or memory(*given))
     x = RNG.random((40_000, 50), np.float32)
     prepared = prepared_of(tmp_path, x, np.arange(len(x)) % 2, training__batch_size=100, data__buffer_size=1000)
     shape = shape_of([prepared])

@@ -5,6 +5,7 @@ is filled again once no call looks at it any more, so that no device need copy i
 """
 
 import itertools
+import math
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from jax.sharding import Sharding
 from numpy.typing import NDArray
 
 from trainer import placement, program
+from trainer.data.direct import BLOCK
 from trainer.data.splits import Splits
 from trainer.data.stream import Stream, StreamReader
 from trainer.shape import Shape
@@ -55,11 +57,28 @@ class Feed:
         """Let go of files and threads."""
 
 
+class _Memory:
+    """Memory of the host for an array."""
+
+    def __init__(self, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = (count, *shape), dtype
+        self._size = math.prod(self._shape) * dtype.itemsize
+        self._whole = np.zeros(self._size + 2 * BLOCK, np.uint8)
+
+    def array(self, place: int = 0) -> NDArray[Any]:
+        """Return it as an array that begins where the CPU takes it over as it is.
+
+        If that can be, it lies in the memory's blocks as a place of a file in the file's: the disk then writes into it.
+        """
+        start = -self._whole.ctypes.data % BLOCK + (place % BLOCK if place % _ALIGNED == 0 else 0)
+        return self._whole[start : start + self._size].view(self._dtype).reshape(self._shape)
+
+
 class _Buffer(NamedTuple):
     """Memory of the host for examples."""
 
-    x: NDArray[Any]
-    y: NDArray[Any]
+    x: _Memory
+    y: _Memory
 
 
 class _Filled(NamedTuple):
@@ -86,10 +105,10 @@ class Streamed(Feed):
         """
         super().__init__(data)
         self._stream, self._shape, self._place = stream, shape, place
-        self._free: SimpleQueue[_Buffer] = SimpleQueue()
+        self._free: SimpleQueue[_Buffer | None] = SimpleQueue()
         self._filled: SimpleQueue[_Filled | Exception] = SimpleQueue()
         for _ in range(_BUFFERS):
-            self._free.put(_Buffer(*(_memory(shape.buffer, *outline) for outline in stream.outlines)))
+            self._free.put(_Buffer(*(_Memory(shape.buffer, *outline) for outline in stream.outlines)))
         self._current: _Filled | None = None
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._read_all, args=(self._number_at(step),), name="feed", daemon=True)
@@ -117,7 +136,7 @@ class Streamed(Feed):
     def close(self) -> None:
         """End the thread."""
         self._is_closed.set()
-        self._free.put(_Buffer(np.empty(0), np.empty(0)))
+        self._free.put(None)
         self._thread.join()
 
     def _number_at(self, step: int) -> int:
@@ -144,7 +163,7 @@ class Streamed(Feed):
             with self._stream.opened() as reader:
                 for number in itertools.count(first):
                     buffer = self._free.get()
-                    if self._is_closed.is_set():
+                    if buffer is None or self._is_closed.is_set():
                         return
                     self._filled.put(self._fill(reader, number, buffer))
         except Exception as error:  # noqa: BLE001 whoever waits for a buffer is told
@@ -156,16 +175,18 @@ class Streamed(Feed):
         start = place * shape.buffer
         stop = min(start + shape.buffer, shape.n_train)
         shuffled = shape.buffer < shape.n_train
+        stretches = [*self._stream.stretches(epoch, start, stop, shuffled=shuffled)]
+        held_x, held_y = buffer.x.array(reader.place(stretches[0][0])), buffer.y.array()
         done = 0
-        for row, count in self._stream.stretches(epoch, start, stop, shuffled=shuffled):
+        for row, count in stretches:
             if self._is_closed.is_set():
                 break
             rows = slice(done, done + count)
-            reader.read_into(row, buffer.x[rows], buffer.y[rows])
+            reader.read_into(row, held_x[rows], held_y[rows])
             done += count
         reader.check()
         # Waited for here, so that the training thread finds the examples on the devices.
-        x, y = jax.block_until_ready(jax.device_put((buffer.x, buffer.y), self._place))
+        x, y = jax.block_until_ready(jax.device_put((held_x, held_y), self._place))
         return _Filled(number, buffer, x, y)
 
 
@@ -184,11 +205,3 @@ def feed_of(splits: Splits, shape: Shape, own: Own = Own(), step: int = 0) -> Fe
     data = program.examples(splits, own, shape.buffer)
     held = jax.device_put(data._replace(x=(), y=()), places)  # type: ignore[arg-type]
     return Streamed(splits.stream, shape, held._replace(x=data.x, y=data.y), placement.whole(shape), step)
-
-
-def _memory(count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return memory for examples of this shape and type that begins where the CPU takes it over as it is."""
-    size = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    whole = np.zeros(size + _ALIGNED, np.uint8)
-    start = -whole.ctypes.data % _ALIGNED
-    return whole[start : start + size].view(dtype).reshape(count, *shape)

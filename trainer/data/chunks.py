@@ -4,6 +4,7 @@ Parts are drawn and epochs are ordered chunk by chunk: so files are read in long
 in mind of the order.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.direct import BLOCK
 from trainer.data.split import Rows
 from trainer.data.stored import Stored
 
@@ -38,8 +40,10 @@ class Chunks:
 
     @classmethod
     def of(cls, n_rows: int, row_bytes: int) -> "Chunks":
-        """Return the chunks of a file, which depend on nothing else."""
-        return cls(n_rows, max(1, min(_BYTES // max(1, row_bytes), n_rows // _LEAST)))
+        """Return the chunks of a file, which depend on nothing else; in whole blocks, if so many rows are in one."""
+        most = max(1, min(_BYTES // max(1, row_bytes), n_rows // _LEAST))
+        whole = BLOCK // math.gcd(BLOCK, row_bytes)
+        return cls(n_rows, most - most % whole or most)
 
     def __len__(self) -> int:
         return -(-self.n_rows // self.length)

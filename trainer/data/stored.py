@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from trainer import memory
 from trainer.data.content import CHANGED, Stamp, opened, stamp_of
+from trainer.data.direct import direct
 from trainer.data.npy_array import BadArrayError, as_stored, as_values, sound_header
 from trainer.data.npy_file import bad_array
 from trainer.data.refusal import DataFile
@@ -49,6 +50,10 @@ class Stored:
         """Return the bytes of a row in the file."""
         return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
 
+    def place(self, row: int) -> int:
+        """Return the byte of the file with which a row begins."""
+        return self.offset + row * self.row_bytes
+
     @property
     def outline(self) -> NDArray[Any]:
         """Return an array of this shape and type that holds nothing."""
@@ -70,7 +75,10 @@ class Reader:
         self.array = array
         self._file: Any = stored.raw  # type: ignore[attr-defined]
         self._descriptor = descriptor
-        self._passes_by = hasattr(os, "posix_fadvise") and array.stamp[0] > (memory.installed() or math.inf)
+        # What is larger than memory is gone from the system's cache before it is read again.
+        passes_by = array.stamp[0] > (memory.installed() or math.inf)
+        self._direct = direct(descriptor) if passes_by else None
+        self._drops = passes_by and not self._direct and hasattr(os, "posix_fadvise")
 
     def read_into(self, start: int, rows: NDArray[Any]) -> None:
         """Fill these rows, of the file's own type and shape, with those from `start` on.
@@ -78,17 +86,11 @@ class Reader:
         Raises:
             ConfigError: the file ends before.
         """
-        left = rows.reshape(-1).data.cast("B")
-        self._file.seek(self.array.offset + start * self.array.row_bytes)
-        while left:
-            got = self._file.readinto(left)
-            if not got:
-                raise self.array.file.refused(CHANGED)
-            left = left[got:]
-        if self._passes_by:
-            # More than memory holds is gone from the cache before it is read again: to drop it now costs less time.
-            place = self.array.offset + start * self.array.row_bytes
-            os.posix_fadvise(self._descriptor, place, rows.nbytes, os.POSIX_FADV_DONTNEED)
+        place, wanted = self.array.place(start), rows.reshape(-1).data.cast("B")
+        if not (self._direct.read_into(place, wanted) if self._direct else self._read(place, wanted)):
+            raise self.array.file.refused(CHANGED)
+        if self._drops:  # now, which costs less time than when memory is short
+            os.posix_fadvise(self._descriptor, place, len(wanted), os.POSIX_FADV_DONTNEED)
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows in the machine's byte order. Raises ConfigError."""
@@ -99,6 +101,16 @@ class Reader:
             return as_values(stored, array.dtype)
         except BadArrayError as error:
             raise bad_array(array.file, error) from None
+
+    def _read(self, place: int, wanted: memoryview) -> bool:
+        """Fill the bytes; return whether the file has so many."""
+        self._file.seek(place)
+        while wanted:
+            got = self._file.readinto(wanted)
+            if not got:
+                return False
+            wanted = wanted[got:]
+        return True
 
     def check(self) -> None:
         """Raise ConfigError if the file is not the one that it was."""

@@ -98,6 +98,10 @@ class StreamReader:
         self._stream = stream
         self._x, self._y = x, y
 
+    def place(self, row: int) -> int:
+        """Return the byte of the file with which the features of a row begin."""
+        return self._stream.x.place(row)
+
     def read_into(self, row: int, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Fill these examples of a buffer with those from a row of the files on, of one chunk. Raises ConfigError."""
         if self._stream.is_scaled_here:
