@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from textual._wait import wait_for_idle
 from textual.app import App
 from textual.events import Key
 from textual.pilot import Pilot
@@ -17,7 +15,7 @@ from textual.pilot import Pilot
 from trainer.config import Config
 from tui.app import NnTui
 
-_DEADLINE_SECONDS = 60.0
+_DEADLINE_SECONDS, _GLANCE_SECONDS = 60.0, 0.01
 _CHARACTERS = {"full_stop": ".", "minus": "-"}
 
 
@@ -29,11 +27,10 @@ async def running(
     app = NnTui(lambda: config, base, Path(os.environ["NN_TUI_RUNS"]), compared)
     app.animation_level = "none"
     try:
-        with patch("textual.pilot.wait_for_idle", _wait_briefly), patch("textual.app.wait_for_idle", _wait_briefly):
-            async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: compared or app.train_screen.is_ready)
-                await pilot.pause()
-                yield pilot
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: compared or app.train_screen.is_ready)
+            await pilot.pause()
+            yield pilot
     finally:
         app.train_screen.host.cancel()
         await asyncio.to_thread(app.train_screen.host.wait)
@@ -87,6 +84,10 @@ async def until_shown(pilot: Pilot[Any], *words: str) -> None:
     await until(pilot, lambda: all(word in shown(pilot) for word in words))
 
 
-async def _wait_briefly(min_sleep: float = 0.02, max_sleep: float = 0.1) -> None:
-    # Pilot waits for the process to rest, which it never does while it trains; the tests wait for more.
-    await wait_for_idle(min_sleep, max_sleep)
+async def wait_for_screen(min_sleep: float = 0.0, max_sleep: float = 0.5) -> None:
+    """Wait until the thread that answers keys rests; Pilot waits for all threads, which never rest in a training."""
+    began, is_busy = time.monotonic(), True
+    while is_busy and time.monotonic() < began + max_sleep:
+        spent = time.thread_time()
+        await asyncio.sleep(_GLANCE_SECONDS)
+        is_busy = time.thread_time() - spent > _GLANCE_SECONDS / 10 or time.monotonic() < began + min_sleep

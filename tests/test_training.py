@@ -216,7 +216,7 @@ def test_a_run_whose_loss_leaves_the_numbers_ends_as_diverged() -> None:
 
 def test_a_loss_that_is_no_number_from_the_start_has_no_update_before() -> None:
     run = trained({"optimizer.learning_rate": 1e-3, "loss.kind": "mse"}, base={**WILD, "data.standardize": "none"})
-    wild = trained({"model.initializer": "ones", "model.hidden": [256] * 20, "model.activation": "identity"}, base=WILD)
+    wild = trained({"model.initializer": "ones", "model.hidden": [256] * 9, "model.activation": "identity"}, base=WILD)
     check(wild)
     assert run.status.state != "failed"
     (diverged,) = of_kind(wild, "diverged")
