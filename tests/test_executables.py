@@ -84,7 +84,7 @@ def test_another_structure_and_newer_code_are_traced_and_compiled_only_if_the_pr
     assert compiles("doubled", 3)
     assert not compiles("doubled again", 3)
     assert compiles("doubled again", 4, lower=lambda: doubled(4))
-    monkeypatch.setattr(executables, "_code", lambda: "newer")
+    monkeypatch.setattr(executables, "_CODE", "newer")
     with pytest.raises(AssertionError, match="traced"):
         had("doubled", 3)
     assert not compiles("doubled", 3)
@@ -105,7 +105,7 @@ def test_all_code_of_the_package_counts(tmp_path: Path, monkeypatch: pytest.Monk
     digests = set()
     for content in ("x = 1\n", "x = 2\n"):
         (tmp_path / "models" / "mlp.py").write_text(content)
-        digests.add(executables._code.__wrapped__())
+        digests.add(executables._code())
     assert len(digests) == 2
 
 
@@ -140,15 +140,29 @@ def test_what_nobody_took_for_longest_makes_room(folder: Path, monkeypatch: pyte
 
     had(1, lower=sized(1))
     first = age(1)
+    strangers = [folder / name for name in ("mine.npz", "program")]
+    for path in strangers:
+        path.write_bytes(b"not ours")
+    age(0, *first)
     room = sum(path.stat().st_blocks * 512 for path in first)
     had(2, lower=sized(2))
-    age(2, *first)
-    monkeypatch.setattr(executables, "_MOST_BYTES", int(2.5 * room))
+    age(2, *first, *strangers)
+    monkeypatch.setattr(executables, "_MOST_BYTES", int(2.2 * room))
     assert had(1), "which makes it the newest"
     had(3, lower=sized(3))
     assert had(1)
     assert had(3)
     assert compiles(2, lower=sized(2))
+    assert [path.read_bytes() for path in strangers] == [b"not ours"] * 2
+
+
+def test_what_another_put_there_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiles("doubled")
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.devices.cache_trouble", lambda: "")
+        patch.setattr(os, "getuid", lambda: 12345)
+        assert compiles("doubled")
+    assert not compiles("doubled")
 
 
 def test_without_a_folder_all_is_compiled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -499,9 +499,16 @@ def test_streamed_examples_go_on_where_they_were(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", (x[:, 0] > 0).astype(np.int64))
     settings = {"data.source": "path", "data.path": str(tmp_path / "x.npy"), "data.stream": "always",
                 "data.target_path": str(tmp_path / "y.npy"), "data.buffer_size": 64, "training.epochs": 5,
-                "data.test_split": 0.0}  # fmt: skip
+                "data.test_split": 0.2}  # fmt: skip
     taken = Images(tmp_path / "store", tmp_path / "images", 5, 9)
     (whole,) = training.train_together(begun(settings, tmp_path / "store", taken))
+    trained = tmp_path / "images" / "killed when all was trained"
+    image_of(tmp_path / "store", trained)
+    lines = (whole.directory / "events.jsonl").read_text().splitlines()
+    tested = next(place for place, line in enumerate(lines) if '"tested"' in line)
+    (lead_of(trained) / "events.jsonl").write_text("".join(line + "\n" for line in lines[:tested]))
+    running = whole.status.model_copy(update={"state": "running", "test": {}})
+    (lead_of(trained) / "run.json").write_text(running.model_dump_json())
     for image in taken:
         assert_same(resumed(image), whole)
 

@@ -210,7 +210,9 @@ def test_the_test_split_is_measured_by_the_same_forward_pass() -> None:
     state, _ = small.run([20])
     test = program.place_blocks(small.splits.test)
     found = np.asarray(
-        small.compiled.evaluate(as_members([state]).parameters, np.int32(0), small.vector, small.data, test)
+        small.compiled.evaluate(
+            as_members([state]).parameters, np.int32(0), small.vector, program.without_examples(small.data), test
+        )
     )
     assert found == pytest.approx(measured(state.parameters, small.splits.test.x, small.splits.test.y), rel=1e-5)
 

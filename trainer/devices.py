@@ -33,6 +33,8 @@ def cache_trouble() -> str:
     """Return why there is no folder for compiled programs, or "" where there is one."""
     if os.environ.get("NN_TUI_CACHE") == "":
         return "NN_TUI_CACHE is empty"
+    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return "JAX_COMPILATION_CACHE_DIR is set, where JAX keeps them"
     folder = _cache_folder()
     try:
         files.make_folders(folder)

@@ -12,11 +12,11 @@ import contextlib
 import hashlib
 import os
 import pickle
+import re
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ _MOST_BYTES: Final = 1 << 28
 """What lies in the folder at most: the functions that nobody has taken for longest go first."""
 
 _DIGEST: Final = hashlib.sha256().digest_size
+_OURS: Final = re.compile(r"[0-9a-f]{64}\.(found|program)")
+"""Names of files here: what a structure was found to be, and machine code."""
+
 _FAST: Final = 1
 """Of nine levels of compression: a fifth of the bytes, read as fast as they were."""
 
@@ -51,7 +54,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a compiled function: the seconds that compiling took, and what XLA says, None where nothing."""
+    """What is known of a compiled function: the seconds that it took, traced and compiled, and what XLA says."""
 
     seconds: float
     flops: float | None
@@ -86,19 +89,20 @@ def executable(key: tuple[Any, ...] | None, used: int, lower: Callable[[], Any])
         used: how many devices it is for, the first ones.
         lower: traces it, and returns what `jax.jit(...).lower` does.
     """
+    began = time.perf_counter()
     if (folder := _folder()) is None:
-        return _compiled(lower())
+        return _compiled(lower(), began)
     here = _here(used)
-    place = None if key is None else folder / f"{_digest(here, _code(), key)}.found"
+    place = None if key is None else folder / f"{_digest(here, _CODE, key)}.found"
     if place and (told := _read(place)) and (found := _loaded(folder / told[0], told[1], used)):
         return found
     lowered = lower()
     trees = lowered.in_tree, lowered.out_tree
-    name = _digest(here, *map(str, trees), lowered.as_text())
+    name = f"{_digest(here, *map(str, trees), lowered.as_text())}.program"
     found = _loaded(folder / name, trees, used)
     if found is None:
-        found = _compiled(lowered)
-        _keep(folder / name, lambda: (found.facts, _machine_code(found.function)))
+        found = _compiled(lowered, began)
+        _keep(folder / name, lambda: (_plain(found.facts), _machine_code(found.function)))
     if place:
         _keep(place, lambda: (name, trees))
     return found
@@ -123,12 +127,12 @@ def _here(used: int) -> tuple[Any, ...]:
 
     there = jax.local_devices()[:used]
     kinds = tuple((it.id, it.platform, it.device_kind, it.client.platform_version) for it in there)
-    flags = sorted(item for item in os.environ.items() if item[0].startswith(("JAX_", "XLA_")))
-    return machine(), _instructions(), flags, kinds
+    variables = sorted(item for item in os.environ.items() if item[0].startswith(("JAX_", "XLA_")))
+    settings = sorted((key, value) for key, value in jax.config.values.items() if isinstance(value, str | int | float))
+    return machine(), _instructions(), variables, settings, kinds
 
 
-def _compiled(lowered: Any) -> Executable:
-    began = time.perf_counter()
+def _compiled(lowered: Any, began: float) -> Executable:
     function = lowered.compile()
     facts = Facts(time.perf_counter() - began, (function.cost_analysis() or {}).get("flops"), _sizes(function))
     return Executable(function, facts, from_cache=False)
@@ -141,9 +145,10 @@ def _loaded(path: Path, trees: tuple[Any, Any], used: int) -> Executable | None:
 
     if (told := _read(path)) is None:
         return None
-    facts, code = told
     there = jax.local_devices()[:used]
     try:
+        (seconds, flops, sizes), code = told
+        facts = Facts(seconds, flops, sizes and Sizes(*sizes))
         function = serialize_executable.deserialize_and_load(code, *trees, there[0].client, there)
     except Exception:  # noqa: BLE001 whatever keeps it from being loaded, it can be compiled
         return None
@@ -153,13 +158,17 @@ def _loaded(path: Path, trees: tuple[Any, Any], used: int) -> Executable | None:
 def _read(path: Path) -> Any:
     """Return what `_keep` kept; None where there is nothing, or nothing that is whole."""
     try:
-        data = path.read_bytes()
+        with files.open_regular(path) as file:
+            if files.owner_trouble(os.fstat(file.fileno())):
+                return None
+            data = file.read()
         if data != _sealed(data[_DIGEST:]):
             return None
         told = pickle.loads(zlib.decompress(data[_DIGEST:]))  # noqa: S301 in a folder that is ours alone
-        path.touch()
     except Exception:  # noqa: BLE001 of an older version, say, whose classes are gone
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
     return told
 
 
@@ -181,7 +190,8 @@ def _sealed(data: bytes) -> bytes:
 
 def _make_room(folder: Path) -> None:
     """Remove what nobody has taken for longest, until the rest fits."""
-    kept = sorted(((path, path.stat()) for path in folder.iterdir()), key=lambda it: -it[1].st_mtime)
+    ours = (path for path in folder.iterdir() if _OURS.fullmatch(path.name) or files.is_temporary(path.name))
+    kept = sorted(((path, path.stat()) for path in ours), key=lambda it: -it[1].st_mtime)
     total = 0
     for path, status in kept:
         total += status.st_blocks * _BLOCK
@@ -202,6 +212,11 @@ def _instructions() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
+def _plain(facts: Facts) -> tuple[Any, ...]:
+    """Return the facts without their classes, which a later version may have changed."""
+    return facts.seconds, facts.flops, facts.sizes and astuple(facts.sizes)
+
+
 def _machine_code(function: Any) -> bytes:
     from jax.experimental import serialize_executable
 
@@ -217,10 +232,13 @@ def _sizes(function: Any) -> Sizes | None:
     )
 
 
-@cache
 def _code() -> str:
     """Return the digest of this package's code, all of it: what is compiled is in few of its files, but who knows."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(devices.versions()).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+_CODE: Final = _code()
+"""Now, when the code is loaded: the files may be others by the time that something is compiled."""

@@ -298,7 +298,8 @@ class Loop:
             return
         if self._program.evaluate is not None:
             index, vector = np.int32(member.index), member.course.live.vector
-            measured = self._program.evaluate(ending.parameters, index, vector, self._feed.data, self._test)
+            data = program.without_examples(self._feed.data)
+            measured = self._program.evaluate(ending.parameters, index, vector, data, self._test)
             member.take_test(np.asarray(measured))
         self._looking.at_the_end(member, ending)
 

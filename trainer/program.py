@@ -187,6 +187,11 @@ def examples(splits: Splits, own: Own = Own(), buffer: int = 0) -> Data:  # noqa
     return Data(x, y, blocks(splits.validation.x, splits.validation.y), scale, offset, mean, own, x_scaling)
 
 
+def without_examples(data: Data) -> Data:
+    """Return what `evaluate` is given of the data: others are measured, and those that stream may not be there."""
+    return data._replace(x=(), y=(), validation=())  # type: ignore[arg-type]
+
+
 def held_test(splits: Splits) -> Part | View:
     """Return the test examples as members share them."""
     return splits.fold.test if splits.fold else splits.test
@@ -254,7 +259,8 @@ class _Functions:
         places = (self._each, whole, whole, placement.of_data(shape), whole), whole
         function = _placed(shape, step.make_evaluate(shape), *places)
         member = jax.ShapeDtypeStruct((), np.int32)
-        return _lowered(function, self._states.parameters, member, _vectors(shape), self._data, self._test)
+        data = without_examples(self._data)
+        return _lowered(function, self._states.parameters, member, _vectors(shape), data, self._test)
 
     @property
     def _states(self) -> State:

@@ -46,7 +46,7 @@ def _software() -> Iterator[Finding]:
         programs = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
         yield Finding("compile cache", f"{clean(str(folder))}: {len(programs)} files, {size(sum(programs))}")
     else:
-        yield Finding("compile cache", f"off, every start compiles anew: {trouble}", "note")
+        yield Finding("compile cache", f"off: {trouble}", "note")
 
 
 def _devices() -> Iterator[Finding]:

@@ -48,9 +48,11 @@ class Direct:
     def _in_place(self, place: int, into: memoryview) -> bool:
         while into:
             got = os.preadv(self._descriptor, [into], place)
-            if not got or got % BLOCK:
+            if not got:
                 return False
             place, into = place + got, into[got:]
+            if got % BLOCK:  # cut short by the file's end, or by a system that brings what it has
+                return self._through_spare(place, into)
         return True
 
     def _through_spare(self, place: int, into: memoryview) -> bool:

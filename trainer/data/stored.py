@@ -20,6 +20,7 @@ from trainer.data.direct import direct
 from trainer.data.npy_array import BadArrayError, as_stored, as_values, sound_header
 from trainer.data.npy_file import bad_array
 from trainer.data.refusal import DataFile
+from trainer.liveness import is_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Reader:
         self._descriptor = descriptor
         # What is larger than memory is gone from the system's cache before it is read again.
         passes_by = array.stamp[0] > (memory.installed() or math.inf)
-        self._direct = direct(descriptor) if passes_by else None
+        self._direct = direct(descriptor) if passes_by and not is_shared(array.file.path) else None
         self._drops = passes_by and not self._direct and hasattr(os, "posix_fadvise")
 
     def read_into(self, start: int, rows: NDArray[Any]) -> None:
