@@ -42,15 +42,6 @@ def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-@pytest.fixture(autouse=True)
-def keys_wait_for_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Textual's Pilot wait after each key for what answers it, and for nothing else."""
-    from screens import wait_for_screen
-
-    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_for_screen)
-    monkeypatch.setattr("textual.app.wait_for_idle", wait_for_screen)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def compiled_for_the_module(request: pytest.FixtureRequest) -> Iterator[None]:
     """Have XLA optimize where it matters, and let go of what JAX keeps for the module: for all it is gigabytes."""

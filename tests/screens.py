@@ -3,10 +3,11 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from textual.app import App
 from textual.events import Key
@@ -15,7 +16,7 @@ from textual.pilot import Pilot
 from trainer.config import Config
 from tui.app import NnTui
 
-_DEADLINE_SECONDS, _GLANCE_SECONDS = 60.0, 0.01
+_DEADLINE_SECONDS, _GLANCE_SECONDS = 60.0, 0.02
 _CHARACTERS = {"full_stop": ".", "minus": "-"}
 
 
@@ -27,10 +28,11 @@ async def running(
     app = NnTui(lambda: config, base, Path(os.environ["NN_TUI_RUNS"]), compared)
     app.animation_level = "none"
     try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await until(pilot, lambda: compared or app.train_screen.is_ready)
-            await pilot.pause()
-            yield pilot
+        with _waiting_for_the_screen():
+            async with app.run_test(size=size, notifications=True) as pilot:
+                await until(pilot, lambda: compared or app.train_screen.is_ready)
+                await pilot.pause()
+                yield pilot
     finally:
         app.train_screen.host.cancel()
         await asyncio.to_thread(app.train_screen.host.wait)
@@ -41,11 +43,12 @@ async def following(directory: Path, size: tuple[int, int] = (160, 45)) -> Async
     """Open the app and bring a run of some folder onto the panels."""
     app = NnTui(Config, None, directory.parent)
     app.animation_level = "none"
-    async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.train_screen.is_ready)
-        app.train_screen.show_run(directory)
-        await pilot.pause()
-        yield pilot
+    with _waiting_for_the_screen():
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.train_screen.is_ready)
+            app.train_screen.show_run(directory)
+            await pilot.pause()
+            yield pilot
 
 
 def send(app: App[Any], *keys: str) -> None:
@@ -84,10 +87,16 @@ async def until_shown(pilot: Pilot[Any], *words: str) -> None:
     await until(pilot, lambda: all(word in shown(pilot) for word in words))
 
 
-async def wait_for_screen(min_sleep: float = 0.0, max_sleep: float = 0.5) -> None:
+@contextmanager
+def _waiting_for_the_screen() -> Iterator[None]:
+    with patch("textual.pilot.wait_for_idle", _wait), patch("textual.app.wait_for_idle", _wait):
+        yield
+
+
+async def _wait(min_sleep: float = 0.0, max_sleep: float = 0.5) -> None:
     """Wait until the thread that answers keys rests; Pilot waits for all threads, which never rest in a training."""
     began, is_busy = time.monotonic(), True
     while is_busy and time.monotonic() < began + max_sleep:
         spent = time.thread_time()
         await asyncio.sleep(_GLANCE_SECONDS)
-        is_busy = time.thread_time() - spent > _GLANCE_SECONDS / 10 or time.monotonic() < began + min_sleep
+        is_busy = time.thread_time() - spent > _GLANCE_SECONDS / 20 or time.monotonic() < began + min_sleep
