@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from screens import following, shown, until_shown
 
-from trainer import devices, forward, keys, numbers, picture_file
+from trainer import devices, forward, keys, looking, loop, numbers, picture_file
 from trainer.config import Config
 from trainer.data.splits import Splits
 from trainer.losses import Focal, KLDivergence, SoftmaxCrossEntropy
@@ -21,7 +22,7 @@ from trainer.picture_file import LIMIT, MOST_PASSAGES, TEMPERATURE, WRITTEN, Pas
 from trainer.preparation import prepare
 from trainer.run import Run
 from trainer.sampling import make_sample
-from trainer.shape import Shape
+from trainer.shape import Shape, shape_of
 from trainer.state import Blocks
 from trainer.subject import prompt_length
 from trainer.training import start, train
@@ -118,6 +119,35 @@ def test_what_was_learned_by_heart_is_written(by_heart: tuple[Run, Splits]) -> N
     for passage in pictures.passages:
         assert f"{passage.prompt}{passage.written[:8]}" in TEXT
         assert (len(passage.prompt), len(passage.written)) == (prompt_length(16), WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("settings", "writes"), [({**TINY, "data.path": "some.txt"}, True), ({"data.source": "iris"}, False)]
+)
+def test_a_network_for_text_writes_after_each_evaluation(
+    settings: dict[str, Any], writes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between evaluations it waits until that costs next to nothing, as other looks always do."""
+    written: list[int] = []
+
+    def at_once(work: Callable[[], Any]) -> Future[Any]:
+        future = Future[Any]()
+        future.set_result(work())
+        return future
+
+    monkeypatch.setattr(looking, "begun", at_once)
+    monkeypatch.setattr(looking, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(looking, "_COST_OF_WRITING", 0)
+    monkeypatch.setattr(looking, "_COST_TO_TRAINING", 10**9)
+    monkeypatch.setattr(loop, "most_updates", lambda *_: 1)
+    monkeypatch.setattr(picture_file, "write", lambda _, pictures: written.append(pictures.step))
+    (tmp_path / "some.txt").write_text(TEXT)
+    small = {"training.batch_size": 2, "training.epochs": 4, "callbacks.early_stopping.enabled": False}
+    prepared = prepare(Config().changed({**settings, **small}), tmp_path)
+    train(prepared, start(prepared, tmp_path / "runs"))
+    ends = [epoch * shape_of([prepared]).steps_per_epoch for epoch in range(1, 5)]
+    assert ends[0] > 1
+    assert written == [1, *(ends if writes else ends[-1:])]
 
 
 def test_surprise_is_told_in_three_ways(by_heart: tuple[Run, Splits]) -> None:

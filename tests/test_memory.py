@@ -256,3 +256,11 @@ def test_examples_may_take_half_of_the_memory_of_the_host_and_of_the_device(
 def test_a_device_is_not_asked_about_what_every_device_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "of_device", lambda: 0)
     assert memory.may_hold(on_device=MIB, on_host=MIB)
+
+
+@pytest.mark.parametrize("standardize", ["none", "standard"])
+def test_examples_are_not_copied_once_more_for_the_cpu(standardize: str) -> None:
+    config = Config().changed({"data.source": "digits", "data.standardize": standardize})
+    splits = prepare(config).splits
+    placed = program.place(splits).x
+    assert placed.unsafe_buffer_pointer() == splits.train.x.ctypes.data

@@ -18,6 +18,7 @@ from jax.sharding import Sharding
 from numpy.typing import NDArray
 
 from trainer import placement, program
+from trainer.data.aligned import ALIGNMENT
 from trainer.data.direct import BLOCK
 from trainer.data.splits import Splits
 from trainer.data.stream import Stream, StreamReader
@@ -25,8 +26,6 @@ from trainer.shape import Shape
 from trainer.state import Data, Own
 
 _BUFFERS: Final = 2
-_ALIGNED: Final = 64
-"""Bytes at a multiple of which memory begins that the CPU takes over as it is."""
 
 
 class Feed:
@@ -70,7 +69,7 @@ class _Memory:
 
         If that can be, it lies in the memory's blocks as a place of a file in the file's: the disk then writes into it.
         """
-        start = -self._whole.ctypes.data % BLOCK + (place % BLOCK if place % _ALIGNED == 0 else 0)
+        start = -self._whole.ctypes.data % BLOCK + (place % BLOCK if place % ALIGNMENT == 0 else 0)
         return self._whole[start : start + self._size].view(self._dtype).reshape(self._shape)
 
 

@@ -2,8 +2,9 @@
 
 A look is one more device call between two calls of the training. It changes nothing of the training, waits until it is
 compiled, which a thread does while the device trains, and comes so seldom that it takes a hundredth of the time at
-most. The file is written while the device is at work again. What only looks need is loaded by that thread too, so that
-the first update does not wait for it.
+most. What a network for text writes is wanted at each evaluation, for a twentieth of the time at most. The file is
+written while the device is at work again. What only looks need is loaded by that thread too, so that the first update
+does not wait for it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 _LEAST_SECONDS: Final = 0.5
 _COST_TO_TRAINING: Final = 100
 """Seconds between two looks: at least the first, and so many times what a look costs."""
+
+_COST_OF_WRITING: Final = 20
+"""The same for the first look after an evaluation, at what a network for text writes."""
 
 _MOST_MEMBERS: Final = 8
 """Members of a population that are looked at while they train; at its end each is."""
@@ -72,8 +76,9 @@ class Looking:
         self._sights: list[_Sight] = []
         self._cost = 0.0
         self._costs: deque[float] = deque(maxlen=2)
+        self._usual_cost = 0.0
         self._looked_at = 0
-        self._due = 0.0
+        self._last = 0.0
 
     def begin(self, compiled: Program, shape: Shape, state: State, vector: Any, data: Data) -> None:
         """Compile for a program in a thread; the device is at work on its first call meanwhile.
@@ -88,14 +93,14 @@ class Looking:
         self._shape = shape
         parameters = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state.weights)
         self._ready = begun(partial(self._make_ready, compiled, shape, parameters, vector, data))
-        self._due = time.monotonic() + _LEAST_SECONDS
+        self._last = time.monotonic()
 
     def between_calls(self, members: Sequence[Member], state: State) -> None:
         """Look at those of the members that are watched, if it is time and anything has changed."""
-        if time.monotonic() < self._due or self._ready is None or not self._ready.done():
+        if self._ready is None or not self._ready.done():
             return
         watched = [member for member in members if member in self._watched]
-        if watched and watched[0].directory.step > self._looked_at:
+        if watched and self._is_time(watched[0].directory.step):
             self._looked_at = watched[0].directory.step
             for member in watched:
                 self._look(member, state.weights, self._looked_at)
@@ -115,8 +120,8 @@ class Looking:
         self._costs.append(self._cost + time.perf_counter() - began)
         self._cost = 0.0
         # Of the last two; but one may be held up by anything, and should not hold up the next for a minute.
-        cost = min(sum(self._costs) / len(self._costs), 2 * min(self._costs))
-        self._due = time.monotonic() + max(_LEAST_SECONDS, _COST_TO_TRAINING * cost)
+        self._usual_cost = min(sum(self._costs) / len(self._costs), 2 * min(self._costs))
+        self._last = time.monotonic()
 
     def let_go(self) -> None:
         """Wait for no compile: the training is to end at once, without a last look if need be."""
@@ -127,6 +132,15 @@ class Looking:
         """Wait for the thread, if it is waited for."""
         if self._ready is not None:
             wait([self._ready])
+
+    def _is_time(self, step: int) -> bool:
+        """Return whether to look after so many updates."""
+        if step == self._looked_at or self._shape is None:
+            return False
+        is_evaluated = step // self._shape.steps_per_epoch > self._looked_at // self._shape.steps_per_epoch
+        writes = self._shape.task == "language_modeling"
+        times = _COST_OF_WRITING if writes and is_evaluated else _COST_TO_TRAINING
+        return time.monotonic() >= self._last + max(_LEAST_SECONDS, times * self._usual_cost)
 
     def _look(self, member: Member, parameters: Parameters, step: int) -> None:
         if self._ready is None:

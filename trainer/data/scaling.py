@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data import aligned
 from trainer.data.section import Standardize
 
 Floats = NDArray[np.float64]
@@ -42,10 +43,11 @@ class Scaling:
 
     def apply(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return the columns standardized, shape [examples, columns]; infinite where 32 bits are too few."""
-        if self.changes_nothing:
-            return raw.astype(np.float32)
-        scaled = np.empty(raw.shape, np.float32)
+        scaled = aligned.empty(raw.shape, np.float32)
         with np.errstate(over="ignore"):
+            if self.changes_nothing:
+                scaled[...] = raw
+                return scaled
             for start in range(0, len(raw), BLOCK):
                 rows = slice(start, start + BLOCK)
                 scaled[rows] = (raw[rows] - self.offset) / self.scale

