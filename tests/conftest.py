@@ -35,6 +35,11 @@ install_import_hook(
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests to run at a time: one more than there are processors, as those of screens wait for them."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def folders_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's runs and presets out of the tests, and the tests out of those."""
