@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,9 +72,29 @@ def made(name):
         part = Part({"a": Image(), "y": ClassLabel(["u", "v"])},
                     [({"bytes": None, "path": "/etc/passwd"}, i % 2) for i in range(20)])
         return {"train": part}
+    if name == "some/pets": return {"train": beside(4)}
     if name == "some/hostile":
         return {"train": Part({"\\x1b[2Ja": Value("int64"), "y\\u202e": ClassLabel(["\\x9du", "v"])},
                               [(i, i % 2 if i else -1) for i in range(20)])}
+
+class config: DOWNLOADED_DATASETS_PATH = os.environ["HF_HOME"] + "/datasets/downloads"
+
+def beside(size):
+    "Pictures in files that the library fetched, one of them in a file that is not unpacked."
+    from zipfile import ZipFile
+    folder = Path(os.environ["HF_HOME"]) / "hub"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [str(folder / f"{i}.png") for i in range(20)]
+    for i, path in enumerate(paths): Path(path).write_bytes(picture(size, 10 * i)["bytes"])
+    with ZipFile(folder / "all.zip", "w") as archive: archive.write(paths[7], "in/7.png")
+    paths[7] = f"zip://in/7.png::{folder / 'all.zip'}"
+    return Part({"image": Image(), "label": ClassLabel(["u", "v"])},
+                [({"bytes": None, "path": path}, i % 2) for i, path in enumerate(paths)])
+
+class DatasetNotFoundError(FileNotFoundError): pass
+class DataFilesNotFoundError(FileNotFoundError): pass
+class DatasetGenerationError(Exception): pass
+class HubHTTPError(OSError): response = type("Response", (), {"status_code": 503})
 
 class Info: dataset_size = None
 class Builder:
@@ -88,11 +109,16 @@ def load_dataset_builder(name, config):
     kept = Path(os.environ["HF_HOME"]) / "hub" / ("datasets--" + name.replace("/", "--"))
     if os.environ.get("HF_HUB_OFFLINE") == "1" and not kept.is_dir(): raise ConnectionError("Couldn't reach it")
     if name == "some/script": raise RuntimeError("Dataset scripts are no longer supported, but found script.py")
+    if name == "some/own": raise KeyError(os.getsid(0) == os.getpid())
+    if name == "some/gated": raise DatasetNotFoundError("Dataset 'some/gated' is a gated dataset on the Hub")
+    if name == "some/bare": raise DataFilesNotFoundError("No (supported) data files found in some/bare")
+    if name == "some/busy": raise HubHTTPError("Server error '503' for url 'https://a'")
+    if name == "some/ragged": raise DatasetGenerationError("An error occurred") from ValueError("line 3, saw 4")
     if name == "some/odd": raise KeyError("odd\\n\\x1b[2J")
     if config: raise ValueError(f"BuilderConfig '{config}' not found. Available: ['plain']")
     builder = Builder(name)
     if name == "some/large": builder.info.dataset_size = 10**12
-    elif name != "some/slow" and made(name) is None: raise FileNotFoundError("Dataset doesn't exist on the Hub")
+    elif name != "some/slow" and made(name) is None: raise DatasetNotFoundError("Dataset doesn't exist on the Hub")
     return builder
 
 def load_from_disk(folder):
@@ -129,6 +155,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "datasets.py").write_text(MODULE)
+    (folder / "huggingface_hub.py").write_text(
+        'import os\nclass constants: HF_HUB_CACHE = os.environ["HF_HOME"] + "/hub"'
+    )
     monkeypatch.syspath_prepend(folder)
     before = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{before}" if before else str(folder))
@@ -195,6 +224,34 @@ def test_pictures_without_a_class_are_refused_or_left_out_as_asked(network: None
     assert "1 of 20 examples are left out: they miss a value" in splits.warnings
 
 
+def test_pictures_in_files_that_were_fetched_are_read_and_no_others(network: None) -> None:
+    splits = load(HuggingFace(name="some/pets", image_size=4, image_mode="grey", standardize="none", test_split=0.0))
+    levels = np.concatenate([splits.train.x, splits.validation.x])
+    assert sorted(levels.mean(axis=1)) == [10 * i for i in range(20)]
+    assert (levels[:, 0] // 10 % 2 == np.concatenate([splits.train.y, splits.validation.y])).all()
+    assert "must hold the pictures themselves" in refusal(HuggingFace(name="some/paths"))
+
+
+def test_a_fetch_outlives_the_terminal_and_is_given_up_at_once(network: None) -> None:
+    assert "KeyError: True" in refusal(HuggingFace(name="some/own")), "in a session of its own"
+    said: list[str] = []
+    asking = threading.Thread(target=lambda: said.append(refusal(HuggingFace(name="some/slow"))))
+    asking.start()
+    while not hub._lifelines:
+        time.sleep(0.01)
+    hub.give_up()
+    asking.join(timeout=20)
+    assert "data.name must be fetched to its end, was given up." in said[0]
+
+
+def test_a_place_that_is_relative_is_one_of_this_folder(
+    network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", "here")
+    load(HuggingFace(name="some/flowers"))
+    assert (tmp_path / "here" / "hub" / "datasets--some--flowers").is_dir()
+
+
 def test_mnist_comes_from_the_hub_where_no_files_are(network: None) -> None:
     splits = load(Mnist())
     assert (splits.image_shape, len(splits.test)) == ((28, 28, 1), 20)
@@ -217,6 +274,10 @@ def test_what_save_to_disk_wrote_is_read_from_its_folder(library: None, tmp_path
     [
         ({"name": "some/nothing"}, "nothing: data.name must be a set of the Hub that you may read, got none"),
         ({"name": "some/script"}, "data.name must be made of data files, got a set made by a script"),
+        ({"name": "some/gated"}, "data.name must be a set that you may read, got a gated one. Ask for access on"),
+        ({"name": "some/bare"}, "data.name must be made of data files that the library reads, got none of them."),
+        ({"name": "some/busy"}, "data.name must be a set that can be fetched, got status 503 from the Hub."),
+        ({"name": "some/ragged"}, "data.name must be a set that can be loaded, got ValueError: line 3, saw 4"),
         ({"name": "some/large"}, "data.name must be at most 2000000000 bytes, got 1000000000000."),
         ({"name": "some/odd"}, r"data.name must be a set that can be loaded, got KeyError: 'odd\n\x1b[2J'"),
         ({"name": "some/flowers", "config": "other"}, "data.config must be one that the set has, got 'other': "),
@@ -272,8 +333,9 @@ def test_hostile_names_are_spelled_out_and_missing_labels_told(network: None) ->
 
 
 def test_the_command_line_says_it_in_one_line_and_creates_nothing(
-    library: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    library: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tui.attending._SILENCE_SECONDS", 60)
     settings = ["--set", "data.source=hugging_face", "--set", "data.name=some/flowers"]
     assert run(["train", "digits-mlp", *settings, "--runs", str(tmp_path / "runs")]) == 2
     said = capsys.readouterr().err

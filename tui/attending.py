@@ -40,6 +40,7 @@ _FAILED = 1
 _QUIET = (Steps, Layers, Finished)
 _LOOK_SECONDS = 0.05
 _LINE_SECONDS = 1.0
+_SILENCE_SECONDS = 3.0
 
 
 def attend(
@@ -63,7 +64,13 @@ def attend(
     streams.outlive_terminal()
     steering = Steering()
     with signals.taken(_until_begun()) as taken:
-        started = start()
+        waiting = threading.Timer(_SILENCE_SECONDS, print, ("reading or fetching the data ...",), {"file": sys.stderr})
+        waiting.daemon = True
+        waiting.start()
+        try:
+            started = start()
+        finally:
+            waiting.cancel()
         _, first = started[0]
         steering.directory = lead or first.path
         unattended.forget(first.path)

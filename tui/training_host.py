@@ -159,15 +159,25 @@ class TrainingHost:
     def cancel(self) -> None:
         """Have the run end, saved, at the next opportunity."""
         self._steering.end()
+        self._give_up()
 
     def end(self) -> None:
         """Have the run end, saved, and begin no other: the process is to end."""
         self._is_over = True
         self._steering.end()
+        self._give_up()
 
     def stop(self) -> None:
         """Have the run end on its best weights at the next opportunity."""
         self._steering.stop()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Fetch no more of a set for a run that has not begun."""
+        if self.is_busy and self.directory is None:
+            from trainer.data.hub import give_up
+
+            give_up()
 
     def save(self) -> None:
         """Have the run write a checkpoint at the next opportunity."""

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_SECONDS = 600
 _QUIET = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY")
+_PLACES = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_DATASETS_CACHE", "HF_XET_CACHE", "XDG_CACHE_HOME")
 _INSTALL = "needs the library datasets, which is not installed. Install it with pip install 'nn-tui[datasets]'."
 
 
@@ -64,6 +65,9 @@ class Answer:
 
 
 _latest: tuple[Request, Answer] | None = None
+_lifelines: set[int] = set()
+"""What processes that fetch read: at its end they end."""
+_cutting = threading.Lock()
 
 
 def is_installed() -> bool:
@@ -73,15 +77,20 @@ def is_installed() -> bool:
 
 def fetch(request: Request) -> Answer:
     """Return the set, from the Hub if it is not on this machine. Raises ConfigError, in one line."""
-    return _asked(request, {})
+    return _asked(request, is_to_fetch=True)
+
+
+def give_up() -> None:
+    """End what is being fetched, in whichever thread; who asked for it gets a ConfigError."""
+    for lifeline in [*_lifelines]:
+        _cut(lifeline)
 
 
 def read(request: Request) -> Answer:
     """Return the set if it is on this machine. Raises ConfigError, in one line."""
     if is_installed() and (_latest is None or _latest[0] != request) and not request.folder and not _is_kept(request):
-        message = "must be on this machine, got a set that is still to be fetched. Training fetches it; so does ctrl+t."
-        raise refused(message, "data.name")
-    return _asked(request, {"HF_HUB_OFFLINE": "1"})
+        raise refused(hub_child.STILL_TO_FETCH, "data.name")
+    return _asked(request, is_to_fetch=False)
 
 
 def folder_of(folder: str, name: str, file_base: Path | None) -> tuple[str, Hashable]:
@@ -105,32 +114,59 @@ def folder_of(folder: str, name: str, file_base: Path | None) -> tuple[str, Hash
     return str(path.absolute()), stamp
 
 
-def _asked(request: Request, environment: dict[str, str]) -> Answer:
+def _asked(request: Request, *, is_to_fetch: bool) -> Answer:
     global _latest
     if _latest is not None and _latest[0] == request:
         return _latest[1]
     if not is_installed():
         raise refused(_INSTALL, "data.source")
-    told = {"name": request.name, "config": request.config, "folder": request.folder, "parts": dict(request.parts)}
-    command = [sys.executable, "-P", hub_child.__file__, json.dumps({**told, "most_bytes": MOST_BYTES})]
-    environment = {**os.environ, **dict.fromkeys(_QUIET, "1"), **environment}
-    try:
-        # From an empty folder: a name that is also that of a folder here means the set of the Hub.
-        with tempfile.TemporaryDirectory() as empty:
-            done = subprocess.run(  # noqa: S603
-                command, capture_output=True, check=False, timeout=_MOST_SECONDS, env=environment, cwd=empty
-            )
-    except subprocess.TimeoutExpired:
-        raise refused(f"must be fetched within {_MOST_SECONDS} seconds, got less. Try again.", "data.name") from None
+    told = {
+        "name": request.name, "config": request.config, "folder": request.folder, "parts": dict(request.parts),
+        "most_bytes": MOST_BYTES, "is_to_fetch": is_to_fetch,
+    }  # fmt: skip
+    command = [sys.executable, "-P", hub_child.__file__, json.dumps(told)]
+    done = _run(command, {**os.environ, **_places(), **dict.fromkeys(_QUIET, "1")})
     if done.returncode == hub_child.REFUSED:
         wrong = json.loads(done.stdout)
         path = Path(request.folder or request.name)
         raise refused(clean(wrong["message"]), f"data.{wrong['field']}", path)
+    if done.returncode == hub_child.GIVEN_UP:
+        raise refused("must be fetched to its end, was given up. What has come is kept.", "data.name")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
         raise refused(f"must be a set that can be loaded, got: {clean(lines[-1][:200])}", "data.name")
     _latest = request, _parsed(done.stdout)
     return _latest[1]
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run the process that loads, which ends with this one, and by `give_up`, but not with the terminal."""
+    reads, lifeline = os.pipe()
+    with _cutting:
+        _lifelines.add(lifeline)
+    try:
+        # From a folder without sets: a name that is also that of a folder here means the set of the Hub.
+        return subprocess.run(  # noqa: S603
+            command, stdin=reads, capture_output=True, check=False, timeout=_MOST_SECONDS, env=environment,
+            cwd=Path(hub_child.__file__).parent, start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise refused(f"must be fetched within {_MOST_SECONDS} seconds, got less. Try again.", "data.name") from None
+    finally:
+        os.close(reads)
+        _cut(lifeline)
+
+
+def _cut(lifeline: int) -> None:
+    with _cutting:
+        if lifeline in _lifelines:
+            _lifelines.remove(lifeline)
+            os.close(lifeline)
+
+
+def _places() -> dict[str, str]:
+    """Return where the library keeps things, as seen from any folder."""
+    return {name: str(Path(place).expanduser().absolute()) for name in _PLACES if (place := os.environ.get(name))}
 
 
 def _parsed(answer: bytes) -> Answer:

@@ -13,12 +13,20 @@ import json
 import os
 import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 REFUSED = 3
 """Status with which what is wrong is written in place of columns."""
+
+GIVEN_UP = 4
+"""Status of one whose standard input ended."""
+
+STILL_TO_FETCH = "must be on this machine, got a set that is still to be fetched. Training fetches it; so does ctrl+t."
 
 _PATIENCE_SECONDS = 10
 _TRUE = ("1", "ON", "YES", "TRUE")
@@ -36,6 +44,7 @@ def main() -> None:
     """Answer the request."""
     # The process that asks has signals wait for a thread of its own.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    threading.Thread(target=_end_with_input, daemon=True).start()
     asked = json.loads(sys.argv[1])
     out = sys.stdout.buffer
     try:
@@ -44,6 +53,11 @@ def main() -> None:
         out.write(json.dumps({"message": str(error), "field": error.field}).encode())
         sys.exit(REFUSED)
     out.write(answer)
+
+
+def _end_with_input() -> None:
+    os.read(0, 1)
+    os._exit(GIVEN_UP)
 
 
 def _answer(asked: dict[str, Any]) -> bytes:
@@ -55,6 +69,8 @@ def _answer(asked: dict[str, Any]) -> bytes:
         if lacking := [name for name in kept if name not in part.features]:
             raise RefusedError(f"must have the columns of the part that trains, got none named {lacking[0][:60]!r}.")
         frame = part.to_polars()[kept]
+        pictures = [name for name in kept if kinds[name] == "picture"]
+        frame = frame.with_columns(*(_contents(frame[name], left) for name in pictures))
         left -= int(frame.estimated_size())
         if left < 0:
             raise RefusedError(f"must be at most {asked['most_bytes']} bytes, got more. Choose another set.")
@@ -80,7 +96,10 @@ def _parts(asked: dict[str, Any]) -> list[Any]:
 
 
 def _loaded(asked: dict[str, Any]) -> Any:
-    if not asked["folder"] and not _is_offline() and not _is_reached():
+    if not asked["is_to_fetch"] and not _is_offline():
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        asked["kept_only"] = True
+    elif not asked["folder"] and not _is_offline() and not _is_reached():
         # Else the library would try for half a minute. What it has kept it still finds.
         os.environ["HF_HUB_OFFLINE"] = "1"
         asked["unreached"] = True
@@ -96,11 +115,16 @@ def _loaded(asked: dict[str, Any]) -> Any:
     return builder.as_dataset()
 
 
-def _refusal(error: Exception, asked: dict[str, Any]) -> RefusedError:
+def _refusal(error: BaseException, asked: dict[str, Any]) -> RefusedError:
     """Return what a library's error means, in one line."""
-    words = " ".join(str(error).split())
+    if type(error).__name__ == "DatasetGenerationError":
+        error = error.__cause__ or error  # it says no more than that there was one
+    kind, words = type(error).__name__, " ".join(str(error).split())
     if asked["folder"]:
         return RefusedError(f"must be a folder that save_to_disk wrote, got another ({words[:200]}).", "folder")
+    is_absent = isinstance(error, ConnectionError) or "Couldn't find cache" in words
+    if asked.get("kept_only") and is_absent:
+        return RefusedError(STILL_TO_FETCH)
     if isinstance(error, ConnectionError) or (asked.get("unreached") and isinstance(error, OSError)):
         if asked.get("unreached"):
             return RefusedError(
@@ -110,14 +134,37 @@ def _refusal(error: Exception, asked: dict[str, Any]) -> RefusedError:
             return RefusedError(
                 "must be on this machine while HF_HUB_OFFLINE is set, got no copy. Unset it to fetch one."
             )
-        return RefusedError(f"must be a set that can be fetched, got no answer ({words[:100]}). Try again.")
-    if isinstance(error, FileNotFoundError):
+    if kind in ("EmptyDatasetError", "DataFilesNotFoundError"):
+        return RefusedError("must be made of data files that the library reads, got none of them. Choose another set.")
+    if kind == "DatasetNotFoundError" and "gated" in words:
+        return RefusedError(
+            "must be a set that you may read, got a gated one. Ask for access on its page, and log in by hf auth login."
+        )
+    if kind == "DatasetNotFoundError" or (
+        kind == "FileNotFoundError" and not any(word in words for word in ("[Errno", "LocalEntry"))
+    ):
         return RefusedError("must be a set of the Hub that you may read, got none of this name. Check the spelling.")
+    if (status := _status(error)) is not None:
+        return RefusedError(f"must be a set that can be fetched, got status {status} from the Hub. Try again later.")
+    is_lost = kind == "LocalEntryNotFoundError" or "LocalEntryNotFoundError" in words
+    if isinstance(error, ConnectionError) or is_lost or type(error).__module__.startswith(("httpx", "httpcore")):
+        return RefusedError("must be a set that can be fetched, got no answer of the Hub. Try again later.")
     if isinstance(error, RuntimeError) and "script" in words:
         return RefusedError("must be made of data files, got a set made by a script, which is never run.")
     if isinstance(error, ValueError) and "config" in words.lower():
+        words = words.partition(" Example of usage")[0]
         return RefusedError(f"must be one that the set has, got {asked['config']!r}: {words[:300]}", "config")
-    return RefusedError(f"must be a set that can be loaded, got {type(error).__name__}: {words[:200]}")
+    return RefusedError(f"must be a set that can be loaded, got {kind}: {words[:200]}")
+
+
+def _status(error: BaseException | None) -> int | None:
+    """Return what the Hub answered in place of a file, if that is behind an error."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int) and status >= 400 and status != 404:
+            return status
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_offline() -> bool:
@@ -146,17 +193,50 @@ def _kind(feature: Any) -> str:
     return {"Image": "picture", "ClassLabel": "label"}.get(name, "")
 
 
+def _contents(column: Any, most: int) -> Any:
+    """Return a column of pictures with what is in the files that the library fetched beside the table."""
+    import polars as pl
+
+    contents, archives = column.struct.field("bytes").to_list(), dict[Path, ZipFile]()
+    for row, path in enumerate(column.struct.field("path").to_list()):
+        if contents[row] is not None or not path:
+            continue
+        # zip://MEMBER::FILE is in a file that is not unpacked.
+        member, _, name = path.rpartition("::")
+        if (file := _fetched(name)) is None:
+            continue
+        if member:
+            if file not in archives:
+                archives[file] = ZipFile(file)
+            archive = archives[file]
+            info = archive.getinfo(member.removeprefix("zip://"))
+        most -= info.file_size if member else file.stat().st_size
+        if most < 0:
+            raise RefusedError("must be of fewer bytes, got pictures that are too many. Choose another set.")
+        contents[row] = archive.read(info) if member else file.read_bytes()
+    return pl.Series(column.name, contents, pl.Binary)
+
+
+def _fetched(path: str) -> Path | None:
+    """Return a file, unless it lies elsewhere than in what the library fetched: a table may name any."""
+    import datasets
+    from huggingface_hub import constants
+
+    file = Path(path).resolve()
+    kept = (constants.HF_HUB_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH)
+    is_kept = any(file.is_relative_to(Path(place).resolve()) for place in kept)
+    return file if is_kept and file.is_file() else None
+
+
 def _stream(frame: Any, kinds: dict[str, str]) -> bytes:
     import polars as pl
 
     plain = []
     for name in frame.columns:
         column = frame[name].alias("")  # `^…$` would be a pattern
-        if kinds[name] == "picture":
-            column = column.struct.field("bytes")
-        elif kinds[name] == "label":
+        if kinds[name] == "label":
             column = column.replace(-1, None)
-        elif not column.dtype.is_numeric():
+        elif kinds[name] == "plain" and not column.dtype.is_numeric():
             column = column.cast(pl.String).str.strip_chars()
         plain.append(column.alias(name))
     written = io.BytesIO()

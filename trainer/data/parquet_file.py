@@ -29,7 +29,9 @@ def read_parquet(content: bytes, file: DataFile) -> Records:
 
     command = [sys.executable, "-P", parquet_child.__file__, str(MOST_BYTES), str(MOST_COLUMNS)]
     try:
-        done = subprocess.run(command, input=content, capture_output=True, check=False, timeout=_MOST_SECONDS)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, input=content, capture_output=True, check=False, timeout=_MOST_SECONDS, start_new_session=True
+        )
     except subprocess.TimeoutExpired:
         raise file.refused("must be a whole Parquet file, got one without an end. Write it again.") from None
     if done.returncode == parquet_child.REFUSED:
