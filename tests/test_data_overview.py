@@ -86,6 +86,16 @@ def test_columns_are_told_by_type_with_what_is_missing(tmp_path: Path, categorie
     assert {sample.values[2:] for sample in overview(section, tmp_path).samples} == {(7.0, "const")}
 
 
+def test_ranges_are_those_of_the_values_that_are_there(tmp_path: Path):
+    (tmp_path / "data.csv").write_text("colour,n,seven,word,label\n" + MIXED)
+    found = overview(Files(path="data.csv", missing="impute", validation_split=0.0), tmp_path)
+    there = np.array([n for n in range(200) if n % 5])
+    n = found.columns[1]
+    assert (n.least, n.greatest) == (1, 199)
+    assert (n.mean, n.deviation) == (pytest.approx(there.mean()), pytest.approx(there.std()))
+    assert found.samples[0].values[1] == "missing", "the first row has none"
+
+
 def test_after_describe_it_costs_no_second_reading(monkeypatch: pytest.MonkeyPatch):
     describe(Moons(seed=77))
     monkeypatch.setattr(Moons, "read", lambda *_: pytest.fail("it was read again"))

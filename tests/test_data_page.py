@@ -1,5 +1,6 @@
 """The data page: what the examples are like, of the form and of a run, at every size and by keyboard alone."""
 
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -37,7 +38,8 @@ async def opened(
 
 def panels(pilot: Pilot[None]) -> list[str]:
     """Return the titles of the panels that are seen."""
-    return [str(panel.border_title).split(" (")[0] for panel in pilot.app.screen.query(".of-data") if panel.region]
+    seen = [panel for panel in pilot.app.screen.query(".of-data") if panel.region]
+    return [re.split(r" [(·]", str(panel.border_title))[0] for panel in seen]
 
 
 def head(pilot: Pilot[None]) -> str:

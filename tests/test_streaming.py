@@ -436,6 +436,20 @@ def test_a_file_too_large_to_be_read_whole_streams_whatever_the_memory(tmp_path:
     assert "at most 2000000000 bytes" in refusal(section.model_copy(update={"stream": "never"}))
 
 
+def test_what_is_to_be_held_and_does_not_fit_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = files(tmp_path, X, stream="never")
+    monkeypatch.setattr("trainer.memory._free_of_machine", lambda: 3 * X.nbytes)
+    assert len(load(section).train)
+    monkeypatch.setattr("trainer.memory._free_of_machine", lambda: 1024)
+    line = 'data.stream must be "auto" or "always" here, got "never", for which memory is short: '
+    assert line in refusal(section)
+    (tmp_path / "a.csv").write_text("x,y\n" + "1,2\n" * 1023)
+    line = "data.path must fit into memory, got a file that needs 8.0 KiB, of which 1.0 KiB are free."
+    assert line in refusal(Files(path=str(tmp_path / "a.csv")))
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice about files")
 @pytest.mark.parametrize("is_larger", [False, True])
 def test_of_a_file_larger_than_memory_nothing_is_left_in_the_cache(

@@ -49,7 +49,12 @@ class Training(Section):
     """`training`: how long, in which portions, from which seed."""
 
     epochs: int = live(
-        30, "Passes over the training data; callbacks may end it sooner.", unit="epochs", ge=1, le=1_000_000
+        30,
+        "Passes over the training data; callbacks may end it sooner; more where the loss still falls.",
+        source="Keras' fit",
+        unit="epochs",
+        ge=1,
+        le=1_000_000,
     )
     batch_size: int = structural(
         64, "Examples in each update; larger is faster per example and takes fewer, smoother steps.",
@@ -58,7 +63,7 @@ class Training(Section):
     seed: int = fixed(0, "Start of every random choice: weights, order of examples, dropout.", ge=0, lt=1 << 32)
     replicas: int = fixed(
         1, "Runs of this config, with seeds one after the other, trained together: their spread tells luck from merit.",
-        unit="runs", ge=1, le=256,
+        source="Bouthillier et al. 2021", unit="runs", ge=1, le=256,
     )  # fmt: skip
     diagnostics: bool = structural(
         True,
@@ -66,7 +71,10 @@ class Training(Section):
         advanced=True,
     )
     drop_remainder: bool = structural(
-        False, "Leave out the last, smaller batch of each epoch instead of training on it.", advanced=True
+        False,
+        "Leave out the last, smaller batch of each epoch instead of training on it.",
+        source="PyTorch's DataLoader",
+        advanced=True,
     )
     precision: Literal["float32", "bfloat16"] = structural(
         "float32", "bfloat16: the maths of the layers in half the bits; weights, loss and the update stay float32.",

@@ -43,6 +43,12 @@ def may_hold(*, on_device: int, on_host: int) -> bool:
     return there is None or on_device <= there * _SHARE_OF_EXAMPLES
 
 
+def shortage_here(size: int) -> str:
+    """Return what so many bytes lack of the memory that is free on this machine, in words; "" if they fit."""
+    here = _free_of_machine()
+    return "" if here is None or size <= here else f"{_words(size)}, of which {_words(max(0, here))} are free"
+
+
 def of_device(devices: int = 1) -> int | None:
     """Return the bytes that each of the devices that train may take, or None where nobody says."""
     statistics = _statistics(devices)

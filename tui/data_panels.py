@@ -32,7 +32,8 @@ class ColumnList(LineList):
         lines = data_words.column_table(columns)
         table = _table([*lines, *([f"and {rest:,} more"] if rest else [])], n_set_off=len(overview.outputs))
         self.show_lines(table, data_words.names_width(columns))
-        self.border_title = f"columns ({overview.n_columns:,})" if overview.n_columns > 1 else "columns"
+        count = f" ({overview.n_columns:,})" if overview.n_columns > 1 else ""
+        self.border_title = f"columns{count} · training part"
 
 
 class ClassList(LineList):

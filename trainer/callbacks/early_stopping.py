@@ -17,9 +17,14 @@ from trainer.fields import Section, fixed
 class EarlyStoppingSection(Section):
     """`callbacks.early_stopping`: Keras' arguments."""
 
-    enabled: bool = fixed(False, "Stop when the monitored metric has not improved for `patience` epochs.")
+    enabled: bool = fixed(
+        False, "Stop when the monitored metric has not improved for `patience` epochs.", source="Keras' EarlyStopping"
+    )
     monitor: str = fixed(
-        "val_loss", "Metric to watch; an epoch without it is told once and uses no patience.", min_length=1
+        "val_loss",
+        "Metric to watch; an epoch without it is told once and uses no patience.",
+        min_length=1,
+        source="Keras' EarlyStopping",
     )
     patience: int = fixed(
         5, "Epochs without improvement before the stop; 0 equals 1, as in Keras (where 0 is the default).",
@@ -31,7 +36,11 @@ class EarlyStoppingSection(Section):
         advanced=True,
         source="Keras' EarlyStopping",
     )
-    mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
+    mode: Mode = fixed(
+        "auto",
+        "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
+        source="Keras' EarlyStopping",
+    )
     baseline: float | None = fixed(
         None,
         "Value to beat before an improvement gives patience back; empty for none.",
@@ -39,7 +48,9 @@ class EarlyStoppingSection(Section):
         source="Keras' EarlyStopping",
     )
     restore_best_weights: bool = fixed(
-        True, "End with the weights of the truly best epoch, even where `min_delta` hid it from patience."
+        True,
+        "End with the weights of the truly best epoch, even where `min_delta` hid it from patience.",
+        source="Keras' EarlyStopping",
     )
     start_from_epoch: int = fixed(
         0, "First epoch that is watched, counted from 0; values before it are forgotten.",

@@ -18,12 +18,24 @@ from trainer.fields import Section, fixed
 class ModelCheckpointSection(Section):
     """`callbacks.model_checkpoint`: Keras' arguments; the path is the run's own."""
 
-    enabled: bool = fixed(True, "Write checkpoints while training.")
-    monitor: str = fixed("val_loss", "Metric that says which epoch is the best.", min_length=1)
-    save_best_only: bool = fixed(
-        True, "Save only epochs better than all before; one without the metric is told once and not saved."
+    enabled: bool = fixed(
+        True,
+        "Write checkpoints while training; off where nothing is to be kept or gone on from.",
+        source="Keras' ModelCheckpoint",
     )
-    mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
+    monitor: str = fixed(
+        "val_loss", "Metric that says which epoch is the best.", source="Keras' ModelCheckpoint", min_length=1
+    )
+    save_best_only: bool = fixed(
+        True,
+        "Save only epochs better than all before; one without the metric is told once and not saved.",
+        source="Keras' ModelCheckpoint",
+    )
+    mode: Mode = fixed(
+        "auto",
+        "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
+        source="Keras' ModelCheckpoint",
+    )
     save_freq: int = fixed(
         0, "Updates between two checkpoints, counted across epochs; 0 for the end of each epoch.",
         unit="updates", advanced=True, ge=0, source="Keras' ModelCheckpoint",

@@ -16,9 +16,16 @@ from trainer.fields import Section, fixed
 class ReduceLROnPlateauSection(Section):
     """`callbacks.reduce_lr_on_plateau`: Keras' arguments."""
 
-    enabled: bool = fixed(False, "Cut the learning rate when the metric has not improved for `patience` epochs.")
+    enabled: bool = fixed(
+        False,
+        "Cut the learning rate when the metric has not improved for `patience` epochs.",
+        source="Keras' ReduceLROnPlateau",
+    )
     monitor: str = fixed(
-        "val_loss", "Metric to watch; an epoch without it is told once and uses no patience.", min_length=1
+        "val_loss",
+        "Metric to watch; an epoch without it is told once and uses no patience.",
+        source="Keras' ReduceLROnPlateau",
+        min_length=1,
     )
     factor: float = fixed(
         0.5, "What a cut multiplies the learning rate by (0.1 in Keras).", gt=0, lt=1, source="Keras' ReduceLROnPlateau"
@@ -36,7 +43,11 @@ class ReduceLROnPlateauSection(Section):
         advanced=True,
         source="Keras' ReduceLROnPlateau",
     )
-    mode: Mode = fixed("auto", "Whether lower (min) or higher (max) is better; auto knows the usual metrics.")
+    mode: Mode = fixed(
+        "auto",
+        "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
+        source="Keras' ReduceLROnPlateau",
+    )
     cooldown: int = fixed(
         0, "Epochs after a cut before patience counts again; 1 equals 0, as in Keras.",
         unit="epochs", advanced=True, ge=0, source="Keras' ReduceLROnPlateau",

@@ -17,7 +17,11 @@ from trainer.fields import Section, fixed
 class TensorBoardSection(Section):
     """`callbacks.tensorboard`: those of Keras' arguments that need no graph."""
 
-    enabled: bool = fixed(False, "Write event files into the run's tensorboard folder.")
+    enabled: bool = fixed(
+        False,
+        "Write event files into the run's tensorboard folder, for who looks at runs in TensorBoard.",
+        source="Keras' TensorBoard",
+    )
     update_freq: int = fixed(
         0, "Updates, at least, between two points of the batch charts; 0 for epoch charts only.",
         unit="updates", advanced=True, ge=0, source="Keras' TensorBoard",
@@ -26,7 +30,9 @@ class TensorBoardSection(Section):
         0, "Epochs, at least, between two histograms of each layer's weights and outputs; 0 for none.",
         unit="epochs", advanced=True, ge=0, source="Keras' TensorBoard",
     )  # fmt: skip
-    write_steps_per_second: bool = fixed(False, "Also chart the speed of each epoch.", advanced=True)
+    write_steps_per_second: bool = fixed(
+        False, "Also chart the speed of each epoch.", source="Keras' TensorBoard", advanced=True
+    )
 
 
 class TensorBoard:

@@ -7,5 +7,7 @@ class TerminateOnNaNSection(Section):
     """`callbacks.terminate_on_nan`."""
 
     enabled: bool = fixed(
-        True, "End the run as diverged when the loss is NaN or infinite, without a validation pass; false keeps going."
+        True,
+        "End the run as diverged when the loss is NaN or infinite, without a validation pass; false keeps going.",
+        source="Keras' TerminateOnNaN",
     )

@@ -18,7 +18,7 @@ Kind = Literal["number", "category", "constant", "pixel"]
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """A column in the training part, in its own units; or all pixels of pictures.
+    """A column in the training part, in its own units, before anything is filled in; or all pixels of pictures.
 
     Attributes:
         name: safe to show.
@@ -55,7 +55,7 @@ def value_in(example: NDArray[Any], column: Column, start: int) -> str | float:
         return column.numbered[int(example[start])]
     if column.words:
         return column.words[int(example[start : start + len(column.words)].argmax())]
-    return float(example[start])
+    return MISSING if np.isnan(example[start]) else float(example[start])
 
 
 def facts_of_columns(read: Table, table: Table, train: Rows, most: int) -> tuple[ColumnFacts, ...]:
@@ -65,7 +65,7 @@ def facts_of_columns(read: Table, table: Table, train: Rows, most: int) -> tuple
         return (replace(facts, kind="pixel", missing=_missing(read.x)),)
     columns = columns_of(table)[:most]
     starts = [start for column, start in columns if not column.words]
-    of_numbers = iter(facts_of_numbers([table.feature_names[start] for start in starts], table.x[:, starts][train]))
+    of_numbers = iter(facts_of_numbers([table.feature_names[start] for start in starts], read.x[:, starts][train]))
     return tuple(
         _of_category(column, start, read, train)
         if column.words
@@ -75,9 +75,13 @@ def facts_of_columns(read: Table, table: Table, train: Rows, most: int) -> tuple
 
 
 def facts_of_numbers(names: Sequence[str], columns: NDArray[Any]) -> tuple[ColumnFacts, ...]:
-    """Return the ranges of columns of numbers, shape [examples, columns]."""
+    """Return the ranges of columns of numbers, shape [examples, columns], without those that are missing."""
     if not names:
         return ()
+    if _missing(columns):
+        known = (column[~np.isnan(column)] for column in columns.T)
+        alone = (facts_of_numbers([name], its[:, np.newaxis]) for name, its in zip(names, known, strict=True))
+        return tuple(facts for (facts,) in alone)
     least, greatest = columns.min(axis=0), columns.max(axis=0)
     mean = columns.mean(axis=0, dtype=np.float64)
     squares = np.zeros_like(mean)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
+from trainer import memory
 from trainer.data.refusal import DataFile, refused
 
 Format = Literal["csv", "parquet", "npz", "npy", "idx"]
@@ -88,6 +89,9 @@ def read_content(file: DataFile) -> bytes:
         before = stamp_of(file, os.fstat(descriptor))
         if before[0] > MOST_BYTES:
             raise file.refused(f"must be at most {MOST_BYTES} bytes, got {before[0]}. {_TOO_LARGE}")
+        # As it is, and as what is made of it.
+        if lacking := memory.shortage_here(2 * before[0]):
+            raise file.refused(f"must fit into memory, got a file that needs {lacking}. {_TOO_LARGE}")
         content = stored.read(before[0] + 1)
         after = stamp_of(file, os.fstat(descriptor))
     if before != after or len(content) != before[0]:
@@ -135,7 +139,7 @@ def stamp_of(file: DataFile, status: os.stat_result) -> Stamp:
     """Return what `stamp` does, of what the system says of a file. Raises ConfigError: it is none, or empty."""
     if stat.S_ISDIR(status.st_mode):
         raise file.refused(
-            'must name a file, got a folder. Name a file in it, or set data.source = "images" for pictures.'
+            "must name a file, got a folder. Name a file in it. Folders are for other sources, such as images."
         )
     if not stat.S_ISREG(status.st_mode):
         raise file.refused("must name a regular file, got a pipe, socket or device. Copy its content to a file.")

@@ -33,11 +33,14 @@ def left_in_files(section: Files, file_base: Path | None) -> Left | None:
     Raises:
         ConfigError: they are to stream and cannot.
     """
-    if section.stream == "never":
-        return None
     files = section.files(file_base)
     main, targets = files.pop("path"), files.pop("target_path", None)
     x = None if four_files(main) else stored_in(main)
+    if section.stream == "never":
+        if x and x.stamp[0] <= MOST_BYTES and (lacking := memory.shortage_here(x.stamp[0] + _held(x))):
+            message = f'must be "auto" or "always" here, got "never", for which memory is short: {lacking}.'
+            raise refused(message, "data.stream")
+        return None
     if x is None and section.stream == "always":
         raise refused('must be "auto" or "never" here, got "always". Only .npy files stream.', "data.stream")
     if x is None or targets is None or (section.stream == "auto" and _fits(x)):
@@ -59,5 +62,9 @@ def left_in_files(section: Files, file_base: Path | None) -> Left | None:
 
 def _fits(x: Stored) -> bool:
     """Return whether the examples may be held: as the file has them, as they train, and once more on the device."""
-    stored, held = x.stamp[0], math.prod(x.shape) * _BYTES
+    stored, held = x.stamp[0], _held(x)
     return stored <= MOST_BYTES and memory.may_hold(on_device=held, on_host=stored + 2 * held)
+
+
+def _held(x: Stored) -> int:
+    return math.prod(x.shape) * _BYTES

@@ -53,7 +53,9 @@ class Gaps:
         if missing == "error":
             raise self._refused(file, place)
         if dropped == self.size:
-            raise file.refused("must hold examples without missing values, got none. Fill them.")
+            empty = next((name for name, count, _ in self._columns if count == self.size), None)
+            what = "Fill them." if empty is None else f"Column {quoted(empty)} is empty: name it in data.ignore."
+            raise file.refused(f"must hold examples without missing values, got none. {what}")
         what = "a value" if missing == "drop" else "the target"
         return (file.told(f"{dropped} of {self.size} examples are left out: they miss {what}"),)
 
@@ -81,7 +83,10 @@ def fill_values(table: Table, train: Rows) -> NDArray[np.float64] | None:
         known = table.x[train, column][~np.isnan(table.x[train, column])]
         if not known.size:
             name = quoted(table.feature_names[column])
-            raise refused(f"must have values to fill in from, got none in column {name}. Remove it.", "data.missing")
+            raise refused(
+                f"must have values to fill in from, got none in column {name}. Name that column in data.ignore.",
+                "data.missing",
+            )
         medians[column] = np.median(known)
     return medians
 

@@ -88,7 +88,9 @@ def overview_of(read: Table, table: Table, train: Rows) -> Overview:
         target=table.target,
         outputs=() if classifies else facts_of_numbers(table.target_names[:MOST_COLUMNS], y[:, :MOST_COLUMNS]),
         classes=tuple(zip(table.target_names, counts, strict=True)) if classifies else (),
-        samples=tuple(_sample(table, int(row), columns) for row in train[_chosen(table, train)]),
+        samples=tuple(
+            _sample(table if table.image_shape else read, int(row), columns) for row in train[_chosen(table, train)]
+        ),
         image_shape=thinned_shape(table.image_shape),
         warnings=table.warnings,
     )

@@ -112,6 +112,7 @@ def standardize_field(default: Standardize) -> Any:
     return fixed(
         default,
         "Scaling fitted on the training part: to mean 0 and deviation 1; to 0 to 1; minmax_all: by one scale for all.",
+        source="LeCun et al. 1998",
     )
 
 
@@ -156,6 +157,7 @@ class DataSection(Section):
     validation_split: float = structural(
         0.2,
         "Share of the examples that validates and is never trained on; with k_fold, each fold has its own part.",
+        source="Keras' fit",
         ge=0,
         lt=0.9,
     )

@@ -175,7 +175,13 @@ class EncoderBlock(Block):
 class Attending(Model):
     """What networks of attention have in common."""
 
-    heads: int = structural(4, "Ways of looking at once.", ge=1, le=256, source="Vaswani et al. 2017")
+    heads: int = structural(
+        4,
+        "Ways of looking at once; more where parts are related in several ways.",
+        ge=1,
+        le=256,
+        source="Vaswani et al. 2017",
+    )
     key_dim: int = structural(
         16,
         "Numbers of each head; as many as heads times this stand for each part of an example.",

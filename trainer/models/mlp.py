@@ -23,7 +23,12 @@ class MLP(Model):
     TAKES_CATEGORIES: ClassVar[bool] = True
 
     kind: Literal["mlp"] = "mlp"
-    hidden: Sizes = structural((128, 128), "Neurons in each hidden layer; empty for a linear model.", max_length=256)
+    hidden: Sizes = structural(
+        (128, 128),
+        "Neurons in each hidden layer; empty for a linear model.",
+        max_length=256,
+        source="Rumelhart et al. 1986",
+    )
     activation: Activation = section.activation()
     initializer: Initializer = section.initializer()
     dropout: float = section.dropout()
