@@ -76,6 +76,8 @@ def facts_of_columns(read: Table, table: Table, train: Rows, most: int) -> tuple
 
 def facts_of_numbers(names: Sequence[str], columns: NDArray[Any]) -> tuple[ColumnFacts, ...]:
     """Return the ranges of columns of numbers, shape [examples, columns], without those that are missing."""
+    if not len(columns):
+        return tuple(ColumnFacts(name, "number") for name in names)
     if not names:
         return ()
     if _missing(columns):
