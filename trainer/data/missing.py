@@ -54,7 +54,11 @@ class Gaps:
             raise self._refused(file, place)
         if dropped == self.size:
             empty = next((name for name, count, _ in self._columns if count == self.size), None)
-            what = "Fill them." if empty is None else f"Column {quoted(empty)} is empty: fill it, or name it in data.ignore."
+            what = (
+                "Fill them."
+                if empty is None
+                else f"Column {quoted(empty)} is empty: fill it, or name it in data.ignore."
+            )
             raise file.refused(f"must hold examples without missing values, got none. {what}")
         what = "a value" if missing == "drop" else "the target"
         return (file.told(f"{dropped} of {self.size} examples are left out: they miss {what}"),)
