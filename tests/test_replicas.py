@@ -204,11 +204,11 @@ def test_a_group_whose_leader_is_over_is_paused_and_goes_on(tmp_path: Path, caps
         trained = pool.submit(training.train_together, started)
         wait_for(lambda: runs.peek(lead).status.state == "finished", "the end of the first")
         control(lead.name, "pause", [], tmp_path)
-        assert shown(lead) == "paused"
+        wait_for(lambda: shown(lead) == "paused", "the pause of all others")
         with pytest.raises(RunError, match="paused already"):
             control(lead.name, "pause", [], tmp_path)
         control(started[1][1].path.name, "resume", [], tmp_path)
-        assert shown(lead) == "running"
+        wait_for(lambda: shown(lead) == "running", "all others to go on")
         control(lead.name, "stop", [], tmp_path)
         group = trained.result()
     assert [run.status.reason for run in group] == ["completed", "stopped", "stopped"]
