@@ -387,7 +387,7 @@ def test_what_is_no_matrix_moves_and_decays_at_the_rate_of_adam_which_every_cut_
 def test_every_kernel_of_a_network_moves_by_muon_as_outputs_times_inputs(inputs: Inputs, model: Any) -> None:
     """By the size of its step: sqrt(max(1, outputs / inputs)) for each direction, as in Jordan et al. 2024."""
     network = Config().changed({f"model.{name}": it for name, it in model.items()}).model.network(inputs, 3)
-    parameters = trained(network.init(jax.random.key(0)))
+    parameters = trained(jax.jit(network.init)(jax.random.key(0)))
     kernels = network.kernels(parameters)
     assert jax.tree.structure(kernels) == jax.tree.structure(parameters)
     random = np.random.default_rng(0)

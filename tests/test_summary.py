@@ -115,7 +115,8 @@ SCHEDULES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda it: it.get("schedule.kind", "constant"))
 def test_the_planned_learning_rates_are_those_that_a_run_uses(schedule: dict[str, Any], trained: Any) -> None:
     settings = {"data.source": "iris", "training.batch_size": 16, "training.epochs": 6, "model.hidden": [4],
-                "optimizer.learning_rate": 0.02, "callbacks.early_stopping.enabled": False, **schedule}  # fmt: skip
+                "optimizer.learning_rate": 0.02, "callbacks.early_stopping.enabled": False,
+                "training.diagnostics": False, **schedule}  # fmt: skip
     config = Config().changed(settings)
     epochs, rates = learning_rates(config)
     assert (epochs[0], epochs[-1], epochs.shape) == (0.0, 6.0, rates.shape)
