@@ -7,54 +7,56 @@ slow descent although later ones are better.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from trainer.callbacks.actions import Action, EpochEnd, Progress, Renewal, State, Stop
 from trainer.callbacks.monitor import Mode, Monitor, is_better
 from trainer.fields import Section, fixed
+
+_SOURCE: Final = "Keras' EarlyStopping"
 
 
 class EarlyStoppingSection(Section):
     """`callbacks.early_stopping`: Keras' arguments."""
 
     enabled: bool = fixed(
-        False, "Stop when the monitored metric has not improved for `patience` epochs.", source="Keras' EarlyStopping"
+        False, "Stop when the monitored metric has not improved for `patience` epochs.", source=_SOURCE
     )
     monitor: str = fixed(
         "val_loss",
         "Metric to watch; an epoch without it is told once and uses no patience.",
         min_length=1,
-        source="Keras' EarlyStopping",
+        source=_SOURCE,
     )
     patience: int = fixed(
         5, "Epochs without improvement before the stop; 0 equals 1, as in Keras (where 0 is the default).",
-        unit="epochs", ge=0, source="Keras' EarlyStopping",
+        unit="epochs", ge=0, source=_SOURCE,
     )  # fmt: skip
     min_delta: float = fixed(
         0.0,
         "Smallest change that patience counts as an improvement; its sign is ignored, as in Keras.",
         advanced=True,
-        source="Keras' EarlyStopping",
+        source=_SOURCE,
     )
     mode: Mode = fixed(
         "auto",
         "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
-        source="Keras' EarlyStopping",
+        source=_SOURCE,
     )
     baseline: float | None = fixed(
         None,
         "Value to beat before an improvement gives patience back; empty for none.",
         advanced=True,
-        source="Keras' EarlyStopping",
+        source=_SOURCE,
     )
     restore_best_weights: bool = fixed(
         True,
         "End with the weights of the truly best epoch, even where `min_delta` hid it from patience.",
-        source="Keras' EarlyStopping",
+        source=_SOURCE,
     )
     start_from_epoch: int = fixed(
         0, "First epoch that is watched, counted from 0; values before it are forgotten.",
-        unit="epochs", advanced=True, ge=0, source="Keras' EarlyStopping",
+        unit="epochs", advanced=True, ge=0, source=_SOURCE,
     )  # fmt: skip
 
 

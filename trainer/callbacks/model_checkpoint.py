@@ -6,13 +6,15 @@ the best, and that a checkpoint keeps the best, so that a worse model replaces n
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationInfo, field_validator
 
 from trainer.callbacks.actions import UNBOUNDED, Action, EpochEnd, Progress, Save, State
 from trainer.callbacks.monitor import Mode, Monitor
 from trainer.fields import Section, fixed
+
+_SOURCE: Final = "Keras' ModelCheckpoint"
 
 
 class ModelCheckpointSection(Section):
@@ -21,27 +23,25 @@ class ModelCheckpointSection(Section):
     enabled: bool = fixed(
         True,
         "Write checkpoints while training; off where nothing is to be kept or gone on from.",
-        source="Keras' ModelCheckpoint",
+        source=_SOURCE,
     )
-    monitor: str = fixed(
-        "val_loss", "Metric that says which epoch is the best.", source="Keras' ModelCheckpoint", min_length=1
-    )
+    monitor: str = fixed("val_loss", "Metric that says which epoch is the best.", source=_SOURCE, min_length=1)
     save_best_only: bool = fixed(
         True,
         "Save only epochs better than all before; one without the metric is told once and not saved.",
-        source="Keras' ModelCheckpoint",
+        source=_SOURCE,
     )
     mode: Mode = fixed(
         "auto",
         "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
-        source="Keras' ModelCheckpoint",
+        source=_SOURCE,
     )
     save_freq: int = fixed(
         0, "Updates between two checkpoints, counted across epochs; 0 for the end of each epoch.",
-        unit="updates", advanced=True, ge=0, source="Keras' ModelCheckpoint",
+        unit="updates", advanced=True, ge=0, source=_SOURCE,
     )  # fmt: skip
     initial_value_threshold: float | None = fixed(
-        None, "Value that the first best must beat; empty for none.", advanced=True, source="Keras' ModelCheckpoint"
+        None, "Value that the first best must beat; empty for none.", advanced=True, source=_SOURCE
     )
 
     @field_validator("save_freq")

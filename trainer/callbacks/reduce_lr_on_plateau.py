@@ -6,11 +6,13 @@ a reference. The rate is compared with its floor in single precision, which is w
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from trainer.callbacks.actions import UNBOUNDED, Action, EpochEnd, Progress, ReduceLearningRate, Renewal, State
 from trainer.callbacks.monitor import Mode, Monitor, single
 from trainer.fields import Section, fixed
+
+_SOURCE: Final = "Keras' ReduceLROnPlateau"
 
 
 class ReduceLROnPlateauSection(Section):
@@ -19,42 +21,38 @@ class ReduceLROnPlateauSection(Section):
     enabled: bool = fixed(
         False,
         "Cut the learning rate when the metric has not improved for `patience` epochs.",
-        source="Keras' ReduceLROnPlateau",
+        source=_SOURCE,
     )
     monitor: str = fixed(
         "val_loss",
         "Metric to watch; an epoch without it is told once and uses no patience.",
-        source="Keras' ReduceLROnPlateau",
+        source=_SOURCE,
         min_length=1,
     )
-    factor: float = fixed(
-        0.5, "What a cut multiplies the learning rate by (0.1 in Keras).", gt=0, lt=1, source="Keras' ReduceLROnPlateau"
-    )
+    factor: float = fixed(0.5, "What a cut multiplies the learning rate by (0.1 in Keras).", gt=0, lt=1, source=_SOURCE)
     patience: int = fixed(
         3,
         "Epochs without improvement before a cut (10 in Keras); 0 equals 1, as in Keras.",
         unit="epochs",
         ge=0,
-        source="Keras' ReduceLROnPlateau",
+        source=_SOURCE,
     )
     min_delta: float = fixed(
         1e-4,
         "Smallest change that counts as an improvement; its sign is ignored, as in Keras.",
         advanced=True,
-        source="Keras' ReduceLROnPlateau",
+        source=_SOURCE,
     )
     mode: Mode = fixed(
         "auto",
         "Whether lower (min) or higher (max) is better; auto knows the usual metrics.",
-        source="Keras' ReduceLROnPlateau",
+        source=_SOURCE,
     )
     cooldown: int = fixed(
         0, "Epochs after a cut before patience counts again; 1 equals 0, as in Keras.",
-        unit="epochs", advanced=True, ge=0, source="Keras' ReduceLROnPlateau",
+        unit="epochs", advanced=True, ge=0, source=_SOURCE,
     )  # fmt: skip
-    min_lr: float = fixed(
-        0.0, "Floor of the learning rate: no cut goes below it.", advanced=True, ge=0, source="Keras' ReduceLROnPlateau"
-    )
+    min_lr: float = fixed(0.0, "Floor of the learning rate: no cut goes below it.", advanced=True, ge=0, source=_SOURCE)
 
 
 @dataclass(slots=True)

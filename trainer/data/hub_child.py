@@ -125,15 +125,12 @@ def _refusal(error: BaseException, asked: dict[str, Any]) -> RefusedError:
     is_absent = isinstance(error, ConnectionError) or "Couldn't find cache" in words
     if asked.get("kept_only") and is_absent:
         return RefusedError(STILL_TO_FETCH)
-    if isinstance(error, ConnectionError) or (asked.get("unreached") and isinstance(error, OSError)):
-        if asked.get("unreached"):
-            return RefusedError(
-                "must be fetched from the Hub, which cannot be reached from here. Connect, or name a copy in folder."
-            )
-        if _is_offline():
-            return RefusedError(
-                "must be on this machine while HF_HUB_OFFLINE is set, got no copy. Unset it to fetch one."
-            )
+    if asked.get("unreached") and isinstance(error, OSError):
+        return RefusedError(
+            "must be fetched from the Hub, which cannot be reached from here. Connect, or name a copy in folder."
+        )
+    if isinstance(error, ConnectionError) and _is_offline():
+        return RefusedError("must be on this machine while HF_HUB_OFFLINE is set, got no copy. Unset it to fetch one.")
     if kind in ("EmptyDatasetError", "DataFilesNotFoundError"):
         return RefusedError("must be made of data files that the library reads, got none of them. Choose another set.")
     if kind == "DatasetNotFoundError" and "gated" in words:
